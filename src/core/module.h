@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CORE_MODULE_H
+#define CORE_MODULE_H
+
+/*
+ * A module is one part of weir as the rest sees it: its words in the file, its facts and metrics, the
+ * process that it runs in and what that process may do, and the moments of its life. main.c holds the
+ * table of modules; the supervisor, admin, the command line and the metrics page walk that table and
+ * know no module by name.
+ *
+ * Configuration. Each module has a struct of its own in every snapshot, filled by its rows
+ * (conf/schema.h) and looked over by check(), in the order of the table, lower floors first, so that a
+ * service finds the pools ready when it looks for the one that its route names.
+ *
+ * A snapshot is immutable and counted. Loops hold it by a count of their own, so that a request that
+ * takes and leaves it touches no shared word; when a loop has let go of all and a newer one is there,
+ * it gives up the loop's single reference to the shared count.
+ *
+ * The life of a module inside its process (loop 0's thread, unless said otherwise):
+ *
+ *     start -> prepare -> commit  -> (serving) -> prepare -> commit ... -> drain -> stop
+ *                     \-> abort (nothing has changed)
+ *
+ *     start    once, before the sandbox closes: open what later cannot be opened
+ *     prepare  a new snapshot: make all that can fail (tables, contexts, slabs), change nothing
+ *     commit   cannot fail: from now on new work uses the new snapshot
+ *     abort    forget what prepare made
+ *     drain    no new work; finish what there is until the deadline
+ *     stop     let go of everything; the process ends when it returns
+ *
+ * Several modules may live in one process (http and stream in the edge). A module without a process
+ * (pool) has only configuration.
+ */
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "conf/schema.h"
+#include "core/board.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "core/sandbox.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MODULES_MAX = 24 };
+
+struct process; /* core/process.h */
+struct snapshot;
+struct module;
+
+/* A socket that the supervisor opens for a module, because only it is root and because it outlives
+ * the process: what the kernel accepted is not lost. */
+struct socket_want {
+    const char *name; /* "listen:shop": the fact's name as well; lives in the snapshot's arena */
+    struct conf_addr addr; /* addr.at is what a failing bind quotes */
+    int type;              /* SOCK_STREAM or SOCK_DGRAM */
+    int backlog;           /* streams */
+    bool is_per_loop;      /* one socket a loop by SO_REUSEPORT; else one, for loop 0 */
+    unsigned unix_mode;    /* permissions of a unix socket's file */
+};
+
+typedef int socket_want_fn(void *ctx, const struct socket_want *want);
+
+struct module {
+    const char *name;
+    const char *doc; /* one line, for `weir status` and the manual */
+
+    /* --- configuration (any process, and `weir check`) --- */
+    const struct conf_word *words; /* ends with a NULL name; NULL: none */
+    size_t conf_size;              /* of the struct that the words fill; begins with conf_object */
+    /* Cross-checks and references. Tells load->diag; returns 0 or -1. May be NULL. */
+    int (*check)(struct snapshot *snap, void *conf, struct conf_load *load);
+
+    /* --- what it publishes --- */
+    const struct fact_kind *fact_kinds;        /* ends with a NULL name; NULL: none */
+    const struct metric_table *const *metrics; /* ends with NULL; NULL: none */
+
+    /* --- where it runs --- */
+    const char *process;                            /* "edge"; NULL: nowhere */
+    bool (*is_needed)(const struct snapshot *snap); /* NULL: always */
+    struct sandbox_profile sandbox; /* profiles of modules that share a process are joined */
+    bool has_loops;                 /* `processes { NAME n }` may set more than one loop */
+    /* Calls want() for each socket; -1 as soon as want() does. Supervisor. May be NULL. */
+    int (*sockets)(const struct snapshot *snap, socket_want_fn *want, void *ctx);
+
+    /* --- its life; each may be NULL. `state` is what start() returned --- */
+    int (*start)(struct process *process, void **ret_state, struct err *err);
+    int (*prepare)(void *state, struct snapshot *snap, struct err *err);
+    void (*commit)(void *state, struct snapshot *snap);
+    void (*abort)(void *state, struct snapshot *snap);
+    void (*drain)(void *state, uint64_t deadline_ns);
+    bool (*is_drained)(void *state);
+    void (*stop)(void *state);
+
+    /* --- answers to admin, within a second or never --- */
+    /* Members of an object that is already open: what the facts and metrics do not say. */
+    void (*status)(void *state, struct json *json);
+};
+
+/* --- the table ---------------------------------------------------------------------------------- */
+
+struct module_table {
+    const struct module *const *items; /* in order of layers */
+    size_t n_items;
+};
+
+/* The kinds of process that the table names, each once, "supervisor" first: the board's segments. */
+size_t module_processes(const struct module_table *table, const char **ret_names, size_t max);
+const struct fact_kind *module_fact_kind(const struct module_table *table, const char *fact_name);
+const struct metric_table *module_metric_table(const struct module_table *table, const char *name);
+
+/* --- snapshots ---------------------------------------------------------------------------------- */
+
+struct snapshot_loop {
+    _Alignas(64) uint32_t n_users; /* written by the loop alone */
+    bool is_held;                  /* the loop's one reference to the shared count */
+};
+
+struct snapshot {
+    uint64_t generation;   /* 1 at start, one more at each reload */
+    uint64_t hash;         /* of the bytes of all files */
+    const char *node;      /* this node's name, "" where the file has no nodes */
+    const char *state_dir; /* absolute */
+    struct arena arena;    /* owns all below */
+    struct conf_files *files;
+    struct conf_stmt *root;
+    const struct module_table *table;
+    void *conf[MODULES_MAX]; /* by place in the table */
+    void
+        *own[MODULES_MAX]; /* what a module's prepare() made for this snapshot; freed by free_own */
+    void (*free_own[MODULES_MAX])(void *own);
+    _Atomic uint32_t n_refs;
+    uint32_t n_loops;
+    struct snapshot_loop loops[BOARD_LOOPS_MAX];
+};
+
+struct snapshot_options {
+    const char *path;             /* the file */
+    const struct conf_host *host; /* how it is read */
+    const char *node;             /* --node, or NULL: found by `nodes` and the host's addresses */
+    const char *state_dir;        /* --state or WEIR_STATE, or NULL: the file's, or the default */
+    uint64_t generation;
+    uint32_t n_loops; /* of this process */
+};
+
+/*
+ * Reads, fills and checks a configuration. Mistakes are in diag (made in the snapshot's arena, which
+ * *ret_snap owns even on failure, so that they can be printed). Returns 0, or -1; *ret_snap is set in
+ * both cases, with one reference.
+ */
+int snapshot_load(const struct module_table *table, const struct snapshot_options *options,
+                  struct snapshot **ret_snap, struct conf_diag **ret_diag);
+struct snapshot *snapshot_ref(struct snapshot *snap);
+void snapshot_unref(struct snapshot **snap);
+
+/* The module's struct in this snapshot. Asserts that the module is in the table. */
+void *snapshot_conf(const struct snapshot *snap, const struct module *module);
+/* The module's place in the table. */
+size_t snapshot_place(const struct snapshot *snap, const struct module *module);
+
+/* A loop's use of a snapshot, for a request: no shared word is touched. */
+static inline struct snapshot *snapshot_take(struct snapshot *snap, uint32_t loop_index)
+{
+    snap->loops[loop_index].n_users++;
+    return snap;
+}
+void snapshot_retire(struct snapshot *snap, uint32_t loop_index);
+static inline void snapshot_leave(struct snapshot *snap, uint32_t loop_index)
+{
+    if (--snap->loops[loop_index].n_users == 0 && !snap->loops[loop_index].is_held)
+        snapshot_retire(snap, loop_index);
+}
+
+#endif
