@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+/*
+ * A stream connection: a descriptor armed with a loop, and what could not be sent yet. It knows
+ * neither clients nor members nor protocols; http, stream, upstream and web embed one.
+ *
+ * Reading goes into the loop's shared buffer (loop_buf), or into a place that the caller names; nothing
+ * is kept here between reads. Writing tries the socket first; only what the kernel does not take is
+ * copied into a chunk from a small per-loop store, and memory is held only while the peer blocks:
+ *
+ *     conn_send(bytes) -> send(2) --all--> done, no memory
+ *                            \---part--> pending: [rest copied] -> flushed at the next LOOP_WRITE
+ *
+ * conn_pending() says how much waits; whoever feeds a connection stops reading its source when the
+ * answer is not zero and goes on when on_drained comes: that is the back-pressure.
+ *
+ * Transport. What actually moves bytes is a struct transport: plain sockets here, TLS in tls/. They
+ * return bytes moved, 0 at the end of the stream, or a negative errno; -EAGAIN means "the loop will
+ * say when". A transport may want to write in order to read (TLS); then it says so by itself at the
+ * next event, which always calls both directions.
+ *
+ * A connection's owner gets on_event with LOOP_* bits. Pending bytes have been flushed before.
+ */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "core/loop.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct conn;
+
+struct transport {
+    const char *name; /* "plain", "tls" */
+    /* Bytes read (> 0), 0 end of stream, -errno. */
+    ssize_t (*recv)(struct conn *conn, void *buf, size_t len);
+    /* Bytes taken, possibly fewer than given; -errno. has_more: further bytes follow at once. */
+    ssize_t (*send)(struct conn *conn, const struct iovec *parts, int n_parts, bool has_more);
+    /* Says to the peer that nothing more comes. 0 or -errno. */
+    int (*shutdown)(struct conn *conn);
+    /* Frees what the transport keeps in conn->transport_state. */
+    void (*deinit)(struct conn *conn);
+};
+
+extern const struct transport transport_plain;
+
+struct conn_pending; /* bytes that wait for the peer */
+
+struct conn {
+    struct loop_io io;
+    struct loop *loop;
+    const struct transport *transport;
+    void *transport_state;
+    void (*on_event)(struct conn *conn, uint32_t events);
+    struct conn_pending *pending; /* NULL: nothing waits */
+    bool is_connecting;           /* connect(2) has not answered yet */
+};
+
+/* Takes a nonblocking, connected descriptor over and arms it; closed by conn_close(). 0 or -1. */
+int conn_open(struct conn *conn, struct loop *loop, int fd,
+              void (*on_event)(struct conn *conn, uint32_t events), struct err *err);
+/*
+ * Starts connecting to addr. 0: started, or even done; bytes may be given to conn_send() at once and
+ * wait until the connection stands. The owner's first event with LOOP_WRITE says that it stands, with
+ * LOOP_ERROR that it failed: conn_error() then has the errno. -1: refused at once, err says why.
+ */
+int conn_connect(struct conn *conn, struct loop *loop, const struct addr *addr,
+                 void (*on_event)(struct conn *conn, uint32_t events), struct err *err);
+/* Disarms, closes, frees what waits. No callback comes after it. May be called twice. */
+void conn_close(struct conn *conn);
+static inline bool conn_is_open(const struct conn *conn)
+{
+    return conn->io.fd >= 0;
+}
+void conn_init(struct conn *conn);
+
+/* One recv. >0 bytes, 0 end of stream, -errno (-EAGAIN: the loop will say). */
+static inline ssize_t conn_recv(struct conn *conn, void *buf, size_t len)
+{
+    return conn->transport->recv(conn, buf, len);
+}
+
+/*
+ * Sends all, or sends a part and keeps a copy of the rest. Returns 0, or -errno when the connection is
+ * broken (the owner closes it). has_more as in MSG_MORE.
+ */
+int conn_send(struct conn *conn, const void *bytes, size_t len, bool has_more);
+int conn_sendv(struct conn *conn, const struct iovec *parts, int n_parts, bool has_more);
+/* Bytes that wait, 0: none. */
+size_t conn_pending(const struct conn *conn);
+/* SO_ERROR, cleared by reading it. */
+int conn_error(struct conn *conn);
+int conn_shutdown(struct conn *conn);
+/* Closes with a reset, so that the peer cannot take what it has for the whole. */
+void conn_abort(struct conn *conn);
+/* Has the peer already closed or sent something? For an idle connection that is to be used again:
+ * 0 still quiet, 1 closed or unexpected bytes. One recv(MSG_PEEK). */
+int conn_is_stale(struct conn *conn);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POOL_POOL_H
+#define POOL_POOL_H
+
+/*
+ * Pools and their members: who serves, where they are, and where their facts stand on the board.
+ *
+ *     pool web {
+ *         check  http path /healthz expect 200 every 2s fall 3 rise 2
+ *         member app1 10.0.1.11:8080
+ *         member app2 app2.internal:8080 weight 2
+ *         balance round-robin
+ *     }
+ *
+ * The structs below are configuration: part of a snapshot, immutable, shared by all loops. What moves
+ * is on the board, written by health alone:
+ *
+ *     member:web/app1    up | down | unknown      reason of the last check; value: weight in force
+ *     pool:web           up | degraded | down     "2/3 up"
+ *     address:web/app2   resolved | down          reason: the address as text (members named by a host)
+ *
+ * A struct member_view is a loop's (or health's) own look at one member: its references to those facts,
+ * and the address in force. It is made anew for each snapshot by those who need it.
+ */
+
+#include "base/addr.h"
+#include "base/slice.h"
+#include "conf/schema.h"
+#include "core/board.h"
+#include "core/module.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { POOL_MEMBERS_MAX = 256, POOLS_MAX = 256, MEMBER_WEIGHT_MAX = 256 };
+
+enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_HTTP };
+
+struct check_conf {
+    struct conf_object object;
+    int kind;                 /* enum check_kind */
+    struct slice path;        /* http; "/" by default */
+    struct slice host;        /* http; the member's address by default */
+    struct slice method;      /* http; GET by default */
+    struct conf_range expect; /* http; statuses, 200..399 by default */
+    int64_t every_ms;         /* 2 s */
+    int64_t timeout_ms;       /* 1 s, at most every */
+    int64_t fall;             /* 3 */
+    int64_t rise;             /* 2 */
+};
+
+enum balance_method { BALANCE_ROUND_ROBIN };
+
+struct member {
+    struct conf_object object; /* object.name: "app1" */
+    struct slice name;
+    struct conf_addr endpoint; /* an address, or a host name that health resolves */
+    int64_t weight;            /* 1..256; 1 */
+    /* --- filled by pool's check() --- */
+    struct pool *pool;
+    uint32_t index;           /* in its pool */
+    const char *fact;         /* "member:web/app1" */
+    const char *address_fact; /* "address:web/app2"; NULL where endpoint is an address */
+    const char *label;        /* "web/app1", the metric slab's object */
+};
+
+struct pool {
+    struct conf_object object;
+    struct slice name;
+    struct conf_list member_list; /* of struct member */
+    struct check_conf *check;     /* NULL: no check, members are up unless forced */
+    int balance;                  /* enum balance_method */
+    /* --- filled by pool's check() --- */
+    struct member **members; /* = member_list.items */
+    uint32_t n_members;
+    uint32_t index;   /* among the pools of the snapshot */
+    const char *fact; /* "pool:web" */
+};
+
+/* What the pool module's words fill: all pools of a snapshot. */
+struct pool_conf {
+    struct conf_object object;
+    struct conf_list pool_list; /* of struct pool */
+    /* --- filled by check() --- */
+    struct pool **pools;
+    uint32_t n_pools;
+};
+
+extern const struct module pool_module;
+
+/* All pools of a snapshot. */
+const struct pool_conf *pool_conf_of(const struct snapshot *snap);
+/* The pool of that name, or NULL. */
+struct pool *pool_find(const struct snapshot *snap, struct slice name);
+/*
+ * For other modules' check(): the pool that `ref` names, or NULL after it has told load->diag that there
+ * is none, with the nearest name as a hint.
+ */
+struct pool *pool_resolve(const struct snapshot *snap, const struct conf_ref *ref,
+                          struct conf_load *load);
+
+/* --- looking at a member ------------------------------------------------------------------------ */
+
+struct member_view {
+    const struct member *member;
+    struct fact_ref state_ref;
+    struct fact_ref address_ref; /* where the endpoint is a name */
+    struct addr addr;            /* in force; len 0: not resolved yet */
+};
+
+/* Finds the facts; those that health has not written yet are found by member_view_update(). */
+void member_view_init(struct member_view *view, const struct member *member,
+                      const struct board *board);
+/* Looks for missing facts again and takes the address in force; call it at a change of facts. */
+void member_view_update(struct member_view *view, const struct board *board);
+
+/*
+ * May requests go there now? One load. Members without a check, and members that health has not judged
+ * yet (FACT_UNKNOWN, FACT_NONE), are taken; DOWN and DRAINING are not.
+ */
+static inline bool member_is_usable(const struct member_view *view, const struct board *board)
+{
+    if (view->addr.len == 0)
+        return false;
+    enum fact_state state = board_peek(board, view->state_ref);
+    return state != FACT_DOWN && state != FACT_DRAINING && state != FACT_FAILED;
+}
+
+/* --- metrics of a member, counted by the edge ---------------------------------------------------- */
+
+enum member_word {
+    MEMBER_REQUESTS,  /* sent to it, retries too */
+    MEMBER_RESPONSES, /* whole heads that came back */
+    MEMBER_2XX,       /* by class of status, 1xx apart */
+    MEMBER_3XX,
+    MEMBER_4XX,
+    MEMBER_5XX,
+    MEMBER_CONNECTS, /* connections opened */
+    MEMBER_CONNECT_FAILED,
+    MEMBER_BROKEN, /* died or timed out in the middle */
+    MEMBER_BYTES_TO,
+    MEMBER_BYTES_FROM,
+    MEMBER_IN_FLIGHT, /* gauge */
+    MEMBER_IDLE,      /* gauge: idle connections kept */
+    MEMBER_LATENCY,   /* histogram: microseconds from the request sent to the response head */
+    MEMBER_WORDS = MEMBER_LATENCY + METRIC_HIST_WORDS
+};
+
+extern const struct metric_table member_metrics; /* table "member", labels pool and member */
+
+#endif
