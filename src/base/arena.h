@@ -5,7 +5,7 @@
 /*
  * An arena owns everything that is allocated from it and frees it at once. A configuration
  * snapshot lives in one; so does a request that must keep bytes across a return to the loop.
- * Memory comes in chunks that double up to 64 KiB; a larger object gets a chunk of its own.
+ * Memory comes in chunks that double up to 64 KiB; a large object gets a chunk of its own.
  *
  *     struct arena: [chunk] -> [chunk] -> ...   each: | header | used ... | free |
  */
@@ -26,8 +26,11 @@ void arena_deinit(struct arena *arena);
 
 /* Aligned for any type, zeroed. Never NULL. */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((returns_nonnull));
+/* The same; n * size may not overflow (asserted). */
+void *arena_alloc_array(struct arena *arena, size_t n, size_t size)
+    __attribute__((returns_nonnull));
 #define ARENA_NEW(arena, type)          ((type *)arena_alloc((arena), sizeof(type)))
-#define ARENA_NEW_ARRAY(arena, type, n) ((type *)arena_alloc((arena), sizeof(type) * (n)))
+#define ARENA_NEW_ARRAY(arena, type, n) ((type *)arena_alloc_array((arena), (n), sizeof(type)))
 
 /* A copy that lives as long as the arena, with a NUL behind it. */
 struct slice arena_dup(struct arena *arena, struct slice bytes);

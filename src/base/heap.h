@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HEAP_OUT = UINT32_MAX }; /* heap_node.place of a node that is in no heap */
+#define HEAP_OUT UINT32_MAX /* heap_node.place of a node that is in no heap */
 
 struct heap_node {
     uint32_t place;
@@ -35,12 +35,12 @@ void heap_deinit(struct heap *heap);
 
 static inline void heap_node_init(struct heap_node *node)
 {
-    node->place = (uint32_t)HEAP_OUT;
+    node->place = HEAP_OUT;
 }
 
 static inline bool heap_has(const struct heap_node *node)
 {
-    return node->place != (uint32_t)HEAP_OUT;
+    return node->place != HEAP_OUT;
 }
 
 /* The node is in no heap. */

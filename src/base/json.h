@@ -24,6 +24,8 @@ struct json {
 };
 
 void json_init(struct json *json, struct text *out);
+/* The document is complete: asserts that there is a value and that nothing is open. */
+void json_finish(const struct json *json);
 /* In an object: the key of the value that follows. */
 void json_key(struct json *json, const char *key);
 void json_object_begin(struct json *json);

@@ -34,7 +34,7 @@ void map_init(struct map *map, uint64_t seed, bool is_nocase);
 void map_deinit(struct map *map);
 /* The value, or NULL. */
 void *map_get(const struct map *map, struct slice key);
-/* Inserts or replaces; value is not NULL. Returns the former value or NULL. */
+/* Inserts or replaces, the key too; value is not NULL. Returns the former value or NULL. */
 void *map_put(struct map *map, struct slice key, void *value);
 /* Returns the former value or NULL. */
 void *map_remove(struct map *map, struct slice key);

@@ -4,7 +4,7 @@
 
 /*
  * Memory that is there: these functions do not return NULL. Everything that input can make grow
- * has a limit of its own (DESIGN, section 8), so running out of memory is a broken machine, and
+ * has a limit of its own (see ARCHITECTURE.md), so running out of memory is a broken machine, and
  * the process ends with a message rather than half working.
  */
 

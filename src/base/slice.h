@@ -67,7 +67,7 @@ size_t slice_find(struct slice a, char c);
 static inline struct slice slice_skip(struct slice a, size_t n)
 {
     n = n < a.len ? n : a.len;
-    return (struct slice){a.ptr + n, a.len - n};
+    return (struct slice){n ? a.ptr + n : a.ptr, a.len - n}; /* NULL + 0 is undefined */
 }
 
 /* Without spaces and tabs (RFC 9110 OWS) at both ends. */

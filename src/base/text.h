@@ -25,6 +25,7 @@ struct text {
 void text_deinit(struct text *text);
 /* Keeps the memory. */
 void text_clear(struct text *text);
+/* bytes do not lie in the text itself. */
 void text_append(struct text *text, struct slice bytes);
 void text_append_char(struct text *text, char c);
 /* n copies of c. */
