@@ -8,7 +8,7 @@
  *
  * Reading goes into the loop's shared buffer (loop_buf), or into a place that the caller names; nothing
  * is kept here between reads. Writing tries the socket first; only what the kernel does not take is
- * copied into a chunk from a small per-loop store, and memory is held only while the peer blocks:
+ * copied, and memory is held only while the peer blocks:
  *
  *     conn_send(bytes) -> send(2) --all--> done, no memory
  *                            \---part--> pending: [rest copied] -> flushed at the next LOOP_WRITE
@@ -58,6 +58,7 @@ struct conn {
     void *transport_state;
     void (*on_event)(struct conn *conn, uint32_t events);
     struct conn_pending *pending; /* NULL: nothing waits */
+    int error;                    /* errno of a flush that failed, for conn_error() */
     bool is_connecting;           /* connect(2) has not answered yet */
 };
 
@@ -93,7 +94,7 @@ int conn_send(struct conn *conn, const void *bytes, size_t len, bool has_more);
 int conn_sendv(struct conn *conn, const struct iovec *parts, int n_parts, bool has_more);
 /* Bytes that wait, 0: none. */
 size_t conn_pending(const struct conn *conn);
-/* SO_ERROR, cleared by reading it. */
+/* The errno that broke the connection: that of a failed flush, else SO_ERROR (cleared by reading it). */
 int conn_error(struct conn *conn);
 int conn_shutdown(struct conn *conn);
 /* Closes with a reset, so that the peer cannot take what it has for the whole. */

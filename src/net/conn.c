@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Stream connections over plain sockets: try the system call first, keep a copy of what the kernel
+ * did not take, flush it when the loop says that there is room.
+ */
+
+#include "net/conn.h"
+
+#include "base/mem.h"
+#include <assert.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct conn_pending {
+    size_t off; /* of the first byte that waits */
+    size_t end; /* behind the last */
+    size_t cap;
+    char bytes[];
+};
+
+enum { PENDING_FIRST = 4096 };
+
+static void conn_on_io(struct loop *loop, struct loop_io *io, uint32_t events);
+
+/* ---- the plain transport ---- */
+
+static ssize_t plain_recv(struct conn *conn, void *buf, size_t len)
+{
+    ssize_t n;
+    do
+        n = recv(conn->io.fd, buf, len, 0);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t plain_send(struct conn *conn, const struct iovec *parts, int n_parts, bool has_more)
+{
+    int flags = MSG_NOSIGNAL | (has_more ? MSG_MORE : 0);
+    ssize_t n;
+    do {
+        if (n_parts == 1) {
+            n = send(conn->io.fd, parts->iov_base, parts->iov_len, flags);
+        } else {
+            /* sendmsg() does not write to the parts; its type only predates const. */
+            struct msghdr message = {.msg_iovlen = (size_t)n_parts};
+            memcpy(&message.msg_iov, &parts, sizeof(parts));
+            n = sendmsg(conn->io.fd, &message, flags);
+        }
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static int plain_shutdown(struct conn *conn)
+{
+    return shutdown(conn->io.fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+static void plain_deinit(struct conn *conn)
+{
+    conn->transport_state = NULL;
+}
+
+const struct transport transport_plain = {
+    .name = "plain",
+    .recv = plain_recv,
+    .send = plain_send,
+    .shutdown = plain_shutdown,
+    .deinit = plain_deinit,
+};
+
+/* ---- opening and closing ---- */
+
+void conn_init(struct conn *conn)
+{
+    *conn = (struct conn){.transport = &transport_plain};
+    loop_io_init(&conn->io);
+}
+
+static int conn_arm(struct conn *conn, struct loop *loop, int fd,
+                    void (*on_event)(struct conn *conn, uint32_t events), struct err *err)
+{
+    conn->loop = loop;
+    conn->on_event = on_event;
+    return loop_io_add(loop, &conn->io, fd, conn_on_io, err);
+}
+
+int conn_open(struct conn *conn, struct loop *loop, int fd,
+              void (*on_event)(struct conn *conn, uint32_t events), struct err *err)
+{
+    conn_init(conn);
+    return conn_arm(conn, loop, fd, on_event, err);
+}
+
+int conn_connect(struct conn *conn, struct loop *loop, const struct addr *addr,
+                 void (*on_event)(struct conn *conn, uint32_t events), struct err *err)
+{
+    conn_init(conn);
+    int fd = socket(addr_family(addr), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_set_errno(err, errno, "cannot make a socket");
+    int one = 1;
+    if (addr_family(addr) != AF_UNIX)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (connect(fd, &addr->sa, addr->len) < 0) {
+        if (errno != EINPROGRESS) {
+            char text[ADDR_TEXT_MAX];
+            err_set_errno(err, errno, "cannot connect to %s", addr_format(addr, text));
+            close(fd);
+            return -1;
+        }
+        conn->is_connecting = true;
+    }
+    if (conn_arm(conn, loop, fd, on_event, err) < 0) {
+        close(fd);
+        return -1;
+    }
+    return 0;
+}
+
+static void conn_free(struct conn *conn)
+{
+    mem_free(conn->pending);
+    conn->pending = NULL;
+    conn->transport->deinit(conn);
+}
+
+void conn_close(struct conn *conn)
+{
+    if (!conn_is_open(conn))
+        return;
+    int fd = conn->io.fd;
+    loop_io_remove(conn->loop, &conn->io, true);
+    conn_free(conn);
+    close(fd);
+}
+
+void conn_abort(struct conn *conn)
+{
+    if (!conn_is_open(conn))
+        return;
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(conn->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    conn_close(conn);
+}
+
+int conn_error(struct conn *conn)
+{
+    int error = conn->error;
+    socklen_t len = sizeof(error);
+    if (error)
+        return error;
+    if (getsockopt(conn->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+        return errno;
+    return error;
+}
+
+int conn_shutdown(struct conn *conn)
+{
+    return conn->transport->shutdown(conn);
+}
+
+int conn_is_stale(struct conn *conn)
+{
+    char byte;
+    ssize_t n = recv(conn->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 && errno == EAGAIN ? 0 : 1;
+}
+
+/* ---- sending ---- */
+
+size_t conn_pending(const struct conn *conn)
+{
+    return conn->pending ? conn->pending->end - conn->pending->off : 0;
+}
+
+/* Room for n more bytes behind what waits. */
+static struct conn_pending *pending_reserve(struct conn_pending *pending, size_t n)
+{
+    if (pending && pending->cap - pending->end >= n)
+        return pending;
+    size_t off = pending ? pending->off : 0;
+    size_t len = pending ? pending->end - off : 0;
+    size_t cap = PENDING_FIRST;
+    while (cap < len + n)
+        cap *= 2;
+    struct conn_pending *grown = mem_alloc(sizeof(*grown) + cap);
+    grown->off = 0;
+    grown->end = len;
+    grown->cap = cap;
+    if (pending && len)
+        memcpy(grown->bytes, pending->bytes + off, len);
+    mem_free(pending);
+    return grown;
+}
+
+/* Keeps what is behind the first `skip` bytes of the parts. */
+static void pending_keep(struct conn *conn, const struct iovec *parts, int n_parts, size_t skip)
+{
+    size_t total = 0;
+    for (int i = 0; i < n_parts; i++)
+        total += parts[i].iov_len;
+    struct conn_pending *pending = pending_reserve(conn->pending, total - skip);
+    for (int i = 0; i < n_parts; i++) {
+        size_t len = parts[i].iov_len;
+        size_t cut = skip < len ? skip : len;
+        skip -= cut;
+        if (len > cut) {
+            memcpy(pending->bytes + pending->end, (const char *)parts[i].iov_base + cut, len - cut);
+            pending->end += len - cut;
+        }
+    }
+    conn->pending = pending;
+}
+
+/* A nonblocking socket that still connects refuses bytes in one of these ways. */
+static bool is_later(ssize_t error)
+{
+    return error == -EAGAIN || error == -ENOTCONN;
+}
+
+int conn_sendv(struct conn *conn, const struct iovec *parts, int n_parts, bool has_more)
+{
+    size_t total = 0;
+    for (int i = 0; i < n_parts; i++)
+        total += parts[i].iov_len;
+    size_t sent = 0;
+    if (!conn->pending && total) {
+        ssize_t n = conn->transport->send(conn, parts, n_parts, has_more);
+        if (n < 0 && !is_later(n))
+            return (int)n;
+        if (n >= 0) {
+            conn->is_connecting = false;
+            sent = (size_t)n;
+        }
+    }
+    if (sent < total)
+        pending_keep(conn, parts, n_parts, sent);
+    return 0;
+}
+
+int conn_send(struct conn *conn, const void *bytes, size_t len, bool has_more)
+{
+    struct iovec part = {.iov_len = len};
+    memcpy(&part.iov_base, &bytes, sizeof(bytes)); /* never written to */
+    return conn_sendv(conn, &part, 1, has_more);
+}
+
+/* Sends what waits. 0: all gone or the kernel is full again; -errno: broken. */
+static int conn_flush(struct conn *conn)
+{
+    struct conn_pending *pending = conn->pending;
+    while (pending->off < pending->end) {
+        struct iovec part = {.iov_base = pending->bytes + pending->off,
+                             .iov_len = pending->end - pending->off};
+        ssize_t n = conn->transport->send(conn, &part, 1, false);
+        if (n < 0)
+            return is_later(n) ? 0 : (int)n;
+        conn->is_connecting = false;
+        pending->off += (size_t)n;
+    }
+    mem_free(pending);
+    conn->pending = NULL;
+    return 0;
+}
+
+static void conn_on_io(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+    struct conn *conn = CONTAINER_OF(io, struct conn, io);
+    assert(conn->loop == loop);
+    if (!(events & LOOP_ERROR) && (events & LOOP_WRITE)) {
+        if (!conn->pending)
+            conn->is_connecting = false;
+        else if ((conn->error = -conn_flush(conn)) != 0)
+            events |= LOOP_ERROR;
+    }
+    conn->on_event(conn, events);
+}
