@@ -66,6 +66,21 @@ struct socket_want {
 
 typedef int socket_want_fn(void *ctx, const struct socket_want *want);
 
+/*
+ * The bytes of a configured file that a process needs and may open no more than any other: the
+ * supervisor reads it (`weir check` as well, so that a missing one is told there) and puts it into the
+ * process's bundle as the blob `name`, for process_blob().
+ */
+struct file_want {
+    const char *name;  /* "admin.token"; unique among all wants; lives in the snapshot's arena */
+    struct slice path; /* absolute, as CONF_PATH gives it */
+    struct conf_at at; /* what a file that cannot be read quotes */
+    size_t max_bytes;  /* a larger file is an error */
+    bool is_secret;    /* a file that others than its owner may read is worth a warning */
+};
+
+typedef int file_want_fn(void *ctx, const struct file_want *want);
+
 struct module {
     const char *name;
     const char *doc; /* one line, for `weir status` and the manual */
@@ -87,6 +102,8 @@ struct module {
     bool has_loops;                 /* `processes { NAME n }` may set more than one loop */
     /* Calls want() for each socket; -1 as soon as want() does. Supervisor. May be NULL. */
     int (*sockets)(const struct snapshot *snap, socket_want_fn *want, void *ctx);
+    /* Calls want() for each file whose bytes go into this process's bundle; as sockets(). May be NULL. */
+    int (*files)(const struct snapshot *snap, file_want_fn *want, void *ctx);
 
     /* --- its life; each may be NULL. `state` is what start() returned --- */
     int (*start)(struct process *process, void **ret_state, struct err *err);
