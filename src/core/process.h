@@ -62,7 +62,8 @@ void process_watch(struct process *process,
                    void (*lost)(void *ctx, size_t segment), void *ctx);
 
 /*
- * A named blob of the bundle ("hosts", "resolv.conf"), valid until the next commit; empty when absent.
+ * A named blob of the bundle ("hosts", "resolv.conf", or the name of a struct file_want), valid until
+ * the next commit; empty when absent. During prepare() it is that of the bundle being prepared.
  */
 struct slice process_blob(struct process *process, const char *name);
 
