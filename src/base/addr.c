@@ -40,7 +40,7 @@ static const char *quote(struct slice word, struct quote *into)
 
 /* ---- IP addresses ---- */
 
-/* Four octets, decimal, without leading zeros. `where` is what the sentence quotes. */
+/* Four octets, decimal, without leading zeros. `where` is what the sentence repeats. */
 static int parse_octets(struct slice text, struct slice where, uint8_t octets[4], struct err *err)
 {
     struct quote q, part_q;
@@ -82,6 +82,13 @@ static bool is_ip4_like(struct slice text)
     return has_dot;
 }
 
+/* Two colons at least: an IPv6 address, or nothing that is right. */
+static bool is_ip6_like(struct slice text)
+{
+    struct slice behind = slice_skip(text, slice_find(text, ':') + 1);
+    return slice_find(behind, ':') < behind.len;
+}
+
 static bool is_ip6(struct slice text, struct in6_addr *ret_ip)
 {
     char copy[IP6_TEXT_MAX];
@@ -119,23 +126,6 @@ static int parse_ip4(struct slice text, struct slice where, uint16_t port, struc
     return 0;
 }
 
-static int parse_ip6(struct slice text, struct slice where, uint16_t port, struct addr *ret_addr,
-                     struct err *err)
-{
-    struct in6_addr ip;
-    struct quote q, text_q;
-    if (slice_find(text, '%') < text.len)
-        return err_set(err,
-                       "\"%s\" names an interface after %%, which is not possible here: write an "
-                       "address that needs none",
-                       quote(where, &q));
-    if (!is_ip6(text, &ip))
-        return err_set(err, "\"%s\": \"%s\" is not an IPv6 address: write it like 2001:db8::1",
-                       quote(where, &q), quote(text, &text_q));
-    set_ip6(ret_addr, &ip, port);
-    return 0;
-}
-
 /* The text between brackets, or the text itself where it has none. */
 static struct slice without_brackets(struct slice text)
 {
@@ -144,13 +134,31 @@ static struct slice without_brackets(struct slice text)
     return text;
 }
 
+static int parse_ip6(struct slice text, struct slice where, uint16_t port, struct addr *ret_addr,
+                     struct err *err)
+{
+    struct in6_addr ip;
+    struct quote q;
+    bool is_alone = without_brackets(where).len == text.len;
+    if (slice_find(text, '%') < text.len)
+        return err_set(err,
+                       "\"%s\" names an interface after %%, which is not possible here: write an "
+                       "address that needs none",
+                       quote(where, &q));
+    if (!is_ip6(text, &ip))
+        return err_set(err, "\"%s\" holds no IPv6 address that is right: write it like %s",
+                       quote(where, &q), is_alone ? "2001:db8::1" : "[2001:db8::1]:80");
+    set_ip6(ret_addr, &ip, port);
+    return 0;
+}
+
 /* What addr_parse_ip() says where the text would be right with its port. */
 static int refuse_port(struct slice text, struct err *err)
 {
     struct addr addr;
     struct quote q;
     char ip[ADDR_TEXT_MAX];
-    if (addr_parse(text, &addr, NULL) < 0 || addr.sa.sa_family == AF_UNIX)
+    if (addr_parse(text, &addr, NULL) < 0 || addr_family(&addr) == AF_UNIX)
         return 0;
     return err_set(err, "\"%s\" has a port where an address alone belongs: write %s",
                    quote(text, &q), addr_format_ip(&addr, ip));
@@ -166,7 +174,7 @@ int addr_parse_ip(struct slice text, uint16_t port, struct addr *ret_addr, struc
         return parse_ip4(text, text, port, ret_addr, err);
     if (refuse_port(text, err) < 0)
         return -1;
-    if (inner.len != text.len || slice_find(text, ':') < text.len)
+    if (inner.len != text.len || is_ip6_like(text))
         return parse_ip6(inner, text, port, ret_addr, err);
     return err_set(err, "\"%s\" is not an IP address: write it like 10.0.0.1 or 2001:db8::1",
                    quote(text, &q));
@@ -217,23 +225,24 @@ static int parse_bracketed(struct slice text, struct addr *ret_addr, struct err 
     return 0;
 }
 
-/* Two colons and no bracket: with a port at its end, or without, the text has two meanings. */
+/* An IPv6 address without brackets, with a port behind it or not: ::1:80 may be either. */
 static int refuse_bare_ip6(struct slice text, struct err *err)
 {
     struct in6_addr ip;
-    struct quote q, text_q;
+    struct quote q, host_q, port_q;
+    size_t colon = text.len - 1;
+    while (text.ptr[colon] != ':')
+        colon--;
+    struct slice host = {text.ptr, colon};
+    struct slice port_text = slice_skip(text, colon + 1);
+    uint16_t port;
+    if (is_ip6(host, &ip) && parse_port(port_text, text, &port, NULL) == 0)
+        return err_set(err,
+                       "\"%s\" needs brackets to tell its address from its port: write [%s]:%s",
+                       quote(text, &q), quote(host, &host_q), quote(port_text, &port_q));
     if (is_ip6(text, &ip))
         return err_set(err, "\"%s\" has no port: write [%s]:80", quote(text, &q),
-                       quote(text, &text_q));
-    size_t colon = text.len;
-    while (text.ptr[colon - 1] != ':')
-        colon--;
-    struct slice host = {text.ptr, colon - 1};
-    struct quote port_q;
-    if (is_ip6(host, &ip))
-        return err_set(err, "\"%s\" needs brackets around its IPv6 address: write [%s]:%s",
-                       quote(text, &q), quote(host, &text_q),
-                       quote(slice_skip(text, colon), &port_q));
+                       quote(text, &host_q));
     return err_set(err, "\"%s\" is not an address: write it like 10.0.0.1:80 or [::1]:80",
                    quote(text, &q));
 }
@@ -299,7 +308,7 @@ static int check_unix_name(struct slice name, struct slice where, struct err *er
                        quote(where, &q), name.len, is_abstract ? "name has with its @" : "path has",
                        is_abstract ? UN_NAME_MAX + 1 : UN_NAME_MAX);
     if (!is_abstract && name.ptr[0] != '/')
-        return err_set(err, "\"%s\" has no / at the start of its path: write unix:/run/%s",
+        return err_set(err, "\"%s\" has no / at the start of its path: write unix:/%s",
                        quote(where, &q), quote(name, &name_q));
     if (!is_abstract && name.ptr[name.len - 1] == '/')
         return err_set(err, "\"%s\" is a folder: write the path of the socket in it",
@@ -321,19 +330,30 @@ static int parse_unix(struct slice name, struct slice where, struct addr *ret_ad
     return 0;
 }
 
+static int refuse_net(struct slice text, struct err *err)
+{
+    struct addr_net net;
+    struct quote q;
+    if (slice_find(text, '/') == text.len || addr_net_parse(text, &net, NULL) < 0)
+        return 0;
+    return err_set(err, "\"%s\" is a network where an address belongs: write it like %s",
+                   quote(text, &q), net.base.sa.sa_family == AF_INET ? "10.0.0.1:80" : "[::1]:80");
+}
+
 int addr_parse(struct slice text, struct addr *ret_addr, struct err *err)
 {
     if (text.len == 0)
         return err_set(err, "the address is empty: write 10.0.0.1:80, [::1]:80 or unix:/path");
     if (slice_starts(text, SLICE("unix:")))
         return parse_unix(slice_skip(text, strlen("unix:")), text, ret_addr, err);
+    if (refuse_net(text, err) < 0)
+        return -1;
     if (text.ptr[0] == '[')
         return parse_bracketed(text, ret_addr, err);
     size_t colon = slice_find(text, ':');
     if (colon == text.len)
         return refuse_no_port(text, err);
-    struct slice behind = slice_skip(text, colon + 1);
-    if (slice_find(behind, ':') < behind.len)
+    if (is_ip6_like(text))
         return refuse_bare_ip6(text, err);
     return parse_ip4_port(text, colon, ret_addr, err);
 }
@@ -506,6 +526,9 @@ static int parse_net_len(struct slice text, struct slice where, unsigned n_max, 
 {
     struct quote q, text_q;
     uint64_t len;
+    if (text.len == 0)
+        return err_set(err, "\"%s\" ends where its length belongs: write %s%u", quote(where, &q),
+                       quote(where, &text_q), n_max);
     if (slice_to_u64(text, &len) < 0 || len > n_max || (text.len > 1 && text.ptr[0] == '0'))
         return err_set(err, "\"%s\": \"%s\" is not a length: write a number from 0 to %u behind /",
                        quote(where, &q), quote(text, &text_q), n_max);
@@ -523,6 +546,9 @@ int addr_net_parse(struct slice text, struct addr_net *ret_net, struct err *err)
         return err_set(err, "the network is empty: write it like 10.0.0.0/8 or 2001:db8::/32");
     if (text.ptr[0] == '[')
         return err_set(err, "\"%s\" has brackets, which only a port needs: write it like ::1/128",
+                       quote(text, &q));
+    if (ip.len == 0)
+        return err_set(err, "\"%s\" has no address before its /: write it like 10.0.0.0/8",
                        quote(text, &q));
     if (addr_parse_ip(ip, 0, &net.base, err) < 0)
         return -1;

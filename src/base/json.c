@@ -81,7 +81,7 @@ void json_key(struct json *json, const char *key)
     json->has_key = true;
 }
 
-void json_string(struct json *json, struct slice value)
+void json_slice(struct json *json, struct slice value)
 {
     value_begin(json);
     json_escape(json->out, value);
@@ -90,9 +90,9 @@ void json_string(struct json *json, struct slice value)
 void json_cstr(struct json *json, const char *value)
 {
     if (value)
-        json_string(json, slice_from(value));
+        json_slice(json, slice_from(value));
     else
-        json_null(json);
+        json_none(json);
 }
 
 void json_int(struct json *json, int64_t value)
@@ -114,7 +114,7 @@ void json_uint(struct json *json, uint64_t value)
 void json_double(struct json *json, double value)
 {
     if (!isfinite(value)) {
-        json_null(json);
+        json_none(json);
         return;
     }
     char text[32];
@@ -135,7 +135,7 @@ void json_bool(struct json *json, bool value)
     text_append(json->out, value ? SLICE("true") : SLICE("false"));
 }
 
-void json_null(struct json *json)
+void json_none(struct json *json)
 {
     value_begin(json);
     text_append(json->out, SLICE("null"));

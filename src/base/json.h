@@ -5,7 +5,8 @@
 /*
  * A JSON writer (RFC 8259): appends to a text, puts the commas, escapes, and asserts that what is
  * opened is closed. Bytes that are not UTF-8 come out as U+FFFD, so that a hostile header in a log
- * line cannot break the line. Reading JSON is jansson's work, not ours.
+ * line cannot break the line. Reading JSON is jansson's work, not ours;
+ * where jansson has a name already (json_string, json_null) the function here has another.
  */
 
 #include "base/slice.h"
@@ -32,14 +33,14 @@ void json_object_begin(struct json *json);
 void json_object_end(struct json *json);
 void json_array_begin(struct json *json);
 void json_array_end(struct json *json);
-void json_string(struct json *json, struct slice value);
+void json_slice(struct json *json, struct slice value);
 void json_cstr(struct json *json, const char *value); /* NULL writes null */
 void json_int(struct json *json, int64_t value);
 void json_uint(struct json *json, uint64_t value);
 /* As short as it reads back; NaN and infinities write null. */
 void json_double(struct json *json, double value);
 void json_bool(struct json *json, bool value);
-void json_null(struct json *json);
+void json_none(struct json *json); /* null */
 /* Appends the value with quotes and escapes, outside any document (log lines). */
 void json_escape(struct text *out, struct slice value);
 
