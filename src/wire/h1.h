@@ -300,6 +300,7 @@ struct h1_head {
     bool is_connection_foreign; /* Connection names more than close, keep-alive, upgrade, te */
     bool is_line_changed;       /* the first line cannot be copied as it is */
     uint8_t n_options;          /* in the Connection fields */
+    uint8_t connection;         /* what they say; is_keep_alive is the result */
 
     uint32_t fields_off;
     uint32_t fields_end; /* where the empty line is */
@@ -394,8 +395,7 @@ struct h1_chunked {
     uint64_t remaining; /* of the chunk whose data is being read */
     uint64_t n_data;
     uint64_t n_overhead;
-    uint32_t n_ext;     /* bytes of extension in this chunk's line */
-    uint32_t n_scanned; /* of the trailer line that is not complete yet */
+    uint32_t n_ext; /* bytes of extension in this chunk's line */
     uint32_t n_trailer_bytes;
     uint16_t n_trailers;
     uint8_t n_digits;
@@ -405,8 +405,7 @@ struct h1_chunked {
 struct h1_body {
     const struct h1_limits *limits; /* borrowed */
     uint8_t kind;                   /* enum h1_body_kind */
-    bool is_response;
-    uint64_t remaining; /* H1_BODY_LENGTH */
+    uint64_t remaining;             /* H1_BODY_LENGTH */
     struct h1_chunked chunked;
 };
 
@@ -430,7 +429,7 @@ struct h1_piece {
 void h1_body_init(struct h1_body *body, const struct h1_head *head, const struct h1_limits *limits);
 /* For a body of known kind without a head. */
 void h1_body_init_kind(struct h1_body *body, enum h1_body_kind kind, uint64_t length,
-                       bool is_response, const struct h1_limits *limits);
+                       const struct h1_limits *limits);
 
 /*
  * The next event from buf[0, len). *ret_used bytes are done with, whatever the event; they include
@@ -488,7 +487,7 @@ struct h1_forward {
 
 /*
  * Writes the request head that a member gets: its length, or -1 where it does not fit into cap.
- * Room for head_len + the lines + H1_WRITE_SLACK bytes + the replaced target and Host is enough.
+ * Room for head_len + H1_WRITE_SLACK + the lines + what replaces target and Host is enough.
  */
 ssize_t h1_write_request_head(char *out, size_t cap, const struct h1_head *head, const char *buf,
                               const struct h1_forward *forward);
