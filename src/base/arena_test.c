@@ -83,6 +83,19 @@ static void test_deinit_empties(void **state)
     }
 }
 
+/* A large object takes no room from the small ones: the chunk in use stays at the front. */
+static void test_large_object_stands_behind(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    (void)arena_alloc(&arena, 100);
+    const struct arena_chunk *in_use = arena.chunks;
+    (void)arena_alloc(&arena, 50000);
+    assert_ptr_equal(arena.chunks, in_use);
+    arena_deinit(&arena);
+}
+
 static void test_strings(void **state)
 {
     (void)state;
@@ -111,6 +124,7 @@ int main(void)
         cmocka_unit_test(test_objects_do_not_overlap),
         cmocka_unit_test(test_sizes_at_the_edges),
         cmocka_unit_test(test_deinit_empties),
+        cmocka_unit_test(test_large_object_stands_behind),
         cmocka_unit_test(test_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

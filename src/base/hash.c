@@ -47,12 +47,20 @@ static inline uint64_t sip_finish(struct sip *sip)
     return sip->v0 ^ sip->v1 ^ sip->v2 ^ sip->v3;
 }
 
-/* The last 0 to 7 bytes as a little-endian word. */
-static inline uint64_t load_tail(const char *ptr, size_t len)
+/*
+ * The bytes from `at` on, 0 to 7 of them, as a little-endian word. Where more stand before them the
+ * last eight are loaded at once and what was seen already is shifted out.
+ */
+static inline uint64_t load_tail(struct slice bytes, size_t at)
 {
+    size_t n = bytes.len - at;
+    if (n == 0)
+        return 0;
+    if (at > 0)
+        return le64toh(ascii_load8(bytes.ptr + bytes.len - 8)) >> (64 - 8 * n);
     uint64_t word = 0;
-    for (size_t i = 0; i < len; i++)
-        word |= (uint64_t)(unsigned char)ptr[i] << (8 * i);
+    for (size_t i = 0; i < n; i++)
+        word |= (uint64_t)(unsigned char)bytes.ptr[i] << (8 * i);
     return word;
 }
 
@@ -67,7 +75,7 @@ __attribute__((always_inline)) static inline uint64_t sip_hash(const struct hash
         uint64_t word = le64toh(ascii_load8(bytes.ptr + at));
         sip_word(&sip, is_folded ? ascii_lower8(word) : word);
     }
-    uint64_t tail = at < bytes.len ? load_tail(bytes.ptr + at, bytes.len - at) : 0;
+    uint64_t tail = load_tail(bytes, at);
     if (is_folded)
         tail = ascii_lower8(tail);
     sip_word(&sip, tail | (uint64_t)bytes.len << 56);
