@@ -34,12 +34,12 @@ enum { ADDR_TEXT_MAX = 120 }; /* "unix:" and a full sun_path, with the NUL */
 int addr_parse(struct slice text, struct addr *ret_addr, struct err *err);
 /* An IP address alone (brackets around IPv6 allowed), with the given port. */
 int addr_parse_ip(struct slice text, uint16_t port, struct addr *ret_addr, struct err *err);
-/* Writes the text form with a NUL and returns text. */
+/* Writes the text form with a NUL, "none" for no address, and returns text. */
 const char *addr_format(const struct addr *addr, char text[ADDR_TEXT_MAX]);
 /* The IP alone, without port and brackets; "unix" for unix addresses. */
 const char *addr_format_ip(const struct addr *addr, char text[ADDR_TEXT_MAX]);
 bool addr_equal(const struct addr *a, const struct addr *b);
-/* 0 for unix addresses. */
+/* 0 for unix addresses, which addr_set_port() leaves as they are. */
 uint16_t addr_port(const struct addr *addr);
 void addr_set_port(struct addr *addr, uint16_t port);
 static inline int addr_family(const struct addr *addr)

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { JSON_DEPTH_MAX = 16 };
+enum { JSON_DEPTH_MAX = 16 }; /* the document itself, and 15 containers in each other */
 
 struct json {
     struct text *out; /* borrowed */
