@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The listen block: its words, its checks, the sockets that it wants.
+ */
+
+#include "edge/internal.h"
+
+#include "base/mem.h"
+
+static int read_route(struct conf_load *load, const struct conf_stmt *stmt, void *self)
+{
+    struct listen_conf *listen = self;
+    return routes_parse(&listen->http.routes, load, stmt);
+}
+
+static const struct conf_choice kinds[] = {
+    {.name = "http", .value = LISTEN_HTTP, .doc = "HTTP/1.1 in the clear"},
+    {.name = "https", .value = LISTEN_HTTPS, .doc = "HTTP over TLS", .is_planned = true},
+    {.name = "tcp", .value = LISTEN_TCP, .doc = "bytes as they come", .is_planned = true},
+    {.name = "udp", .value = LISTEN_UDP, .doc = "datagrams", .is_planned = true},
+    {0},
+};
+
+static const struct conf_word listen_args[] = {
+    {.name = "name",
+     .type = CONF_NAME,
+     .offset = offsetof(struct listen_conf, name),
+     .doc = "the listen's own name, in facts, metrics and commands"},
+    {.name = "kind",
+     .type = CONF_CHOICE,
+     .offset = offsetof(struct listen_conf, kind),
+     .choices = kinds,
+     .doc = "what is spoken there"},
+    {.name = "address",
+     .type = CONF_ADDR,
+     .offset = offsetof(struct listen_conf, addr),
+     .doc = "where clients connect"},
+    {0},
+};
+
+static const struct conf_word listen_words[] = {
+    {.name = "route",
+     .type = CONF_CUSTOM,
+     .flags = CONF_REPEAT,
+     .custom = read_route,
+     .usage = route_usage,
+     .doc = "what happens to requests that match; the first route that matches wins"},
+    {.name = "timeout",
+     .type = CONF_BLOCK,
+     .flags = CONF_EMBED,
+     .offset = offsetof(struct listen_conf, http.timeouts),
+     .block = &http_timeouts_block,
+     .doc = "how long each part of a request may take"},
+    {.name = "limits",
+     .type = CONF_BLOCK,
+     .flags = CONF_EMBED,
+     .offset = offsetof(struct listen_conf, http.limits),
+     .block = &http_limits_block,
+     .doc = "how much of everything is accepted"},
+    {.name = "tls", .type = CONF_BLOCK, .flags = CONF_PLANNED, .doc = "certificates"},
+    {.name = "sticky", .type = CONF_BLOCK, .flags = CONF_PLANNED, .doc = "sessions stay"},
+    {0},
+};
+
+static const struct conf_block listen_block = {
+    .size = sizeof(struct listen_conf),
+    .args = listen_args,
+    .words = listen_words,
+};
+
+const struct conf_word edge_words[] = {
+    {.name = "listen",
+     .type = CONF_BLOCK,
+     .flags = CONF_REPEAT,
+     .offset = offsetof(struct edge_conf, listen_list),
+     .block = &listen_block,
+     .doc = "an address that clients connect to, and where their requests go"},
+    {0},
+};
+
+const struct edge_conf *edge_conf_of(const struct snapshot *snap)
+{
+    return snapshot_conf(snap, &edge_module);
+}
+
+/* Two listens on one address would share its connections at random. */
+static int check_addresses(const struct edge_conf *conf, size_t index, struct conf_load *load)
+{
+    const struct listen_conf *later = conf->listen_list.items[index];
+    for (size_t i = 0; i < index; i++) {
+        const struct listen_conf *earlier = conf->listen_list.items[i];
+        if (addr_equal(&earlier->addr.addr, &later->addr.addr))
+            return conf_error(load->diag, later->addr.at, NULL,
+                              "listen %.*s (line %u) has this address already",
+                              SLICE_ARG(earlier->name), earlier->addr.at.line);
+    }
+    return 0;
+}
+
+int edge_check(struct snapshot *snap, void *self, struct conf_load *load)
+{
+    const struct edge_conf *conf = self;
+    int rc = 0;
+    if (conf->listen_list.n_items > LISTENS_MAX) {
+        const struct listen_conf *first = conf->listen_list.items[LISTENS_MAX];
+        return conf_error(load->diag, conf_stmt_at(first->object.stmt), NULL,
+                          "more than %d listens", LISTENS_MAX);
+    }
+    for (size_t i = 0; i < conf->listen_list.n_items; i++) {
+        struct listen_conf *listen = conf->listen_list.items[i];
+        listen->fact = arena_printf(load->arena, "listen:%.*s", SLICE_ARG(listen->name));
+        if (check_addresses(conf, i, load) < 0)
+            rc = -1;
+        if (http_check(&listen->http, &listen->object, snap, load) < 0)
+            rc = -1;
+    }
+    return rc;
+}
+
+int edge_sockets(const struct snapshot *snap, socket_want_fn *want, void *ctx)
+{
+    const struct edge_conf *conf = edge_conf_of(snap);
+    for (size_t i = 0; i < conf->listen_list.n_items; i++) {
+        const struct listen_conf *listen = conf->listen_list.items[i];
+        struct socket_want socket = {.name = listen->fact,
+                                     .addr = listen->addr,
+                                     .type = SOCK_STREAM,
+                                     .backlog = LISTEN_BACKLOG,
+                                     .is_per_loop = true,
+                                     .unix_mode = 0666};
+        if (want(ctx, &socket) < 0)
+            return -1;
+    }
+    return 0;
+}

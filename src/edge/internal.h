@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EDGE_INTERNAL_H
+#define EDGE_INTERNAL_H
+
+/*
+ * The parts of the edge among themselves: words (conf.c), slabs that plans share (slab.c), plans
+ * (plan.c), and the module's life with what runs in each loop (edge.c).
+ *
+ * Loop 0 owns everything here but struct edge_loop, which belongs to its loop, and the epochs of a plan,
+ * which belong to their loops from commit on.
+ */
+
+#include "base/map.h"
+#include "core/process.h"
+#include "edge/edge.h"
+#include "http/http.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A slab, and how many living plans count in it. */
+struct edge_slab {
+    struct metric_slab *slab;
+    uint32_t n_plans;
+    struct slice key; /* "table object", owned */
+};
+
+struct edge_slabs {
+    struct board *board;
+    uint32_t n_loops;
+    struct map map; /* key -> struct edge_slab */
+};
+
+void slabs_init(struct edge_slabs *slabs, struct board *board, uint32_t n_loops, uint64_t seed);
+/* One more plan uses it. NULL where the board has no room. */
+struct edge_slab *slabs_take(struct edge_slabs *slabs, const struct metric_table *table,
+                             const char *object);
+/* One plan less; the last closes it. */
+void slabs_leave(struct edge_slabs *slabs, struct edge_slab *slab);
+
+/* One loop's share of a plan. */
+struct plan_loop {
+    struct edge_plan *plan;
+    struct http_epoch *epoch; /* the loop's from commit on; NULL when it is gone */
+    struct loop_task gone;    /* tells loop 0 */
+};
+
+struct edge_plan {
+    struct edge *edge;
+    struct snapshot *snap; /* a reference */
+    uint32_t n_listens;
+    struct listen_conf **listens;
+    int *sockets; /* [listen * n_loops + loop], ours; -1 once a loop has taken it */
+    struct edge_slab **listen_slabs; /* [listen] */
+    uint32_t n_members;
+    struct edge_slab **member_slabs; /* in the order of pools and members */
+    uint32_t *first_member;          /* [pool] */
+    struct plan_loop *loops;         /* [loop] */
+    uint32_t n_epochs;               /* that are not gone */
+    bool is_committed;
+};
+
+/* A listen in a loop. */
+struct edge_listen {
+    char name[64];
+    struct addr addr;
+    int fd; /* this loop's own */
+    struct http_listen *http;
+};
+
+struct edge_loop {
+    struct edge *edge;
+    struct loop *loop;
+    struct http_worker *worker;
+    struct http_epoch *epoch; /* the current one */
+    struct edge_listen *listens[LISTENS_MAX];
+    uint32_t n_listens;
+};
+
+struct edge {
+    struct process *process;
+    struct edge_slabs slabs;
+    struct edge_plan *current;
+    struct edge_plan *next; /* prepared, not committed */
+    uint32_t n_plans;       /* alive: the current one and those that requests still use */
+    struct edge_loop loops[BOARD_LOOPS_MAX];
+    bool is_refreshing; /* the loops have been told that facts changed, and have not all looked */
+    bool is_refresh_due;
+    bool is_closed; /* a drain has closed every listen in every loop */
+};
+
+struct edge_plan *plan_create(struct edge *edge, struct snapshot *snap, struct err *err);
+/* Loop 0; no loop has it. */
+void plan_destroy(struct edge_plan **plan);
+
+const struct edge_conf *edge_conf_of(const struct snapshot *snap);
+
+extern const struct conf_word edge_words[];
+int edge_check(struct snapshot *snap, void *conf, struct conf_load *load);
+int edge_sockets(const struct snapshot *snap, socket_want_fn *want, void *ctx);
+
+#endif

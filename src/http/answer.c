@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Answers of weir's own: reasons, malformed requests, respond and redirect.
+ */
+
+#include "http/answer.h"
+
+#include "base/mem.h"
+#include "http/internal.h"
+#include <assert.h>
+#include <stdio.h>
+#include <time.h>
+
+static const struct http_reason_row rows[HTTP_N_REASONS] = {
+    [HTTP_NO_ROUTE] = {"no_route", 404, false, 0, "no route matches this request\n"},
+    [HTTP_RESPOND] = {"respond", 0, false, 0, NULL},
+    [HTTP_REDIRECT] = {"redirect", 0, false, 0, NULL},
+    [HTTP_NO_MEMBER] = {"no_member", 503, false, HTTP_RETRY_AFTER_S,
+                        "no server is up for this request, try again soon\n"},
+    [HTTP_UNREACHABLE] = {"unreachable", 502, false, 0, "no server could be reached\n"},
+    [HTTP_BROKEN] = {"broken", 502, false, 0, "the server closed before it answered\n"},
+    [HTTP_NONSENSE] = {"nonsense", 502, false, 0, "the server's answer is not valid HTTP\n"},
+    [HTTP_LATE] = {"late", 504, false, 0, "the server did not answer in time\n"},
+    [HTTP_HEAD_LATE] = {"head_late", 408, true, 0, "the request did not come in time\n"},
+    [HTTP_BODY_LATE] = {"body_late", 408, true, 0, "the request's body did not come in time\n"},
+    [HTTP_CROWDED] = {"crowded", 503, true, HTTP_RETRY_AFTER_S, "too many connections\n"},
+    [HTTP_LEAVING] = {"leaving", 503, true, HTTP_RETRY_AFTER_S,
+                      "this address is no longer served\n"},
+};
+
+_Static_assert(HTTP_N_REASONS <= LISTEN_BAD - LISTEN_ANSWERS, "a word for each reason");
+
+const struct http_reason_row *http_reason_row(enum http_reason reason)
+{
+    assert(reason < HTTP_N_REASONS);
+    return &rows[reason];
+}
+
+void count_status(metric_word *row, uint32_t first_word, unsigned status)
+{
+    if (status >= 200 && status < 600)
+        metric_add(row, first_word + status / 100 - 2, 1);
+}
+
+struct slice worker_date(struct http_worker *worker)
+{
+    uint64_t now_s = loop_wall_ns(worker->loop) / 1000000000u;
+    if (now_s != worker->date_s) {
+        time_t seconds = (time_t)now_s;
+        struct tm tm;
+        gmtime_r(&seconds, &tm);
+        strftime(worker->date_line, sizeof(worker->date_line),
+                 "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+        worker->date_s = now_s;
+    }
+    return slice_from(worker->date_line);
+}
+
+/* Writes the answer, sends it, and brings the client to what follows. */
+static void answer_send(struct http_client *client, const struct h1_answer *answer,
+                        bool must_linger)
+{
+    struct http_worker *worker = client->listen->worker;
+    ssize_t n = h1_write_answer(worker->scratch, sizeof(worker->scratch), answer);
+    assert(n > 0);
+    count_status(client->listen->row, LISTEN_2XX, answer->status);
+    struct iovec part = {.iov_base = worker->scratch, .iov_len = (size_t)n};
+    if (client_send(client, &part, 1) < 0) {
+        client_close(client, false);
+        return;
+    }
+    client->must_close = answer->is_close;
+    if (answer->is_close && must_linger)
+        client_linger(client);
+    else
+        client_done(client);
+}
+
+void answer_reason(struct http_client *client, enum http_reason reason, bool is_head)
+{
+    const struct http_reason_row *row = http_reason_row(reason);
+    metric_add(client->listen->row, LISTEN_ANSWERS + reason, 1);
+    struct h1_answer answer = {.status = row->status,
+                               .is_close = row->is_close || client->must_close,
+                               .is_head = is_head,
+                               .client_minor = 1,
+                               .retry_after_s = row->retry_after_s,
+                               .lines = worker_date(client->listen->worker),
+                               .text = slice_from(row->sentence)};
+    answer_send(client, &answer, true);
+}
+
+void answer_error(struct http_client *client, enum h1_error error, bool is_head)
+{
+    const struct h1_error_row *row = h1_error_row(error);
+    char text[256];
+    int n = snprintf(text, sizeof(text), "%s\n", row->sentence);
+    metric_add(client->listen->row, LISTEN_BAD + error, 1);
+    struct h1_answer answer = {.status = row->status,
+                               .is_close = true,
+                               .is_head = is_head,
+                               .client_minor = 1,
+                               .lines = worker_date(client->listen->worker),
+                               .text = slice_make(text, (size_t)n)};
+    answer_send(client, &answer, true);
+}
+
+/* "Location: ..." for a redirect; the buffer is the worker's relay of nothing else now. */
+static struct slice redirect_line(const struct route *route, const struct h1_head *head,
+                                  const char *buf, struct text *line)
+{
+    if (route->action == ROUTE_REDIRECT) {
+        text_printf(line, "Location: %.*s\r\n", SLICE_ARG(route->text));
+    } else {
+        struct slice path = h1_slice(buf, head->path);
+        struct slice host = h1_slice(buf, head->host);
+        text_printf(line, "Location: https://%.*s", SLICE_ARG(host));
+        text_append(line, path.len ? path : SLICE("/"));
+        if (head->is_query) {
+            text_append_char(line, '?');
+            text_append(line, h1_slice(buf, head->query));
+        }
+        text_append(line, SLICE("\r\n"));
+    }
+    return text_slice(line);
+}
+
+static uint16_t route_status(const struct route *route, const struct h1_head *head)
+{
+    if (route->action != ROUTE_REDIRECT_HTTPS)
+        return (uint16_t)route->status;
+    bool is_get = head->method == H1_METHOD_GET || head->method == H1_METHOD_HEAD;
+    return is_get ? 301 : 308;
+}
+
+void answer_route(struct http_client *client, const struct route *route, const char *buf)
+{
+    struct http_worker *worker = client->listen->worker;
+    const struct h1_head *head = &worker->request;
+    struct text lines = TEXT_NONE;
+    text_append(&lines, worker_date(worker));
+    bool is_redirect = route->action != ROUTE_RESPOND;
+    if (is_redirect)
+        redirect_line(route, head, buf, &lines);
+    metric_add(client->listen->row, LISTEN_ANSWERS + (is_redirect ? HTTP_REDIRECT : HTTP_RESPOND),
+               1);
+    struct h1_answer answer = {.status = route_status(route, head),
+                               .is_close = client->must_close,
+                               .is_head = head->method == H1_METHOD_HEAD,
+                               .client_minor = head->minor,
+                               .lines = text_slice(&lines),
+                               .text = is_redirect ? SLICE("") : route->text};
+    answer_send(client, &answer, false);
+    text_deinit(&lines);
+}

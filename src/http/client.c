@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The client's side: accepting, reading heads, keeping what came too early, deadlines, closing.
+ */
+
+#include "base/mem.h"
+#include "http/internal.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- bytes between reads ---- */
+
+void held_keep(struct held **held, const char *bytes, size_t len)
+{
+    if (!*held || (*held)->cap < len) {
+        mem_free(*held);
+        *held = mem_alloc(sizeof(**held) + len);
+        (*held)->cap = (uint32_t)len;
+    }
+    (*held)->len = (uint32_t)len;
+    if (len)
+        memcpy((*held)->bytes, bytes, len);
+}
+
+static void held_free(struct held **held)
+{
+    mem_free(*held);
+    *held = NULL;
+}
+
+/* Moves what is held to the front of the loop's buffer. */
+static size_t held_take(struct loop *loop, struct held **held)
+{
+    size_t len = *held ? (*held)->len : 0;
+    if (len)
+        memcpy(loop_buf(loop), (*held)->bytes, len);
+    held_free(held);
+    return len;
+}
+
+ssize_t held_recv(struct conn *conn, struct held **held, char **ret_buf, bool *ret_is_drained)
+{
+    char *buf = loop_buf(conn->loop);
+    size_t len = *held ? (*held)->len : 0;
+    assert(len < LOOP_BUF_SIZE);
+    size_t room = LOOP_BUF_SIZE - len;
+    ssize_t n = conn_recv(conn, buf + len, room);
+    if (n <= 0)
+        return n;
+    held_take(conn->loop, held);
+    *ret_buf = buf;
+    *ret_is_drained = (size_t)n < room;
+    return (ssize_t)len + n;
+}
+
+/* ---- phases ---- */
+
+static void client_move(struct http_client *client, enum client_phase phase)
+{
+    assert(client->phase != CLIENT_GONE);
+    assert(phase != CLIENT_HEAD || client->phase == CLIENT_IDLE);
+    client->phase = (uint8_t)phase;
+}
+
+void client_deadline(struct http_client *client, int64_t ms)
+{
+    struct loop *loop = client->conn.loop;
+    loop_timer_set(loop, &client->timer, loop_now_ns(loop) + (uint64_t)ms * 1000000u);
+}
+
+bool client_is_last(const struct http_client *client)
+{
+    const struct http_service *service = client->listen->service;
+    return !service || client->n_requests >= service->conf->limits.requests;
+}
+
+static void client_on_free(struct loop *loop, struct loop_task *task)
+{
+    (void)loop;
+    mem_free(CONTAINER_OF(task, struct http_client, free_task));
+}
+
+void client_close(struct http_client *client, bool is_abort)
+{
+    if (client->phase == CLIENT_GONE)
+        return;
+    struct http_listen *listen = client->listen;
+    if (client->exchange)
+        exchange_abandon(client->exchange);
+    client_move(client, CLIENT_GONE);
+    loop_timer_clear(client->conn.loop, &client->timer);
+    if (is_abort)
+        conn_abort(&client->conn);
+    else
+        conn_close(&client->conn);
+    held_free(&client->held);
+    list_remove(&client->link);
+    listen->n_clients--;
+    listen->worker->n_clients--;
+    metric_sub(listen->row, LISTEN_ACTIVE, 1);
+    loop_defer(listen->worker->loop, &client->free_task, client_on_free);
+    listen_leave(listen);
+}
+
+/* Throws away what still comes, so that the kernel does not answer it with a reset that would take the
+ * answer away from the client (RFC 9112 section 9.6). */
+static void client_drain(struct http_client *client)
+{
+    if (client->must_close && conn_pending(&client->conn))
+        return;
+    if (client->must_close) {
+        client->must_close = false; /* said once */
+        if (conn_shutdown(&client->conn) < 0) {
+            client_close(client, false);
+            return;
+        }
+    }
+    for (int round = 0; round < LOOP_BUDGET; round++) {
+        ssize_t n = conn_recv(&client->conn, loop_buf(client->conn.loop), LOOP_BUF_SIZE);
+        if (n == -EAGAIN)
+            return;
+        if (n <= 0) {
+            client_close(client, false);
+            return;
+        }
+    }
+    loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
+}
+
+void client_linger(struct http_client *client)
+{
+    client_move(client, CLIENT_LINGER);
+    client->must_close = true;
+    held_free(&client->held);
+    client_deadline(client, HTTP_LINGER_MS);
+    client_drain(client);
+}
+
+void client_done(struct http_client *client)
+{
+    assert(!client->exchange);
+    if (client->phase == CLIENT_GONE)
+        return;
+    if (client->must_close || !client->listen->service) {
+        bool is_quiet = !client->held && !client->is_readable && !conn_pending(&client->conn);
+        if (is_quiet)
+            client_close(client, false);
+        else
+            client_linger(client);
+        return;
+    }
+    client_move(client, CLIENT_IDLE);
+    client_deadline(client, client->listen->service->conf->timeouts.idle_ms);
+    if (client->held || client->is_readable)
+        loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
+}
+
+int client_send(struct http_client *client, const struct iovec *parts, int n_parts)
+{
+    size_t total = 0;
+    for (int i = 0; i < n_parts; i++)
+        total += parts[i].iov_len;
+    metric_add(client->listen->row, LISTEN_BYTES_OUT, total);
+    return conn_sendv(&client->conn, parts, n_parts, false);
+}
+
+/* ---- requests ---- */
+
+/*
+ * A request that weir answers by itself: its body is skipped where all of it is here, else the answer
+ * closes the connection. Returns the bytes of body that were skipped.
+ */
+static size_t body_skip(struct http_client *client, const char *buf, size_t len)
+{
+    struct http_worker *worker = client->listen->worker;
+    struct h1_body body;
+    h1_body_init(&body, &worker->request, &client->listen->service->limits);
+    size_t skipped = 0;
+    for (;;) {
+        struct h1_piece piece;
+        size_t used;
+        enum h1_event event = h1_body_next(&body, buf + skipped, len - skipped, &used, &piece);
+        skipped += used;
+        if (event == H1_END)
+            return skipped;
+        if (event == H1_MORE || event == H1_ERROR) {
+            client->must_close = true;
+            client->is_readable = true; /* the rest still comes: close only behind it */
+            return len;
+        }
+    }
+}
+
+/* The head in worker->request is whole; returns the bytes of buf that belong to this request and are used. */
+static size_t request_begin(struct http_client *client, const char *buf, size_t head_len,
+                            size_t len)
+{
+    struct http_service *service = client->listen->service;
+    const struct h1_head *head = &client->listen->worker->request;
+    bool is_head = head->method == H1_METHOD_HEAD;
+    client->must_close = !head->is_keep_alive || client_is_last(client);
+    enum h1_error error = h1_check_request(head);
+    if (error != H1_OK) {
+        answer_error(client, error, is_head);
+        return len;
+    }
+    const struct route *route = routes_match(&service->conf->routes, head, buf, &client->peer);
+    if (route && route->action == ROUTE_POOL)
+        return exchange_start(client, route, buf, head_len, len);
+    size_t used = head_len + body_skip(client, buf + head_len, len - head_len);
+    if (route)
+        answer_route(client, route, buf);
+    else
+        answer_reason(client, HTTP_NO_ROUTE, is_head);
+    return used;
+}
+
+/* Bytes of a client that is between requests. */
+static void client_feed(struct http_client *client, const char *buf, size_t len)
+{
+    struct http_service *service = client->listen->service;
+    struct h1_head *head = &client->listen->worker->request;
+    enum h1_error error;
+    if (!service) {
+        client_move(client, CLIENT_BUSY);
+        answer_reason(client, HTTP_LEAVING, false);
+        return;
+    }
+    h1_head_reset(head);
+    ssize_t head_len = h1_parse_request(buf, len, &service->limits, head, &error);
+    if (head_len == 0) {
+        held_keep(&client->held, buf, len);
+        if (client->phase == CLIENT_IDLE) {
+            client_move(client, CLIENT_HEAD);
+            client_deadline(client, service->conf->timeouts.headers_ms);
+        }
+        return;
+    }
+    client_move(client, CLIENT_BUSY);
+    client->n_requests++;
+    metric_add(service->row, LISTEN_REQUESTS, 1);
+    if (head_len < 0) {
+        answer_error(client, error, head->method == H1_METHOD_HEAD);
+        return;
+    }
+    size_t used = request_begin(client, buf, (size_t)head_len, len);
+    if (used < len && (client->phase == CLIENT_BUSY || client->phase == CLIENT_IDLE)) {
+        held_keep(&client->held, buf + used, len - used);
+        if (client->phase == CLIENT_IDLE)
+            loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
+    }
+}
+
+static bool client_is_between(const struct http_client *client)
+{
+    /* While an answer waits for a client that does not read, no further request is begun. */
+    return (client->phase == CLIENT_IDLE || client->phase == CLIENT_HEAD) &&
+           conn_pending(&client->conn) == 0;
+}
+
+static void client_read(struct http_client *client)
+{
+    for (int round = 0; round < LOOP_BUDGET; round++) {
+        if (!client_is_between(client) || !client->is_readable)
+            return;
+        char *buf;
+        bool is_drained;
+        uint32_t n_held = client->held ? client->held->len : 0;
+        ssize_t n = held_recv(&client->conn, &client->held, &buf, &is_drained);
+        if (n == -EAGAIN) {
+            client->is_readable = false;
+            return;
+        }
+        if (n <= 0) {
+            client_close(client, false);
+            return;
+        }
+        client->is_readable = !is_drained || client->is_hangup;
+        metric_add(client->listen->row, LISTEN_BYTES_IN, (uint64_t)n - n_held);
+        client_feed(client, buf, (size_t)n);
+    }
+    loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
+}
+
+/* A request that came behind another one, and now has its turn. */
+static void client_feed_held(struct http_client *client)
+{
+    size_t len = held_take(client->conn.loop, &client->held);
+    if (len)
+        client_feed(client, loop_buf(client->conn.loop), len);
+}
+
+static void client_busy(struct http_client *client)
+{
+    struct http_exchange *exchange = client->exchange;
+    if (exchange && !conn_pending(&client->conn))
+        exchange_pull_response(exchange);
+    /* The first may have ended the exchange. */
+    if (client->phase == CLIENT_BUSY && client->exchange == exchange && exchange &&
+        client->is_readable)
+        exchange_pull_request(exchange);
+}
+
+static void client_on_event(struct conn *conn, uint32_t events)
+{
+    struct http_client *client = CONTAINER_OF(conn, struct http_client, conn);
+    if (events & LOOP_ERROR) {
+        if (client->phase == CLIENT_BUSY)
+            metric_add(client->listen->row, LISTEN_ABORTED, 1);
+        client_close(client, false);
+        return;
+    }
+    if (events & LOOP_HANGUP)
+        client->is_hangup = true;
+    if ((events & (LOOP_READ | LOOP_HANGUP)) && !(events & LOOP_AGAIN))
+        client->is_readable = true;
+    switch ((enum client_phase)client->phase) {
+    case CLIENT_IDLE:
+        if (client->held && client_is_between(client))
+            client_feed_held(client);
+        client_read(client);
+        break;
+    case CLIENT_HEAD:
+        client_read(client);
+        break;
+    case CLIENT_BUSY:
+        client_busy(client);
+        break;
+    case CLIENT_LINGER:
+        client_drain(client);
+        break;
+    case CLIENT_GONE:
+        break;
+    }
+}
+
+static void client_on_timer(struct loop *loop, struct loop_timer *timer)
+{
+    (void)loop;
+    struct http_client *client = CONTAINER_OF(timer, struct http_client, timer);
+    switch ((enum client_phase)client->phase) {
+    case CLIENT_IDLE:
+    case CLIENT_LINGER:
+    case CLIENT_GONE:
+        client_close(client, false);
+        break;
+    case CLIENT_HEAD:
+        client_move(client, CLIENT_BUSY);
+        answer_reason(client, HTTP_HEAD_LATE, false);
+        break;
+    case CLIENT_BUSY:
+        if (client->exchange)
+            exchange_on_timeout(client->exchange);
+        else
+            client_close(client, false);
+        break;
+    }
+}
+
+/* ---- accepting ---- */
+
+/* The lines that every request of this client carries to a member; what it says itself is dropped. */
+static void client_describe(struct http_client *client)
+{
+    char ip[ADDR_TEXT_MAX];
+    int n = snprintf(client->forwarded, sizeof(client->forwarded),
+                     "Via: 1.1 weir\r\nX-Forwarded-For: %s\r\nX-Forwarded-Proto: http\r\n",
+                     addr_format_ip(&client->peer, ip));
+    assert(n > 0 && (size_t)n < sizeof(client->forwarded));
+    client->forwarded_len = (uint8_t)n;
+}
+
+/* Too many connections: said without keeping anything, in one short answer that fits any socket. */
+static void refuse(struct http_listen *listen, int fd)
+{
+    const struct http_reason_row *row = http_reason_row(HTTP_CROWDED);
+    struct h1_answer answer = {.status = row->status,
+                               .is_close = true,
+                               .client_minor = 1,
+                               .retry_after_s = row->retry_after_s,
+                               .lines = worker_date(listen->worker),
+                               .text = slice_from(row->sentence)};
+    struct http_worker *worker = listen->worker;
+    ssize_t n = h1_write_answer(worker->scratch, sizeof(worker->scratch), &answer);
+    if (n > 0)
+        (void)!write(fd, worker->scratch, (size_t)n);
+    metric_add(listen->row, LISTEN_REFUSED, 1);
+    metric_add(listen->row, LISTEN_ANSWERS + HTTP_CROWDED, 1);
+    close(fd);
+}
+
+void client_accept(struct http_listen *listen, int fd, const struct addr *peer)
+{
+    const struct http_service *service = listen->service;
+    struct http_worker *worker = listen->worker;
+    metric_add(listen->row, LISTEN_CONNECTIONS, 1);
+    if (listen->n_clients >= service->conf->limits.connections / service->epoch->n_loops + 1) {
+        refuse(listen, fd);
+        return;
+    }
+    struct http_client *client = MEM_NEW(struct http_client);
+    if (conn_open(&client->conn, worker->loop, fd, client_on_event, NULL) < 0) {
+        mem_free(client);
+        close(fd);
+        return;
+    }
+    client->listen = listen;
+    client->peer = *peer;
+    client_describe(client);
+    loop_timer_init(&client->timer, client_on_timer);
+    list_add_front(&listen->clients, &client->link);
+    listen->n_clients++;
+    worker->n_clients++;
+    metric_add(listen->row, LISTEN_ACTIVE, 1);
+    client->is_readable = true; /* most clients have sent before they are accepted */
+    client_deadline(client, service->conf->timeouts.headers_ms);
+    client_read(client);
+}

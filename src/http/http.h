@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+/*
+ * The HTTP service: clients on one side, pools on the other. It lives in the edge's loops; each loop has
+ * everything of its own and shares nothing with the others but the configuration, the board and counters.
+ *
+ *     a loop:
+ *        struct http_listen (a listen block, for as long as it is configured)
+ *           | listener: accepts            clients: struct http_client ... each with at most one
+ *           |                                       struct http_exchange, which borrows a struct upstream
+ *           v service
+ *        struct http_epoch (what one snapshot means in this loop)
+ *             services[]: routes, limits, time-outs, counters of each listen
+ *             upstreams:  the members, and the idle connections to them
+ *
+ * A new snapshot brings a new epoch. A client takes its listen's newest service at each request; an
+ * exchange stays with the epoch that it began in, and counts as its user. An old epoch goes when its
+ * last user is gone.
+ *
+ * The life of a request:
+ *
+ *     client readable -> head parsed (wire/h1) -> route -> member picked (balance) -> connection taken
+ *     (upstream) -> head rewritten and sent -> ... response head parsed, rewritten in front of what was
+ *     read of the body, sent in one call -> rest of the body relayed -> both connections free again
+ */
+
+#include "base/addr.h"
+#include "conf/schema.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "core/module.h"
+#include "core/process.h"
+#include "http/route.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* --- configuration: words inside a listen block --- */
+
+struct http_timeouts {
+    struct conf_object object;
+    int64_t headers_ms;  /* from the first byte of a request to the end of its head: 10 s */
+    int64_t body_ms;     /* without a byte of a request's body: 30 s */
+    int64_t idle_ms;     /* between requests: 60 s */
+    int64_t connect_ms;  /* to a member: 3 s */
+    int64_t response_ms; /* from the request sent to the response's head: 30 s */
+    int64_t stream_ms;   /* without a byte of a response's body, either way: 5 m */
+};
+
+struct http_limits {
+    struct conf_object object;
+    int64_t connections;  /* of clients, in all loops together: 20000 */
+    int64_t requests;     /* on one connection: 1000 */
+    int64_t head_bytes;   /* 32k */
+    int64_t field_bytes;  /* 8k */
+    int64_t target_bytes; /* 8k */
+    int64_t fields;       /* 100 */
+    int64_t tries;        /* of members for one request: 3 */
+};
+
+struct http_conf {
+    struct routes routes;
+    struct http_timeouts timeouts;
+    struct http_limits limits;
+};
+
+extern const struct conf_block http_timeouts_block; /* `timeout response 30s` */
+extern const struct conf_block http_limits_block;   /* `limits requests 1000` */
+
+/* Cross-checks of one listen's routes. */
+int http_check(struct http_conf *conf, const struct conf_object *listen,
+               const struct snapshot *snap, struct conf_load *load);
+
+/* --- metrics --- */
+
+enum listen_word {
+    LISTEN_CONNECTIONS,
+    LISTEN_REFUSED,   /* connections over the limit */
+    LISTEN_EXHAUSTED, /* accept failed for want of descriptors or memory */
+    LISTEN_ACTIVE,    /* gauge: client connections */
+    LISTEN_REQUESTS,
+    LISTEN_2XX,
+    LISTEN_3XX,
+    LISTEN_4XX,
+    LISTEN_5XX,
+    LISTEN_BYTES_IN,
+    LISTEN_BYTES_OUT,
+    LISTEN_RETRIES, /* requests sent to a further member */
+    LISTEN_ABORTED, /* the client left before its answer was complete */
+    LISTEN_CUT,     /* answers that broke off in the middle, visibly for the client */
+    LISTEN_ANSWERS, /* weir's own answers by reason: enum http_reason, see http/answer.h */
+    LISTEN_BAD = LISTEN_ANSWERS + 16,          /* requests refused by the codec, by enum h1_error */
+    LISTEN_LATENCY = LISTEN_BAD + H1_N_ERRORS, /* microseconds: head complete to answer complete */
+    LISTEN_WORDS = LISTEN_LATENCY + METRIC_HIST_WORDS
+};
+
+extern const struct metric_table listen_metrics; /* table "listen", label listen */
+
+/* --- a loop's part ---------------------------------------------------------------------------- */
+
+struct http_worker; /* a loop's scratch memory and date; one a loop */
+struct http_epoch;
+struct http_listen;
+
+struct http_worker *http_worker_create(struct loop *loop, const struct board *board);
+void http_worker_destroy(struct http_worker **worker);
+
+/* One listen of a snapshot, as the epoch needs it. */
+struct http_service_want {
+    const char *name;             /* "shop" */
+    const struct http_conf *conf; /* in the snapshot */
+    metric_word *row;             /* LISTEN_* of this loop */
+};
+
+/*
+ * Loop 0 makes the epoch for each loop, before it commits; nothing is served by it yet. `member_row`
+ * gives the metric row of a member in that loop. `on_gone` is called in the loop's thread when the epoch
+ * has been replaced and its last user is gone; it destroys the epoch.
+ */
+struct http_epoch *http_epoch_create(struct http_worker *worker, struct snapshot *snap,
+                                     uint32_t loop_index, uint64_t seed,
+                                     const struct http_service_want *wants, uint32_t n_wants,
+                                     metric_word *(*member_row)(void *ctx, const struct member *m),
+                                     void *ctx,
+                                     void (*on_gone)(struct http_epoch *epoch, void *gone_ctx),
+                                     void *gone_ctx);
+void http_epoch_destroy(struct http_epoch **epoch);
+struct snapshot *http_epoch_snapshot(const struct http_epoch *epoch);
+/* In the loop's thread: this epoch serves from now on, in all listens of the worker that are not closed:
+ * it has a service for each. `old` may be NULL. */
+void http_epoch_begin(struct http_epoch *epoch, struct http_epoch *old);
+/* Facts have changed. In the loop's thread. */
+void http_epoch_refresh(struct http_epoch *epoch);
+/* Nothing follows: the epoch goes when its last user does. */
+void http_epoch_end(struct http_epoch *epoch);
+
+/* In the loop's thread: starts accepting on fd (kept by the caller) with the service of that name. */
+struct http_listen *http_listen_create(struct http_worker *worker, const char *name, int fd,
+                                       struct http_epoch *epoch, struct err *err);
+/* The service under a new epoch, which has one of that name. */
+void http_listen_switch(struct http_listen *listen, struct http_epoch *epoch);
+/* Stops accepting; idle clients are closed, busy ones finish their answer with Connection: close. The
+ * listen frees itself when the last is gone. */
+void http_listen_close(struct http_listen *listen);
+/* Client connections that are still there, in all listens of the worker. */
+uint32_t http_worker_n_clients(const struct http_worker *worker);
+/* Closes all clients at once: the deadline of a drain has passed. */
+void http_worker_abort(struct http_worker *worker);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_INTERNAL_H
+#define HTTP_INTERNAL_H
+
+/*
+ * The parts of the HTTP service among themselves: the client's side (client.c), the member's side
+ * (exchange.c), own answers (answer.c), what a snapshot means in a loop (service.c).
+ *
+ * Ownership. A listen owns its clients, a client owns its exchange, an exchange borrows an upstream
+ * connection. Both directions of an exchange are driven from two callbacks; whichever finds an end
+ * calls exchange_finish() or exchange_abandon(), after which neither exchange nor upstream may be used.
+ * The client's memory stays until the end of the loop's turn (loop_defer), so that callers on the stack
+ * may still look at client->phase.
+ *
+ * A client's phases (each change goes through client_move()):
+ *
+ *     IDLE --first byte--> HEAD --complete--> BUSY --answered--> IDLE
+ *       |                   |                  |
+ *       |                   +----bad, late-----+--must close--> LINGER --peer closed, 2 s--> GONE
+ *       +--------closed, time-out, drained--------------------------------------------> GONE
+ */
+
+#include "base/list.h"
+#include "base/text.h"
+#include "core/loop.h"
+#include "http/answer.h"
+#include "http/http.h"
+#include "http/relay.h"
+#include "net/conn.h"
+#include "net/listener.h"
+#include "upstream/upstream.h"
+#include "wire/h1.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    HTTP_LINGER_MS = 2000,
+    HTTP_RETRY_AFTER_S = 1,
+    HTTP_EARLY_BODY_MAX = 16 * 1024, /* of a request's body kept for a second try */
+    HTTP_FORWARDED_MAX = 112,
+    HTTP_DATE_LINE = 37, /* "Date: Tue, 24 Nov 2026 03:00:00 GMT\r\n" */
+};
+
+struct http_worker {
+    struct loop *loop;
+    const struct board *board;
+    struct list listens; /* of struct http_listen, also those that are closing */
+    uint32_t n_clients;
+    uint64_t date_s; /* the second that date_line shows */
+    char date_line[HTTP_DATE_LINE + 1];
+    struct h1_head request;  /* valid while a callback runs */
+    struct h1_head response; /* likewise */
+    struct relay relay;
+    char scratch[LOOP_BUF_HEADROOM]; /* a head that is being written */
+};
+
+struct http_service {
+    const char *name;
+    const struct http_conf *conf;
+    struct h1_limits limits;
+    metric_word *row;
+    struct http_epoch *epoch;
+};
+
+struct http_epoch {
+    struct http_worker *worker;
+    struct snapshot *snap; /* borrowed from whoever made the epoch */
+    struct upstream_set *upstreams;
+    uint32_t n_users; /* exchanges, and 1 while it is the current one */
+    uint32_t n_services;
+    uint32_t n_loops; /* that share the limits */
+    struct http_service *services;
+    void (*on_gone)(struct http_epoch *epoch, void *ctx);
+    void *gone_ctx;
+};
+
+struct http_listen {
+    struct http_worker *worker;
+    struct list link; /* in worker->listens */
+    struct listener listener;
+    struct http_service *service;  /* of the current epoch; NULL: being closed */
+    struct http_epoch *last_epoch; /* held while the last clients leave; NULL while serving */
+    metric_word *row;              /* outlives the service: gauges are taken down with it */
+    struct list clients;
+    uint32_t n_clients;
+    struct loop_task free_task;
+};
+
+enum client_phase { CLIENT_IDLE, CLIENT_HEAD, CLIENT_BUSY, CLIENT_LINGER, CLIENT_GONE };
+
+/* Bytes that came and could not be used yet. */
+struct held {
+    uint32_t len, cap;
+    char bytes[];
+};
+
+struct http_exchange;
+
+struct http_client {
+    struct conn conn;
+    struct loop_timer timer; /* the deadline of the phase */
+    struct list link;        /* in listen->clients, until GONE */
+    struct http_listen *listen;
+    struct http_exchange *exchange; /* BUSY with a pool */
+    struct held *held;              /* a part of a head, or requests that came early */
+    struct loop_task free_task;
+    struct addr peer;
+    char forwarded[HTTP_FORWARDED_MAX]; /* the lines that tell a member who asks; made once */
+    uint8_t forwarded_len;
+    uint32_t n_requests;
+    uint8_t phase;    /* enum client_phase */
+    bool is_readable; /* the kernel may have bytes that were not read */
+    bool is_hangup;   /* the peer has closed its sending side: read until the end comes */
+    bool must_close;  /* behind the answer that is being sent */
+};
+
+struct http_exchange {
+    struct http_client *client;
+    struct http_service *service; /* and with it the epoch */
+    struct upstream_pool *pool;
+    struct upstream *upstream; /* NULL between tries */
+    struct upstream_tried tried;
+    struct h1_body request_body, response_body;
+    struct held *held; /* a part of the response's head or of its trailers */
+    struct text request_trailers, response_trailers; /* complete lines */
+    char *sent; /* the request as sent so far, for another try; NULL: it cannot be repeated */
+    uint32_t sent_len;
+    uint64_t start_ns; /* the head was complete */
+    uint64_t sent_ns;  /* the member had the request */
+    struct h1_asked asked;
+    uint8_t client_minor;
+    uint8_t n_tries;
+    uint16_t status; /* of the response, 0: none yet */
+    bool is_idempotent;
+    bool is_fresh;             /* the connection carries its first request */
+    bool is_connecting;        /* and does not stand yet: nothing has been sent */
+    bool is_request_chunked;   /* the body goes to the member as chunks */
+    bool is_request_done;      /* all of it is with the upstream connection */
+    bool is_response_readable; /* the kernel may have bytes of it that were not read */
+    bool is_response_hangup;
+    bool is_reply_chunked;
+    bool is_upstream_kept; /* the member wants to go on after this response */
+};
+
+/* --- client.c --- */
+void client_accept(struct http_listen *listen, int fd, const struct addr *peer);
+/* The answer is complete: on to the next request, or close behind it. */
+void client_done(struct http_client *client);
+/* Closes behind what is being sent: no more is read but to throw it away. */
+void client_linger(struct http_client *client);
+/* Closes now. A reset where is_abort, so that the client sees that something is missing. */
+void client_close(struct http_client *client, bool is_abort);
+/* The phase ends in so many milliseconds from now. */
+void client_deadline(struct http_client *client, int64_t ms);
+/* No service or too many requests: this answer is the connection's last. */
+bool client_is_last(const struct http_client *client);
+/* Sends to the client and counts; -errno when it is gone. */
+int client_send(struct http_client *client, const struct iovec *parts, int n_parts);
+
+/* --- bytes between reads --- */
+void held_keep(struct held **held, const char *bytes, size_t len);
+/*
+ * Reads once behind what is held, into the loop's buffer: >0 all bytes that are there now (*held is
+ * empty then), 0 the end, -errno. *ret_is_drained: the kernel had no more.
+ */
+ssize_t held_recv(struct conn *conn, struct held **held, char **ret_buf, bool *ret_is_drained);
+
+/* --- exchange.c --- */
+/*
+ * The request whose head is worker->request and whose bytes are buf[0, len), the first head_len of them
+ * the head. Returns the bytes used.
+ */
+size_t exchange_start(struct http_client *client, const struct route *route, const char *buf,
+                      size_t head_len, size_t len);
+/* The client has bytes of the body, or the upstream has room. */
+void exchange_pull_request(struct http_exchange *exchange);
+/* The upstream has bytes, or the client has room. */
+void exchange_pull_response(struct http_exchange *exchange);
+bool exchange_wants_body(const struct http_exchange *exchange);
+/* The deadline passed. */
+void exchange_on_timeout(struct http_exchange *exchange);
+/* The client is gone: gives everything back. */
+void exchange_abandon(struct http_exchange *exchange);
+
+/* --- answer.c --- */
+struct slice worker_date(struct http_worker *worker);
+/* Answers by a reason of ours; the head in worker->request may be incomplete. */
+void answer_reason(struct http_client *client, enum http_reason reason, bool is_head);
+void answer_error(struct http_client *client, enum h1_error error, bool is_head);
+/* respond and redirect. */
+void answer_route(struct http_client *client, const struct route *route, const char *buf);
+void count_status(metric_word *row, uint32_t first_word, unsigned status);
+
+/* --- service.c --- */
+void epoch_leave(struct http_epoch *epoch);
+void listen_leave(struct http_listen *listen);
+
+#endif

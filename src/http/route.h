@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_ROUTE_H
+#define HTTP_ROUTE_H
+
+/*
+ * Routes: which action a request gets.
+ *
+ *     route [METHOD] [host H] [path P] [header N V] [from NET] ACTION
+ *
+ * What is named must match, all of it; `not` before a word turns that word round; the first route that
+ * matches wins. `path /a` means /a and everything below it, never /ab; `path = /a` means exactly that.
+ * `host example.org` means that name, `host *.example.org` any name below it. Actions:
+ *
+ *     pool NAME                       the request goes to a member of the pool
+ *     respond CODE ["text"]           an answer of weir's own
+ *     redirect https                  301 (308 where the method is neither GET nor HEAD) to the same address
+ *                                     under https
+ *     redirect 301|302|303|307|308 URL
+ *
+ * Routes are part of the configuration, immutable. Matching looks at bytes where they lie and takes time
+ * linear in the request and in the number of routes. A route that no request can reach, because an
+ * earlier one takes all that it would match, is a mistake that `weir check` finds.
+ */
+
+#include "base/addr.h"
+#include "base/slice.h"
+#include "conf/schema.h"
+#include "pool/pool.h"
+#include "wire/h1.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { ROUTES_MAX = 1000 };
+
+enum route_action { ROUTE_POOL, ROUTE_RESPOND, ROUTE_REDIRECT_HTTPS, ROUTE_REDIRECT };
+
+enum route_word {
+    ROUTE_METHOD = 1 << 0,
+    ROUTE_HOST = 1 << 1,
+    ROUTE_PATH = 1 << 2,
+    ROUTE_HEADER = 1 << 3,
+    ROUTE_FROM = 1 << 4,
+};
+
+struct route {
+    const struct conf_stmt *stmt;
+    unsigned words; /* enum route_word: what must match */
+    unsigned nots;  /* those of them that are turned round */
+    struct slice method;
+    struct slice host;  /* without "*." */
+    bool is_host_below; /* "*.": names below host, not host itself */
+    struct slice path;  /* without a slash at its end, unless it is "/" or exact */
+    bool is_path_exact;
+    struct slice header_name, header_value;
+    struct addr_net from;
+
+    int action; /* enum route_action */
+    struct conf_ref pool_ref;
+    struct pool *pool; /* found by routes_check() */
+    int64_t status;    /* respond, redirect */
+    struct slice text; /* respond: the body; redirect: the URL */
+};
+
+struct routes {
+    struct route *items;
+    uint32_t n_items;
+    uint32_t cap;
+};
+
+/* Reads one `route` statement behind those that are there. 0, or -1 after telling load->diag. */
+int routes_parse(struct routes *routes, struct conf_load *load, const struct conf_stmt *stmt);
+/* Finds the pools and the routes that can never be reached. 0 or -1. */
+int routes_check(struct routes *routes, const struct snapshot *snap, struct conf_load *load);
+
+/* The first route that matches, or NULL. `buf` is what `head` was parsed from. */
+const struct route *routes_match(const struct routes *routes, const struct h1_head *head,
+                                 const char *buf, const struct addr *peer);
+/* Does this one match? For `weir explain`. */
+bool route_matches(const struct route *route, const struct h1_head *head, const char *buf,
+                   const struct addr *peer);
+
+/* The form of the sentence, for messages and the manual. */
+extern const char route_usage[];
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What a snapshot means in a loop: workers, epochs, services, listens, and how one epoch follows another.
+ */
+
+#include "base/mem.h"
+#include "http/internal.h"
+#include <assert.h>
+#include <string.h>
+
+/* ---- workers ---- */
+
+struct http_worker *http_worker_create(struct loop *loop, const struct board *board)
+{
+    struct http_worker *worker = MEM_NEW(struct http_worker);
+    worker->loop = loop;
+    worker->board = board;
+    list_init(&worker->listens);
+    return worker;
+}
+
+void http_worker_destroy(struct http_worker **worker)
+{
+    assert(!*worker || list_is_empty(&(*worker)->listens));
+    mem_free(*worker);
+    *worker = NULL;
+}
+
+uint32_t http_worker_n_clients(const struct http_worker *worker)
+{
+    return worker->n_clients;
+}
+
+void http_worker_abort(struct http_worker *worker)
+{
+    LIST_EACH (listen_node, &worker->listens) {
+        struct http_listen *listen = LIST_ENTRY(listen_node, struct http_listen, link);
+        LIST_EACH (node, &listen->clients)
+            client_close(LIST_ENTRY(node, struct http_client, link), true);
+    }
+}
+
+/* ---- epochs ---- */
+
+static void service_init(struct http_service *service, struct http_epoch *epoch,
+                         const struct http_service_want *want)
+{
+    const struct http_limits *limits = &want->conf->limits;
+    service->name = want->name;
+    service->conf = want->conf;
+    service->row = want->row;
+    service->epoch = epoch;
+    service->limits = h1_limits_default;
+    service->limits.head_bytes = (uint32_t)limits->head_bytes;
+    service->limits.field_bytes = (uint32_t)limits->field_bytes;
+    service->limits.target_bytes = (uint32_t)limits->target_bytes;
+    service->limits.n_fields = (uint32_t)limits->fields;
+    service->limits.trailer_bytes = (uint32_t)limits->head_bytes;
+    service->limits.n_trailers = (uint32_t)limits->fields;
+}
+
+struct http_epoch *http_epoch_create(struct http_worker *worker, struct snapshot *snap,
+                                     uint32_t loop_index, uint64_t seed,
+                                     const struct http_service_want *wants, uint32_t n_wants,
+                                     metric_word *(*member_row)(void *ctx, const struct member *m),
+                                     void *ctx,
+                                     void (*on_gone)(struct http_epoch *epoch, void *gone_ctx),
+                                     void *gone_ctx)
+{
+    struct http_epoch *epoch = MEM_NEW(struct http_epoch);
+    epoch->worker = worker;
+    epoch->snap = snap;
+    epoch->upstreams = upstream_set_create(snap, worker->board, loop_index, seed, member_row, ctx);
+    epoch->n_services = n_wants;
+    epoch->n_loops = snap->n_loops;
+    epoch->services = MEM_NEW_ARRAY(struct http_service, n_wants);
+    for (uint32_t i = 0; i < n_wants; i++)
+        service_init(&epoch->services[i], epoch, &wants[i]);
+    epoch->on_gone = on_gone;
+    epoch->gone_ctx = gone_ctx;
+    return epoch;
+}
+
+void http_epoch_destroy(struct http_epoch **epoch)
+{
+    if (!*epoch)
+        return;
+    upstream_set_destroy(&(*epoch)->upstreams);
+    mem_free((*epoch)->services);
+    mem_free(*epoch);
+    *epoch = NULL;
+}
+
+struct snapshot *http_epoch_snapshot(const struct http_epoch *epoch)
+{
+    return epoch->snap;
+}
+
+void http_epoch_refresh(struct http_epoch *epoch)
+{
+    upstream_set_refresh(epoch->upstreams);
+}
+
+void http_epoch_begin(struct http_epoch *epoch, struct http_epoch *old)
+{
+    epoch->n_users++; /* that it is the current one */
+    upstream_set_adopt(epoch->upstreams, epoch->worker->loop, old ? old->upstreams : NULL);
+    upstream_set_refresh(epoch->upstreams);
+    if (!old)
+        return;
+    LIST_EACH (node, &epoch->worker->listens) {
+        struct http_listen *listen = LIST_ENTRY(node, struct http_listen, link);
+        if (listen->service)
+            http_listen_switch(listen, epoch);
+    }
+    http_epoch_end(old);
+}
+
+void http_epoch_end(struct http_epoch *epoch)
+{
+    epoch_leave(epoch);
+}
+
+void epoch_leave(struct http_epoch *epoch)
+{
+    assert(epoch->n_users > 0);
+    if (--epoch->n_users == 0)
+        epoch->on_gone(epoch, epoch->gone_ctx);
+}
+
+/* ---- listens ---- */
+
+static struct http_service *service_find(struct http_epoch *epoch, const char *name)
+{
+    for (uint32_t i = 0; i < epoch->n_services; i++)
+        if (strcmp(epoch->services[i].name, name) == 0)
+            return &epoch->services[i];
+    return NULL;
+}
+
+static void listen_on_accept(struct listener *listener, struct loop *loop, int fd,
+                             const struct addr *peer)
+{
+    (void)loop;
+    client_accept(CONTAINER_OF(listener, struct http_listen, listener), fd, peer);
+}
+
+static void listen_on_exhausted(struct listener *listener, struct loop *loop, int error)
+{
+    struct http_listen *listen = CONTAINER_OF(listener, struct http_listen, listener);
+    (void)loop;
+    (void)error;
+    metric_add(listen->row, LISTEN_EXHAUSTED, 1);
+}
+
+struct http_listen *http_listen_create(struct http_worker *worker, const char *name, int fd,
+                                       struct http_epoch *epoch, struct err *err)
+{
+    struct http_listen *listen = MEM_NEW(struct http_listen);
+    listen->worker = worker;
+    listen->service = service_find(epoch, name);
+    assert(listen->service);
+    listen->row = listen->service->row;
+    list_init(&listen->clients);
+    listener_init(&listen->listener);
+    listen->listener.on_accept = listen_on_accept;
+    listen->listener.on_exhausted = listen_on_exhausted;
+    if (listener_start(&listen->listener, worker->loop, fd, err) < 0) {
+        mem_free(listen);
+        return NULL;
+    }
+    list_add_back(&worker->listens, &listen->link);
+    return listen;
+}
+
+void http_listen_switch(struct http_listen *listen, struct http_epoch *epoch)
+{
+    struct http_service *service = service_find(epoch, listen->service->name);
+    assert(service); /* those that the epoch does not have were closed before */
+    listen->service = service;
+    listen->row = service->row;
+}
+
+static void listen_on_free(struct loop *loop, struct loop_task *task)
+{
+    (void)loop;
+    mem_free(CONTAINER_OF(task, struct http_listen, free_task));
+}
+
+void listen_leave(struct http_listen *listen)
+{
+    if (listen->service || listen->n_clients > 0 || !list_is_linked(&listen->link))
+        return;
+    list_remove(&listen->link);
+    epoch_leave(listen->last_epoch);
+    loop_defer(listen->worker->loop, &listen->free_task, listen_on_free);
+}
+
+void http_listen_close(struct http_listen *listen)
+{
+    listener_stop(&listen->listener, listen->worker->loop);
+    /* Its clients count in a slab that lives as long as the epoch's plan. */
+    listen->last_epoch = listen->service->epoch;
+    listen->last_epoch->n_users++;
+    listen->service = NULL;
+    LIST_EACH (node, &listen->clients) {
+        struct http_client *client = LIST_ENTRY(node, struct http_client, link);
+        if (client->phase == CLIENT_IDLE && !client->held)
+            client_close(client, false);
+        else if (client->phase == CLIENT_BUSY)
+            client->must_close = true;
+    }
+    listen_leave(listen);
+}
