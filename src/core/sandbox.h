@@ -23,7 +23,8 @@ enum {
     SANDBOX_DATAGRAM = 1 << 2,    /* new UDP sockets (the resolver) */
     SANDBOX_STATE_FILES = 1 << 3, /* open, create, rename, sync files (the state directory) */
     SANDBOX_PROC_READ = 1 << 4, /* open files for reading only (/proc of the others, for status) */
-    SANDBOX_EXEC = 1 << 5,      /* fork, exec, wait, kill */
+    SANDBOX_EXEC =
+        1 << 5, /* fork, exec, wait, kill: no filter at all, because programs inherit it */
     SANDBOX_NETLINK = 1 << 6,
     SANDBOX_RAW = 1 << 7,     /* packet and raw sockets */
     SANDBOX_THREADS = 1 << 8, /* start threads after the sandbox is closed */
@@ -44,5 +45,22 @@ struct sandbox_user {
 /* Closes the sandbox around the calling process (all threads). There is no way back. */
 int sandbox_enter(const struct sandbox_profile *profile, const struct sandbox_user *user,
                   struct err *err);
+
+/*
+ * The two halves of it. Capabilities belong to a thread and are inherited by those that it starts, so a
+ * process drops its privileges before it starts its loops; the filter is then put on all of them.
+ */
+int sandbox_drop_privileges(const struct sandbox_profile *profile, const struct sandbox_user *user,
+                            struct err *err);
+int sandbox_filter(const struct sandbox_profile *profile, struct err *err);
+
+/* Does this build set the filter? Those with sanitizers do not. */
+bool sandbox_has_filter(void);
+
+/* What modules that share a process may do together. */
+void sandbox_join(struct sandbox_profile *profile, const struct sandbox_profile *other);
+
+/* The user and group of that name. An empty name: weir where there is such a user, nobody otherwise. */
+int sandbox_user_find(const char *name, struct sandbox_user *ret_user, struct err *err);
 
 #endif
