@@ -75,7 +75,7 @@ struct h1_limits {
     uint32_t field_bytes;          /* one field: name, colon, value: 431 */
     uint32_t target_bytes;         /* the request target: 414 */
     uint32_t n_fields;             /* 431 */
-    uint32_t trailer_bytes;        /* the trailer section of a chunked body: 431 */
+    uint32_t trailer_bytes;        /* all trailer fields of a chunked body: 431 */
     uint32_t n_trailers;           /* 431 */
     uint32_t chunk_ext_bytes;      /* extensions of one chunk: 400 */
     uint32_t chunk_overhead_bytes; /* framing of all chunks of a body, an error only where it is */

@@ -233,17 +233,6 @@ static enum h1_event take_data(struct h1_chunked *chunked, struct slice rest, si
     return H1_DATA;
 }
 
-/* How much of a trailer line may be looked at, and what is wrong where it does not suffice. */
-static size_t trailer_room(const struct h1_chunked *chunked, const struct h1_limits *limits,
-                           enum h1_error *ret_error)
-{
-    size_t field = (size_t)limits->field_bytes + 2;
-    size_t section = limits->trailer_bytes - chunked->n_trailer_bytes;
-
-    *ret_error = field < section ? H1_ERR_FIELD_LONG : H1_ERR_TRAILERS_LONG;
-    return field < section ? field : section;
-}
-
 /* The empty line at the end of the trailers: its length, 0 where more is needed, or -1. */
 static int read_last_line(struct slice rest, struct h1_piece *piece)
 {
@@ -252,28 +241,39 @@ static int read_last_line(struct slice rest, struct h1_piece *piece)
     return rest.ptr[1] == '\n' ? 2 : fail(piece, H1_ERR_LINE_END);
 }
 
-/* Name, colon and value of the line at rest: its length with CRLF, 0 for more, or -1. */
-static int read_trailer_line(struct slice rest, struct h1_piece *piece)
+/* Which mistake is byte c where the colon behind a name was due? */
+static enum h1_error name_error(char c, bool is_empty)
 {
-    size_t colon = h1_scan_token(rest.ptr, 0, rest.len);
+    if (c == ' ' || c == '\t')
+        return is_empty ? H1_ERR_FIELD_FOLD : H1_ERR_FIELD_SPACE;
+    return c == '\n' ? H1_ERR_LINE_END : H1_ERR_FIELD_NAME;
+}
+
+/*
+ * Name, colon and value of the line at rest, which may have up to `max` bytes before its CRLF: its
+ * length with CRLF, 0 where more is needed, or -1.
+ */
+static int read_trailer_line(struct slice rest, size_t max, enum h1_error too_long,
+                             struct h1_piece *piece)
+{
+    size_t len = rest.len < max ? rest.len : max;
+    size_t colon = h1_scan_token(rest.ptr, 0, len);
     size_t begin;
     size_t end;
 
-    if (colon == rest.len)
-        return 0;
-    if (rest.ptr[colon] != ':' || colon == 0) {
-        bool is_space = rest.ptr[colon] == ' ' || rest.ptr[colon] == '\t';
-
-        if (is_space)
-            return fail(piece, colon ? H1_ERR_FIELD_SPACE : H1_ERR_FIELD_FOLD);
-        return fail(piece, rest.ptr[colon] == '\n' ? H1_ERR_LINE_END : H1_ERR_FIELD_NAME);
-    }
-    begin = h1_scan_space(rest.ptr, colon + 1, rest.len);
-    end = h1_scan_value(rest.ptr, begin, rest.len);
+    if (colon == len)
+        return len < rest.len ? fail(piece, too_long) : 0;
+    if (rest.ptr[colon] != ':' || colon == 0)
+        return fail(piece, name_error(rest.ptr[colon], colon == 0));
+    begin = h1_scan_space(rest.ptr, colon + 1, len);
+    end = h1_scan_value(rest.ptr, begin, len);
     if (end == rest.len)
         return 0;
-    if (rest.ptr[end] != '\r')
+    if (rest.ptr[end] != '\r') {
+        if (end == len)
+            return fail(piece, too_long);
         return fail(piece, rest.ptr[end] == '\n' ? H1_ERR_LINE_END : H1_ERR_FIELD_VALUE);
+    }
     if (end + 1 == rest.len)
         return 0;
     if (rest.ptr[end + 1] != '\n')
@@ -288,20 +288,20 @@ static int read_trailer_line(struct slice rest, struct h1_piece *piece)
 static enum h1_event take_trailer(struct h1_chunked *chunked, struct slice rest, size_t *pos,
                                   const struct h1_limits *limits, struct h1_piece *piece)
 {
-    enum h1_error long_error;
-    size_t room = trailer_room(chunked, limits, &long_error);
+    size_t left = limits->trailer_bytes - chunked->n_trailer_bytes;
     int n;
 
     if (chunked->n_trailers == limits->n_trailers)
         n = fail(piece, H1_ERR_TRAILERS_MANY);
+    else if (left < limits->field_bytes)
+        n = read_trailer_line(rest, left, H1_ERR_TRAILERS_LONG, piece);
     else
-        n = read_trailer_line(slice_make(rest.ptr, rest.len < room ? rest.len : room), piece);
-    if (n == 0 && rest.len > room)
-        n = fail(piece, long_error);
+        n = read_trailer_line(rest, limits->field_bytes, H1_ERR_FIELD_LONG, piece);
     if (n <= 0)
         return n < 0 ? H1_ERROR : H1_MORE;
+    /* Line ends do not count. */
     chunked->n_trailers++;
-    chunked->n_trailer_bytes += (uint32_t)n;
+    chunked->n_trailer_bytes += (uint32_t)n - 2;
     *pos += (size_t)n;
     return H1_TRAILER;
 }

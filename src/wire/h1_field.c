@@ -44,6 +44,8 @@ static int read_fold(struct h1_reader *reader, size_t pos)
     if (!head->is_response || head->n_fields == 0)
         return h1_fail(reader, pos, H1_ERR_FIELD_FOLD);
     field = last_field(head);
+    if (pos >= (size_t)field->name_off + reader->limits->field_bytes)
+        return h1_fail(reader, pos, H1_ERR_FIELD_LONG);
     field->flags |= H1_FLAG_FOLDED;
     if (field->value_len == 0)
         return h1_step(reader, pos, H1_STAGE_SPACE);
