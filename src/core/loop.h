@@ -77,7 +77,8 @@ struct loop_io {
 
 struct loop_timer {
     struct heap_node node;
-    uint64_t deadline_ns; /* when it is to fire; the heap's key is at most this */
+    uint64_t deadline_ns; /* when it is to fire */
+    uint64_t key_ns;      /* where it stands in the heap, at most deadline_ns */
     loop_timer_fn *fn;
 };
 
@@ -88,20 +89,26 @@ struct loop_task {
 
 struct loop_stats { /* written by the loop's thread, plain reads elsewhere are for display only */
     _Atomic uint64_t n_turns, n_events, n_timers, n_tasks;
-    _Atomic uint64_t busy_ns;    /* time not spent in epoll_wait */
-    _Atomic uint64_t longest_ns; /* the longest turn */
+    _Atomic uint64_t n_timers_moved; /* lazily, because their deadline had been put off */
+    _Atomic uint64_t busy_ns;        /* time not spent in epoll_wait */
+    _Atomic uint64_t longest_ns;     /* the longest turn */
 };
 
 /* `index` is the loop's number within its process, from 0. */
 int loop_create(uint32_t index, struct loop **ret_loop, struct err *err);
-/* No descriptor or timer may be left armed but the loop's own. NULL is fine. */
+/* No descriptor or timer may be left armed but the loop's own. Runs what is still posted or
+ * deferred, for it may hold memory. A NULL loop is fine. */
 void loop_destroy(struct loop **loop);
 
 /* Runs until loop_stop(). */
 void loop_run(struct loop *loop);
-/* One turn: waits at most max_wait_ms (-1: until something happens). For tests and nested waits. */
+/*
+ * One turn that does something: waits at most max_wait_ms (-1: until a callback was made or
+ * loop_stop() was called; the heartbeat goes on meanwhile). For tests and nested waits: a turn inside a
+ * callback runs all but the deferred tasks.
+ */
 void loop_turn(struct loop *loop, int max_wait_ms);
-/* From any thread. */
+/* From any thread. A loop that does not run yet returns from loop_run() at once. */
 void loop_stop(struct loop *loop);
 
 uint32_t loop_index(const struct loop *loop);
@@ -109,7 +116,7 @@ uint32_t loop_index(const struct loop *loop);
 uint64_t loop_now_ns(const struct loop *loop);
 /* The same, read anew: for measuring inside a turn. */
 uint64_t loop_clock_ns(void);
-/* Seconds since 1970 of the current turn, for Date and logs; read at most once a turn. */
+/* Nanoseconds since 1970 in the current turn, for Date and logs; read at most once a turn. */
 uint64_t loop_wall_ns(struct loop *loop);
 const struct loop_stats *loop_stats(const struct loop *loop);
 
@@ -146,7 +153,7 @@ void loop_timer_insert(struct loop *loop, struct loop_timer *timer, uint64_t dea
 /* Fires once at deadline_ns or up to a millisecond later; replaces the former deadline. */
 static inline void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t deadline_ns)
 {
-    if (heap_has(&timer->node) && deadline_ns >= timer->deadline_ns) {
+    if (heap_has(&timer->node) && deadline_ns >= timer->key_ns) {
         timer->deadline_ns = deadline_ns; /* later: the heap learns of it when the old one passes */
         return;
     }
