@@ -253,12 +253,22 @@ void loop_timer_clear(struct loop *loop, struct loop_timer *timer)
         heap_remove(&loop->timers, &timer->node);
 }
 
+/* The timer whose key comes first, where that is due; NULL otherwise. */
+static struct loop_timer *loop_due_timer(const struct loop *loop)
+{
+    struct heap_node *first = heap_first(&loop->timers);
+    if (!first || heap_first_key(&loop->timers) > loop->now_ns)
+        return NULL;
+    return CONTAINER_OF(first, struct loop_timer, node);
+}
+
 static void loop_run_timers(struct loop *loop)
 {
     /* A callback that sets a timer to "now" gets it in the next turn, not for ever in this one. */
-    uint32_t n_left = loop->timers.n_slots;
-    while (n_left-- > 0 && heap_first_key(&loop->timers) <= loop->now_ns) {
-        struct loop_timer *timer = CONTAINER_OF(heap_first(&loop->timers), struct loop_timer, node);
+    for (uint32_t n_left = loop->timers.n_slots; n_left > 0; n_left--) {
+        struct loop_timer *timer = loop_due_timer(loop);
+        if (!timer)
+            return;
         if (timer->deadline_ns > loop->now_ns) {
             loop_timer_insert(loop, timer, timer->deadline_ns); /* it was moved later meanwhile */
             continue;
