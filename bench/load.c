@@ -109,7 +109,7 @@ static void hist_add(struct load *load, int64_t ns)
     while ((us >> power) >= HIST_STEPS * 2)
         power++;
     /* Below 128 us every microsecond has its own step. */
-    size_t index = (size_t)power * HIST_STEPS + (size_t)(us >> power);
+    size_t index = power * (size_t)HIST_STEPS + (size_t)(us >> power);
     load->hist[index < HIST_SIZE ? index : HIST_SIZE - 1]++;
 }
 
@@ -466,7 +466,7 @@ static bool parse_arguments(struct load *load, int argc, char **argv)
             return false;
         }
     }
-    return load->path && load->port > 0 && load->port <= UINT16_MAX && load->n_conns > 0;
+    return load->path && load->port > 0 && load->port <= UINT16_MAX;
 }
 
 static void prepare(struct load *load)
@@ -475,6 +475,8 @@ static void prepare(struct load *load)
     memset(load->expected, 'x', sizeof(load->expected));
     prctl(PR_SET_TIMERSLACK, 1UL); /* a paced load sends when it is due */
     load->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (load->n_conns < 1)
+        load->n_conns = 1;
     load->conns = calloc(load->n_conns, sizeof(*load->conns));
     if (load->epoll_fd < 0 || !load->conns) {
         perror("load");

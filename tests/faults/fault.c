@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One planted fault of each kind that a sanitizer must catch. `./run test` builds this program with the
- * flags of the sanitizer builds and expects each run to end with the sanitizer's report: a build that
- * lost its sanitizer would otherwise pass every test.
+ * One planted fault of each kind that a sanitizer must catch. `./run test` builds this program with
+ * the flags of the sanitizer builds and expects each run to end with the sanitizer's report: a
+ * build that lost its sanitizer would otherwise pass every test.
  */
 #include <pthread.h>
 #include <stdint.h>
