@@ -16,8 +16,14 @@
  * is on the board, written by health alone:
  *
  *     member:web/app1    up | down | unknown      reason of the last check; value: weight in force
- *     pool:web           up | degraded | down     "2/3 up"
- *     address:web/app2   resolved | down          reason: the address as text (members named by a host)
+ *     pool:web           up | degraded | down     "2/3 up"; value: members up
+ *     address:web/app2   resolved | down          reason: the address as text (members named by a host),
+ *                                                 behind a space what the last look-up said against it
+ *
+ * An address that changes passes through `unknown`, so that every reader's bell rings; a reader goes on
+ * with the address that it has until the fact is `resolved` again. Without a check a member is up
+ * ("not checked"), or down while its name has never been resolved. A pool is `unknown` as long as that
+ * depends on members which health has not judged yet.
  *
  * A struct member_view is a loop's (or health's) own look at one member: its references to those facts,
  * and the address in force. It is made anew for each snapshot by those who need it.
@@ -83,6 +89,7 @@ struct pool_conf {
     /* --- filled by check() --- */
     struct pool **pools;
     uint32_t n_pools;
+    struct pool **by_name; /* the same, sorted */
 };
 
 extern const struct module pool_module;

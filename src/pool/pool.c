@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The words of pools, members and checks, what their cross-checks say, how the others find a pool, and
+ * the table of what the edge counts about a member.
+ */
+
+#include "pool/pool.h"
+
+#include "base/mem.h"
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MS_SECOND = 1000, MS_MINUTE = 60 * MS_SECOND, MS_HOUR = 60 * MS_MINUTE };
+
+/* ---- check ---- */
+
+static const struct conf_choice check_kinds[] = {
+    {.name = "tcp", .value = CHECK_TCP, .doc = "a connection can be opened"},
+    {.name = "http", .value = CHECK_HTTP, .doc = "a request gets a status that is expected"},
+    {.name = "tls", .doc = "a TLS handshake succeeds", .is_planned = true},
+    {.name = "agent", .doc = "a program beside the member says how it is", .is_planned = true},
+    {.name = "exec", .doc = "a program says how the member is", .is_planned = true},
+    {0},
+};
+
+static const struct conf_word check_args[] = {
+    {.name = "KIND",
+     .type = CONF_CHOICE,
+     .flags = CONF_REQUIRED,
+     .offset = offsetof(struct check_conf, kind),
+     .choices = check_kinds,
+     .doc = "how a member is looked at"},
+    {0},
+};
+
+static const struct conf_word check_words[] = {
+    {.name = "path",
+     .type = CONF_STRING,
+     .offset = offsetof(struct check_conf, path),
+     .fallback = "/",
+     .doc = "http: what is asked for, with the query"},
+    {.name = "method",
+     .type = CONF_STRING,
+     .offset = offsetof(struct check_conf, method),
+     .fallback = "GET",
+     .doc = "http: the method of the request"},
+    {.name = "host",
+     .type = CONF_STRING,
+     .offset = offsetof(struct check_conf, host),
+     .doc = "http: the Host field; the member's address where it is not set"},
+    {.name = "expect",
+     .type = CONF_STATUSES,
+     .offset = offsetof(struct check_conf, expect),
+     .fallback = "200..399",
+     .doc = "http: the statuses that mean the member is well"},
+    {.name = "every",
+     .type = CONF_TIME,
+     .offset = offsetof(struct check_conf, every_ms),
+     .fallback = "2s",
+     .min = 50,
+     .max = MS_HOUR,
+     .doc = "from one check of a member to the next, give or take 10 %"},
+    {.name = "timeout",
+     .type = CONF_TIME,
+     .offset = offsetof(struct check_conf, timeout_ms),
+     .fallback = "1s",
+     .min = 10,
+     .max = MS_MINUTE,
+     .doc = "for one check as a whole; at most every, which also bounds the default"},
+    {.name = "fall",
+     .type = CONF_INT,
+     .offset = offsetof(struct check_conf, fall),
+     .fallback = "3",
+     .min = 1,
+     .max = 100,
+     .doc = "bad results in a row that turn a member down"},
+    {.name = "rise",
+     .type = CONF_INT,
+     .offset = offsetof(struct check_conf, rise),
+     .fallback = "2",
+     .min = 1,
+     .max = 100,
+     .doc = "good results in a row that turn it up again"},
+    {0},
+};
+
+/* RFC 9110 section 5.6.2. */
+static bool is_token(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!is_alnum && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
+            return false;
+    }
+    return text.len > 0;
+}
+
+/* Visible ASCII alone: what may stand in a request target or in Host without changing the request. */
+static bool is_visible(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] <= ' ' || text.ptr[i] > '~')
+            return false;
+    }
+    return text.len > 0;
+}
+
+static int refuse_http_words(struct conf_load *load, const struct check_conf *check)
+{
+    static const char *const http_words[] = {"path", "method", "host", "expect"};
+    int result = 0;
+    for (size_t i = 0; i < ARRAY_LEN(http_words); i++) {
+        if (conf_is_set(&check->object, http_words[i]))
+            result = conf_error(load->diag, conf_where(&check->object, http_words[i]), "check http",
+                                "a tcp check opens a connection and asks nothing, "
+                                "so it has no %s",
+                                http_words[i]);
+    }
+    return result;
+}
+
+static int check_http_words(struct conf_load *load, const struct check_conf *check)
+{
+    int result = 0;
+    if (!is_token(check->method) || check->method.len > 32)
+        result = conf_error(load->diag, conf_where(&check->object, "method"), "GET",
+                            "\"%.*s\" is no method", SLICE_ARG(check->method));
+    if (slice_is(check->method, "CONNECT"))
+        result = conf_error(load->diag, conf_where(&check->object, "method"), "GET",
+                            "a check cannot CONNECT");
+    if (!is_visible(check->path) || check->path.ptr[0] != '/' ||
+        slice_find(check->path, '#') < check->path.len)
+        result = conf_error(load->diag, conf_where(&check->object, "path"), "/healthz",
+                            "a path begins with / and has neither space nor #");
+    if (check->host.len && !is_visible(check->host))
+        result = conf_error(load->diag, conf_where(&check->object, "host"), "shop.example.org",
+                            "\"%.*s\" cannot stand in a Host field", SLICE_ARG(check->host));
+    return result;
+}
+
+static int check_finish(struct conf_load *load, void *self)
+{
+    struct check_conf *check = self;
+    int result =
+        check->kind == CHECK_HTTP ? check_http_words(load, check) : refuse_http_words(load, check);
+    if (check->timeout_ms <= check->every_ms)
+        return result;
+    if (!conf_is_set(&check->object, "timeout")) {
+        check->timeout_ms = check->every_ms; /* nobody asked for the longer one */
+        return result;
+    }
+    return conf_error(load->diag, conf_where(&check->object, "timeout"), NULL,
+                      "timeout is longer than every (%" PRId64
+                      "ms): a check would begin before the "
+                      "last one has ended",
+                      check->every_ms);
+}
+
+static const struct conf_block check_block = {
+    .size = sizeof(struct check_conf),
+    .args = check_args,
+    .words = check_words,
+    .finish = check_finish,
+};
+
+/* ---- member and pool ---- */
+
+static const struct conf_word member_args[] = {
+    {.name = "NAME",
+     .type = CONF_NAME,
+     .flags = CONF_REQUIRED,
+     .offset = offsetof(struct member, name),
+     .doc = "the member's name, the same in facts, metrics and commands"},
+    {.name = "ADDRESS",
+     .type = CONF_ENDPOINT,
+     .flags = CONF_REQUIRED,
+     .offset = offsetof(struct member, endpoint),
+     .doc = "where it listens: an address, a host name and port, or a unix socket"},
+    {0},
+};
+
+#define PLANNED(name_, type_, doc_)                                             \
+    {                                                                           \
+        .name = (name_), .type = (type_), .flags = CONF_PLANNED, .doc = (doc_), \
+    }
+
+static const struct conf_word member_words[] = {
+    {.name = "weight",
+     .type = CONF_INT,
+     .offset = offsetof(struct member, weight),
+     .fallback = "1",
+     .min = 1,
+     .max = MEMBER_WEIGHT_MAX,
+     .doc = "its share of the requests, beside the weights of the others"},
+    PLANNED("backup", CONF_FLAG, "takes requests only while no other member is up"),
+    PLANNED("listen", CONF_NAME, "takes this node's own listen fact instead of a check"),
+    PLANNED("max-connections", CONF_INT, "connections to it at a time"),
+    PLANNED("slow-start", CONF_TIME, "how long its share grows after it has come up"),
+    {0},
+};
+
+static const struct conf_block member_block = {
+    .size = sizeof(struct member),
+    .args = member_args,
+    .words = member_words,
+};
+
+static const struct conf_choice balance_methods[] = {
+    {.name = "round-robin",
+     .value = BALANCE_ROUND_ROBIN,
+     .doc = "one after the other, smoothly by weight"},
+    {.name = "least-load", .doc = "the less loaded of two", .is_planned = true},
+    {.name = "latency", .doc = "the one that answers soonest", .is_planned = true},
+    {.name = "random", .doc = "any, by weight", .is_planned = true},
+    {.name = "first", .doc = "the first that has room", .is_planned = true},
+    {.name = "hash", .doc = "by a hash of the request", .is_planned = true},
+    {0},
+};
+
+static const struct conf_word pool_args[] = {
+    {.name = "NAME",
+     .type = CONF_NAME,
+     .flags = CONF_REQUIRED,
+     .offset = offsetof(struct pool, name),
+     .doc = "what routes and facts call it"},
+    {0},
+};
+
+static const struct conf_word pool_block_words[] = {
+    {.name = "member",
+     .type = CONF_BLOCK,
+     .flags = CONF_REQUIRED | CONF_REPEAT,
+     .offset = offsetof(struct pool, member_list),
+     .block = &member_block,
+     .doc = "one that serves"},
+    {.name = "check",
+     .type = CONF_BLOCK,
+     .offset = offsetof(struct pool, check),
+     .block = &check_block,
+     .doc = "how health finds out that a member can serve; without it all members are up"},
+    {.name = "balance",
+     .type = CONF_CHOICE,
+     .offset = offsetof(struct pool, balance),
+     .fallback = "round-robin",
+     .choices = balance_methods,
+     .doc = "which member takes the next request"},
+    PLANNED("fail-open", CONF_FLAG, "uses members that are down when too few are up"),
+    PLANNED("max-connections", CONF_INT, "connections to each member at a time"),
+    PLANNED("queue", CONF_INT, "requests that wait for a member"),
+    PLANNED("slow-start", CONF_TIME, "how long a member's share grows after it has come up"),
+    {0},
+};
+
+static const struct conf_block pool_block = {
+    .size = sizeof(struct pool),
+    .args = pool_args,
+    .words = pool_block_words,
+};
+
+static const struct conf_word pool_words[] = {
+    {.name = "pool",
+     .type = CONF_BLOCK,
+     .flags = CONF_REPEAT,
+     .offset = offsetof(struct pool_conf, pool_list),
+     .block = &pool_block,
+     .doc = "members that serve the same"},
+    {0},
+};
+
+/* ---- looking over all of them ---- */
+
+static bool is_same_endpoint(const struct conf_addr *a, const struct conf_addr *b)
+{
+    if (a->host.len || b->host.len)
+        return a->port == b->port && slice_equal_nocase(a->host, b->host);
+    return addr_equal(&a->addr, &b->addr);
+}
+
+/* One server counted as two would get twice its share, and its death would be two. */
+static void warn_of_twins(struct conf_load *load, const struct pool *pool)
+{
+    for (uint32_t i = 1; i < pool->n_members; i++) {
+        const struct member *member = pool->members[i];
+        for (uint32_t j = 0; j < i; j++) {
+            const struct member *other = pool->members[j];
+            if (!is_same_endpoint(&member->endpoint, &other->endpoint))
+                continue;
+            conf_warning(load->diag, member->endpoint.at, "weight 2",
+                         "members %.*s and %.*s of pool %.*s have the same address",
+                         SLICE_ARG(other->name), SLICE_ARG(member->name), SLICE_ARG(pool->name));
+            break;
+        }
+    }
+}
+
+static void member_fill(struct pool *pool, uint32_t index, struct arena *arena)
+{
+    struct member *member = pool->members[index];
+    member->pool = pool;
+    member->index = index;
+    member->label =
+        arena_printf(arena, "%.*s/%.*s", SLICE_ARG(pool->name), SLICE_ARG(member->name));
+    member->fact = arena_printf(arena, "member:%s", member->label);
+    if (member->endpoint.host.len)
+        member->address_fact = arena_printf(arena, "address:%s", member->label);
+}
+
+static int pool_fill(struct pool *pool, struct conf_load *load)
+{
+    pool->members = (struct member **)pool->member_list.items;
+    pool->fact = arena_printf(load->arena, "pool:%.*s", SLICE_ARG(pool->name));
+    if (pool->member_list.n_items > POOL_MEMBERS_MAX) {
+        pool->n_members = 0;
+        return conf_error(load->diag, conf_where(&pool->object, "member"), NULL,
+                          "pool %.*s has %zu members; %d are the limit", SLICE_ARG(pool->name),
+                          pool->member_list.n_items, POOL_MEMBERS_MAX);
+    }
+    pool->n_members = (uint32_t)pool->member_list.n_items;
+    for (uint32_t i = 0; i < pool->n_members; i++)
+        member_fill(pool, i, load->arena);
+    warn_of_twins(load, pool);
+    return 0;
+}
+
+static int compare_pools(const void *a, const void *b)
+{
+    const struct pool *const *left = a;
+    const struct pool *const *right = b;
+    return slice_compare((*left)->name, (*right)->name);
+}
+
+static void sort_by_name(struct pool_conf *conf, struct arena *arena)
+{
+    conf->by_name = ARENA_NEW_ARRAY(arena, struct pool *, conf->n_pools + 1);
+    for (uint32_t i = 0; i < conf->n_pools; i++)
+        conf->by_name[i] = conf->pools[i];
+    qsort((void *)conf->by_name, conf->n_pools, sizeof(*conf->by_name), compare_pools);
+}
+
+/* Each member, name and pool is a fact of health's one segment. */
+static int check_facts(const struct pool_conf *conf, struct conf_load *load)
+{
+    size_t n_facts = conf->n_pools;
+    for (uint32_t i = 0; i < conf->n_pools; i++) {
+        for (uint32_t j = 0; j < conf->pools[i]->n_members; j++)
+            n_facts += conf->pools[i]->members[j]->address_fact ? 2 : 1;
+    }
+    if (n_facts <= BOARD_FACTS_MAX)
+        return 0;
+    return conf_error(load->diag, conf_where(&conf->pools[conf->n_pools - 1]->object, "pool"), NULL,
+                      "pools, members and host names make %zu facts; %d are the limit", n_facts,
+                      BOARD_FACTS_MAX);
+}
+
+static int pool_check(struct snapshot *snap, void *self, struct conf_load *load)
+{
+    (void)snap;
+    struct pool_conf *conf = self;
+    int result = 0;
+    conf->pools = (struct pool **)conf->pool_list.items;
+    conf->n_pools = (uint32_t)conf->pool_list.n_items;
+    if (conf->n_pools > POOLS_MAX) {
+        result = conf_error(load->diag, conf_stmt_at(conf->pools[POOLS_MAX]->object.stmt), NULL,
+                            "%" PRIu32 " pools; %d are the limit", conf->n_pools, POOLS_MAX);
+        conf->n_pools = POOLS_MAX;
+    }
+    for (uint32_t i = 0; i < conf->n_pools; i++) {
+        conf->pools[i]->index = i;
+        if (pool_fill(conf->pools[i], load) < 0)
+            result = -1;
+    }
+    sort_by_name(conf, load->arena);
+    return check_facts(conf, load) < 0 ? -1 : result;
+}
+
+/* ---- finding ---- */
+
+const struct pool_conf *pool_conf_of(const struct snapshot *snap)
+{
+    return snapshot_conf(snap, &pool_module);
+}
+
+static struct pool *find_by_name(const struct pool_conf *conf, struct slice name)
+{
+    struct pool key = {.name = name};
+    const struct pool *key_ptr = &key;
+    struct pool **found = bsearch((const void *)&key_ptr, (const void *)conf->by_name,
+                                  conf->n_pools, sizeof(*conf->by_name), compare_pools);
+    return found ? *found : NULL;
+}
+
+struct pool *pool_find(const struct snapshot *snap, struct slice name)
+{
+    return find_by_name(pool_conf_of(snap), name);
+}
+
+/* The pool whose name a typing mistake would turn into `name`, or NULL. */
+static const struct pool *nearest(const struct pool_conf *conf, struct slice name)
+{
+    const struct pool *best = NULL;
+    unsigned best_distance = name.len < 4 ? 2 : 3; /* below it */
+    for (uint32_t i = 0; i < conf->n_pools; i++) {
+        unsigned distance = slice_distance(conf->pools[i]->name, name);
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = conf->pools[i];
+        }
+    }
+    return best;
+}
+
+struct pool *pool_resolve(const struct snapshot *snap, const struct conf_ref *ref,
+                          struct conf_load *load)
+{
+    const struct pool_conf *conf = pool_conf_of(snap);
+    struct pool *pool = find_by_name(conf, ref->name);
+    if (pool)
+        return pool;
+    const struct pool *near = nearest(conf, ref->name);
+    char hint[96] = "";
+    if (near)
+        snprintf(hint, sizeof(hint), "did you mean \"%.*s\"?", SLICE_ARG(near->name));
+    else if (conf->n_pools == 0)
+        snprintf(hint, sizeof(hint), "pool %.*s { member NAME ADDRESS }",
+                 (int)(ref->name.len < 63 ? ref->name.len : 63), ref->name.ptr);
+    conf_error(load->diag, ref->at, hint[0] ? hint : NULL, "there is no pool \"%.*s\"",
+               SLICE_ARG(ref->name));
+    return NULL;
+}
+
+/* ---- a look at a member ---- */
+
+/* The reason of an address fact begins with the address; what health has to say more follows it. */
+static void take_address(struct member_view *view, const struct board *board)
+{
+    struct fact fact;
+    struct addr addr;
+    if (!board_read(board, view->address_ref, &fact) || fact.state != FACT_RESOLVED)
+        return;
+    struct slice rest = slice_from(fact.reason);
+    if (addr_parse(slice_cut(&rest, ' '), &addr, NULL) == 0)
+        view->addr = addr;
+}
+
+void member_view_init(struct member_view *view, const struct member *member,
+                      const struct board *board)
+{
+    *view = (struct member_view){.member = member};
+    if (!member->address_fact)
+        view->addr = member->endpoint.addr;
+    member_view_update(view, board);
+}
+
+void member_view_update(struct member_view *view, const struct board *board)
+{
+    const struct member *member = view->member;
+    if (!view->state_ref.is_set || board_peek(board, view->state_ref) == FACT_NONE)
+        view->state_ref = board_find(board, member->fact);
+    if (!member->address_fact)
+        return;
+    if (!view->address_ref.is_set || board_peek(board, view->address_ref) == FACT_NONE)
+        view->address_ref = board_find(board, member->address_fact);
+    if (view->address_ref.is_set)
+        take_address(view, board);
+}
+
+/* ---- metrics ---- */
+
+#define COUNTER(word_, name_, help_)                                              \
+    {                                                                             \
+        .name = (name_), .type = METRIC_COUNTER, .word = (word_), .help = (help_) \
+    }
+#define GAUGE(word_, name_, help_)                                              \
+    {                                                                           \
+        .name = (name_), .type = METRIC_GAUGE, .word = (word_), .help = (help_) \
+    }
+#define BY_CLASS(word_, class_)                                                         \
+    {                                                                                   \
+        .name = "responses", .type = METRIC_COUNTER, .word = (word_), .label = "class", \
+        .label_value = (class_), .help = "Responses of the member, by class of status." \
+    }
+#define FAILURE(word_, reason_)                                                         \
+    {                                                                                   \
+        .name = "failures", .type = METRIC_COUNTER, .word = (word_), .label = "reason", \
+        .label_value = (reason_),                                                       \
+        .help = "Connections that failed: not made (connect), or died or timed out in " \
+                "the middle of an exchange (broken)."                                   \
+    }
+
+static const struct metric_def member_defs[] = {
+    COUNTER(MEMBER_REQUESTS, "requests", "Requests sent to the member, retries too."),
+    COUNTER(MEMBER_RESPONSES, "heads", "Whole response heads that came back."),
+    BY_CLASS(MEMBER_2XX, "2xx"),
+    BY_CLASS(MEMBER_3XX, "3xx"),
+    BY_CLASS(MEMBER_4XX, "4xx"),
+    BY_CLASS(MEMBER_5XX, "5xx"),
+    COUNTER(MEMBER_CONNECTS, "connects", "Connections opened to the member."),
+    FAILURE(MEMBER_CONNECT_FAILED, "connect"),
+    FAILURE(MEMBER_BROKEN, "broken"),
+    COUNTER(MEMBER_BYTES_TO, "sent_bytes", "Bytes sent to the member."),
+    COUNTER(MEMBER_BYTES_FROM, "received_bytes", "Bytes received from the member."),
+    GAUGE(MEMBER_IN_FLIGHT, "in_flight", "Requests that the member has not answered yet."),
+    GAUGE(MEMBER_IDLE, "idle_connections", "Idle connections kept to the member."),
+    {.name = "latency_seconds",
+     .type = METRIC_HISTOGRAM,
+     .word = MEMBER_LATENCY,
+     .scale = 1e-6,
+     .help = "From the request sent to the response head."},
+    {0},
+};
+
+const struct metric_table member_metrics = {
+    .name = "member",
+    .labels = {"pool", "member"},
+    .n_words = MEMBER_WORDS,
+    .defs = member_defs,
+};
+
+const struct module pool_module = {
+    .name = "pool",
+    .doc = "members that serve, and how they are found to be well",
+    .words = pool_words,
+    .conf_size = sizeof(struct pool_conf),
+    .check = pool_check,
+};
