@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rules of who may ask admin what: peers by uid on the unix socket, Host and bearer token on TCP.
+ * The rules of who may ask admin what: peers by uid on the unix socket, Host and bearer token on
+ * TCP.
  */
 #include "admin/access.h"
 

@@ -9,11 +9,11 @@
  *     unix socket  its owners' uids                      its owners' uids
  *     TCP          Host is an IP literal or localhost    the same, and Authorization: Bearer TOKEN
  *
- * The owners are root, the user that started weir, and the owner of the state directory; the kernel says
- * who the peer is (SO_PEERCRED). The Host rule keeps a web page in the operator's browser from reaching
- * admin by a name of its own that resolves to 127.0.0.1: what the page can make the browser send then
- * names the page's host. The token is asked for on loopback too, because every user of the machine
- * reaches it.
+ * The owners are root, the user that started weir, and the owner of the state directory; the kernel
+ * says who the peer is (SO_PEERCRED). The Host rule keeps a web page in the operator's browser from
+ * reaching admin by a name of its own that resolves to 127.0.0.1: what the page can make the
+ * browser send then names the page's host. The token is asked for on loopback too, because every
+ * user of the machine reaches it.
  *
  * Nothing here makes a system call.
  */
@@ -49,14 +49,15 @@ struct access_ask {
 void access_add_owner(struct access_policy *policy, uint32_t uid);
 
 /*
- * 0: go on. Otherwise the status to answer (401: say WWW-Authenticate: Bearer; 403), and err has the
- * sentence for the client.
+ * 0: go on. Otherwise the status to answer (401: say WWW-Authenticate: Bearer; 403), and err has
+ * the sentence for the client.
  */
 int access_check(const struct access_policy *policy, const struct access_ask *ask, struct err *err);
 
 /*
- * The token in a token file: its bytes without the white space around them. Returns 0, or -1 with err:
- * too short, too long, or other characters than a bearer token may have (RFC 6750 section 2.1).
+ * The token in a token file: its bytes without the white space around them. Returns 0, or -1 with
+ * err: too short, too long, or other characters than a bearer token may have (RFC 6750
+ * section 2.1).
  */
 int access_token(struct slice bytes, struct slice *ret_token, struct err *err);
 

@@ -284,10 +284,8 @@ void web_error(struct web_exchange *exchange, uint16_t status, const char *forma
     va_end(args);
 }
 
-__attribute__((format(printf, 4, 5))) static void web_error_lines(struct web_exchange *exchange,
-                                                                  uint16_t status,
-                                                                  struct slice lines,
-                                                                  const char *format, ...)
+void web_error_lines(struct web_exchange *exchange, uint16_t status, struct slice lines,
+                     const char *format, ...)
 {
     va_list args;
     va_start(args, format);

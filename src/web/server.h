@@ -136,6 +136,9 @@ void web_answer(struct web_exchange *exchange, const struct web_answer *answer);
 /* {"error": sentence} */
 void web_error(struct web_exchange *exchange, uint16_t status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with further complete lines in the head. */
+void web_error_lines(struct web_exchange *exchange, uint16_t status, struct slice lines,
+                     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /*
  * The value of `name` in a query string, still encoded; ptr NULL where it is absent, empty where it

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ADMIN_INTERNAL_H
+#define ADMIN_INTERNAL_H
+
+/*
+ * What the files of admin share: its one state, made by admin.c, used by api.c.
+ */
+
+#include "admin/access.h"
+#include "admin/rates.h"
+#include "core/process.h"
+#include "web/server.h"
+
+enum { ADMIN_SOCKETS_MAX = 2 };
+
+struct admin {
+    struct process *process;
+    struct snapshot *snap; /* in force; borrowed from the process between prepare() and commit() */
+    struct web_server *server;
+    struct access_policy policy;
+    char token[ACCESS_TOKEN_MAX + 1];      /* what policy.token points at */
+    char token_next[ACCESS_TOKEN_MAX + 1]; /* made by prepare() */
+    int fds[ADMIN_SOCKETS_MAX];            /* that listen now; -1 */
+    struct rates *rates;
+    struct loop_timer sample;
+    struct metric_slab *slab;
+    uint64_t n_denied;
+    uint64_t born_ns; /* CLOCK_REALTIME of the start of this life */
+};
+
+extern const struct web_route api_routes[];
+/* web_config.admit */
+bool api_admit(struct web_exchange *exchange, void *ctx);
+/* Brings the counters into the slab. */
+void admin_count(struct admin *admin);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading /proc/PID/stat. The name of the program stands in parentheses and may hold spaces and
+ * parentheses itself, so the fields are counted from the last one.
+ */
+#include "admin/usage.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+    FIELD_UTIME = 14, /* numbers of proc(5) */
+    FIELD_STIME = 15,
+    FIELD_THREADS = 20,
+    FIELD_RSS = 24,
+    FIELD_AFTER_NAME = 3,
+};
+
+static bool is_wanted(unsigned field)
+{
+    return field == FIELD_UTIME || field == FIELD_STIME || field == FIELD_THREADS ||
+           field == FIELD_RSS;
+}
+
+int usage_parse(struct slice line, uint64_t ticks_per_s, uint64_t page_bytes,
+                struct usage *ret_usage)
+{
+    size_t end = line.len;
+    while (end && line.ptr[end - 1] != ')')
+        end--;
+    if (end == 0)
+        return -1;
+    struct slice rest = slice_skip(line, end + 1);
+    uint64_t fields[FIELD_RSS + 1] = {0};
+    for (unsigned i = FIELD_AFTER_NAME; i <= FIELD_RSS; i++) {
+        if (!rest.ptr)
+            return -1;
+        struct slice word = slice_cut(&rest, ' ');
+        if (is_wanted(i) && slice_to_u64(word, &fields[i]) < 0)
+            return -1;
+    }
+    ret_usage->cpu_s = (double)(fields[FIELD_UTIME] + fields[FIELD_STIME]) / (double)ticks_per_s;
+    ret_usage->n_threads = fields[FIELD_THREADS];
+    ret_usage->resident_bytes = fields[FIELD_RSS] * page_bytes;
+    return 0;
+}
+
+int usage_read(pid_t pid, struct usage *ret_usage)
+{
+    char path[40], line[1024];
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t n = read(fd, line, sizeof(line));
+    close(fd);
+    if (n <= 0)
+        return -1;
+    return usage_parse(slice_make(line, (size_t)n), (uint64_t)sysconf(_SC_CLK_TCK),
+                       (uint64_t)sysconf(_SC_PAGESIZE), ret_usage);
+}
