@@ -38,7 +38,8 @@ enum {
     HTTP_RETRY_AFTER_S = 1,
     HTTP_EARLY_BODY_MAX = 16 * 1024, /* of a request's body kept for a second try */
     HTTP_FORWARDED_MAX = 112,
-    HTTP_DATE_LINE = 37, /* "Date: Tue, 24 Nov 2026 03:00:00 GMT\r\n" */
+    HTTP_SPARE_MAX = 256, /* exchanges kept for the next requests, a loop */
+    HTTP_DATE_LINE = 37,  /* "Date: Tue, 24 Nov 2026 03:00:00 GMT\r\n" */
 };
 
 struct http_worker {
@@ -46,6 +47,8 @@ struct http_worker {
     const struct board *board;
     struct list listens; /* of struct http_listen, also those that are closing */
     uint32_t n_clients;
+    struct http_exchange *spare; /* exchanges to be used again, not in use */
+    uint32_t n_spare;
     uint64_t date_s; /* the second that date_line shows */
     char date_line[HTTP_DATE_LINE + 1];
     struct h1_head request;  /* valid while a callback runs */
@@ -116,6 +119,7 @@ struct http_client {
 
 struct http_exchange {
     struct http_client *client;
+    struct http_exchange *next_spare;
     struct http_service *service; /* and with it the epoch */
     struct upstream_pool *pool;
     struct upstream *upstream; /* NULL between tries */
@@ -166,6 +170,7 @@ void held_keep(struct held **held, const char *bytes, size_t len);
 ssize_t held_recv(struct conn *conn, struct held **held, char **ret_buf, bool *ret_is_drained);
 
 /* --- exchange.c --- */
+void exchange_free_spare(struct http_worker *worker);
 /*
  * The request whose head is worker->request and whose bytes are buf[0, len), the first head_len of them
  * the head. Returns the bytes used.

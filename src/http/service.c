@@ -22,7 +22,10 @@ struct http_worker *http_worker_create(struct loop *loop, const struct board *bo
 
 void http_worker_destroy(struct http_worker **worker)
 {
-    assert(!*worker || list_is_empty(&(*worker)->listens));
+    if (!*worker)
+        return;
+    assert(list_is_empty(&(*worker)->listens));
+    exchange_free_spare(*worker);
     mem_free(*worker);
     *worker = NULL;
 }
