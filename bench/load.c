@@ -31,9 +31,10 @@ enum {
     READ_BYTES = 128 * 1024,
     N_EVENTS = 512,
     PATIENCE_S = 10, /* an answer later than this is a wrong one */
-    HIST_STEPS = 64, /* of each power of two of microseconds */
-    HIST_SIZE = HIST_STEPS * 26,
+    HIST_SIZE = 64 * 26,
 };
+
+static const uint64_t HIST_STEPS = 64; /* of each power of two of microseconds */
 
 static const int64_t NS_PER_S = 1000000000;
 
@@ -109,7 +110,7 @@ static void hist_add(struct load *load, int64_t ns)
     while ((us >> power) >= HIST_STEPS * 2)
         power++;
     /* Below 128 us every microsecond has its own step. */
-    size_t index = power * (size_t)HIST_STEPS + (size_t)(us >> power);
+    size_t index = (size_t)(power * HIST_STEPS + (us >> power));
     load->hist[index < HIST_SIZE ? index : HIST_SIZE - 1]++;
 }
 
@@ -124,7 +125,7 @@ static uint64_t hist_at(const struct load *load, double part)
     for (size_t i = 0; i < HIST_SIZE; i++) {
         seen += load->hist[i];
         if (seen > wanted) {
-            size_t power = i < 2 * (size_t)HIST_STEPS ? 0 : i / HIST_STEPS - 1;
+            size_t power = i < 2 * HIST_STEPS ? 0 : i / HIST_STEPS - 1;
             return (uint64_t)(i - power * HIST_STEPS) << power;
         }
     }
