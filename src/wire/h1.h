@@ -30,9 +30,9 @@
  *      h1_head_reset(&head);
  *      used = h1_parse_request(buf, len, &limits, &head, &error);
  *      used > 0: complete, `used` bytes are the head, the body begins there
- *      used = 0: more is needed. Read more *behind* the same bytes and call again with the same head;
- *                the scan goes on where it stopped, no byte is looked at twice. A caller that did not
- *                keep the head between the calls resets it, which costs one scan from the start.
+ *      used = 0: more is needed. Read more *behind* the same bytes and call again with the same
+ *                head; the scan goes on where it stopped. A caller that did not keep the head
+ *                between the calls resets it, which costs one scan from the start.
  *      used < 0: `error` says why, head.pos where. Wrong bytes are an error as soon as they are
  *                there, whether the head is complete or not; so are limits.
  *
@@ -42,15 +42,15 @@
  * other control bytes, names that are not tokens, space before the colon, line folding, a Host that
  * is missing, double, invalid or unlike an absolute-form target, Content-Length that is not one
  * decimal number, Transfer-Encoding that is not exactly one `chunked` or stands beside
- * Content-Length or in HTTP/1.0. h1_error.c has the table: for each reason the status to answer, its
- * name in log and metrics, a sentence. After an error the connection cannot be used any more.
+ * Content-Length or in HTTP/1.0. h1_error.c has the table: for each reason the status to answer,
+ * its name in log and metrics, a sentence. After an error the connection cannot be used any more.
  *
  * Responses are read by the same rules with three differences: folded lines are accepted (and
  * written as one line), space before the colon is accepted (and not written), and the reason phrase
  * may be missing altogether. Every error in a response is a 502 for the client.
  *
- * What the caller still decides: h1_check_request() names the requests that are well formed but that
- * weir does not serve (CONNECT, TRACE, foreign expectations).
+ * What the caller still decides: h1_check_request() names the requests that are well formed but
+ * that weir does not serve (CONNECT, TRACE, foreign expectations).
  */
 
 #include "base/slice.h"
@@ -320,6 +320,15 @@ struct h1_head {
 void h1_head_reset(struct h1_head *head);
 
 /*
+ * The table of a complete head is mostly empty: its first so many bytes, copied elsewhere, serve
+ * every function here but the parsers. A loop can thus read into one head and keep little of it.
+ */
+static inline size_t h1_head_size(const struct h1_head *head)
+{
+    return offsetof(struct h1_head, fields) + head->n_fields * sizeof(head->fields[0]);
+}
+
+/*
  * Reads a request head (RFC 9112 sections 2 to 6); see the top of this file for the result.
  * One empty line before the request line is skipped and counts as part of the head.
  * len may be larger than the head: what follows is not looked at.
@@ -436,9 +445,10 @@ void h1_body_init_kind(struct h1_body *body, enum h1_body_kind kind, uint64_t le
  * those of the piece. Call until MORE, END or ERROR. After END it says END again and uses nothing.
  *
  * Chunk sizes and extensions may come split at any byte and are used as they come. A trailer field
- * is handed out in one piece, so an incomplete line of it is not used (MORE with the line left over,
- * at most field_bytes). Trailer fields that must not be there (framing, routing, authentication:
- * RFC 9110 section 6.5.1) are checked and dropped. Extensions are checked and dropped.
+ * is handed out in one piece, so an incomplete line of it is not used (MORE with the line left
+ * over, at most field_bytes). Trailer fields that must not be there (framing, routing,
+ * authentication: RFC 9110 section 6.5.1) are checked and dropped. Extensions are checked and
+ * dropped.
  *
  * H1_BODY_UNTIL_CLOSE and H1_BODY_TUNNEL hand out all that comes and never end by themselves.
  */
@@ -462,11 +472,11 @@ void h1_body_skip(struct h1_body *body, uint64_t n);
  * What to change in a request head on its way to a member. All zero is a good start: what came goes
  * out, less what is between the client and us.
  *
- * Dropped always: Connection and what it names, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding,
- * Upgrade, HTTP2-Settings (RFC 9110 section 7.6.1), Proxy (which CGI takes for HTTP_PROXY).
- * Written anew where they apply: Transfer-Encoding: chunked, TE: trailers, Upgrade: websocket,
- * Connection. Content-Length passes as it is.
- * The target goes out in origin-form and the version as HTTP/1.1.
+ * Dropped always: Connection and what it names, Keep-Alive, Proxy-Connection, TE,
+ * Transfer-Encoding, Upgrade, HTTP2-Settings (RFC 9110 section 7.6.1), Proxy (which CGI takes for
+ * HTTP_PROXY). Written anew where they apply: Transfer-Encoding: chunked, TE: trailers, Upgrade:
+ * websocket, Connection. Content-Length passes as it is. The target goes out in origin-form and the
+ * version as HTTP/1.1.
  */
 struct h1_forward {
     const struct slice *lines; /* complete lines with CRLF to add: Via, X-Forwarded-For, ... */
@@ -476,8 +486,8 @@ struct h1_forward {
     struct slice host;   /* instead of Host; ptr NULL: as it came */
     /* Host for an HTTP/1.0 request that has none; ptr NULL: an empty Host. */
     struct slice fallback_host;
-    /* The peer may say who its client is: X-Forwarded-*, X-Real-IP, Forwarded, Client-Cert* pass. */
-    /* Otherwise they are left out, and `lines` says the truth. */
+    /* The peer may say who its client is: X-Forwarded-*, X-Real-IP, Forwarded and Client-Cert* */
+    /* pass. Otherwise they are left out, and `lines` says the truth. */
     bool is_peer_trusted;
     bool is_upgrade;      /* pass the offer of websocket on (head.is_websocket) */
     bool is_close;        /* Connection: close: this member connection is not kept */
@@ -511,8 +521,8 @@ struct h1_reply {
 };
 
 /*
- * How the body must be written to the client: what came as chunks or until close goes to HTTP/1.1 as
- * chunks, to HTTP/1.0 until close (the caller then closes; the head says so by itself).
+ * How the body must be written to the client: what came as chunks or until close goes to HTTP/1.1
+ * as chunks, to HTTP/1.0 until close (the caller then closes; the head says so by itself).
  */
 enum h1_body_kind h1_reply_body(const struct h1_head *head, const struct h1_reply *reply);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bodies of HTTP/1 messages (RFC 9112 section 6.3), whatever their framing, as one stream of events.
+ * Bodies of HTTP/1 messages (RFC 9112 section 6.3), whatever their framing, as one stream of
+ * events.
  */
 #include "wire/h1_body.h"
 

@@ -4,7 +4,7 @@
  * byte class for sizes and extensions, which may come split anywhere; whole slices for data; whole
  * lines for trailers.
  *
- *      SIZE -> EXT* -> LF -> DATA -> DATA_CR -> DATA_LF -> SIZE ... SIZE(0) -> LF -> TRAILER* -> END
+ *      SIZE, EXT*, LF, DATA, DATA_CR, DATA_LF, SIZE ... SIZE of 0, EXT*, LF, TRAILER*, END
  */
 #include "wire/h1_body.h"
 #include "wire/h1_reader.h"

@@ -210,7 +210,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (data[0] & 1) {
         limits.field_bytes = 16;
         limits.trailer_bytes = 24;
-        limits.n_trailers = 2;
+        limits.n_trailers = 8;
         limits.chunk_ext_bytes = 16;
         limits.chunk_overhead_bytes = 64;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the fields of an HTTP/1 head say to a proxy: the host, the framing of the body, and what is
- * to become of the connection. Each is checked as soon as its field is complete; what only the whole
- * head can tell comes at its end.
+ * to become of the connection. Each is checked as soon as its field is complete; what only the
+ * whole head can tell comes at its end.
  */
 #include "wire/h1_reader.h"
 #include "wire/h1_scan.h"

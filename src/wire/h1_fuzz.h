@@ -27,6 +27,7 @@ struct fuzz_case {
     size_t cut;
     uint8_t options;
     bool is_response;
+    bool is_written; /* by the codec itself: no leniency */
     struct h1_asked asked;
     struct h1_limits limits;
 };

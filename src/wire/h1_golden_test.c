@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs the cases of tests/h1/ (their format is in tests/h1/README.md): bytes in, facts out, and what
- * the writers make of them. Every case is read whole, cut in two at every byte, and byte by byte,
- * each time from a buffer of exactly its length, and must come out the same. What a writer writes
- * must be read again with the same framing, and must not fit into one byte less.
+ * Runs the cases of tests/h1/ (their format is in tests/h1/README.md): bytes in, facts out, and
+ * what the writers make of them. Every case is read whole, cut in two at every byte, and byte by
+ * byte, each time from a buffer of exactly its length, and must come out the same. What a writer
+ * writes must be read again with the same framing, and must not fit into one byte less.
  *
  *      h1_golden_test                  runs all files
  *      h1_golden_test --update FILE    writes the outcomes of today into the file

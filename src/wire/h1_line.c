@@ -97,6 +97,9 @@ static int read_version(struct h1_reader *reader)
     size_t pos = head->pos;
     char c;
 
+    if (pos == head->start && reader->len - pos > VERSION_LEN &&
+        h1_word_load(reader->buf + pos) == h1_word_load("HTTP/1.1"))
+        pos += VERSION_LEN;
     for (; pos < reader->len && pos - head->start < VERSION_LEN; pos++) {
         size_t index = pos - head->start;
 

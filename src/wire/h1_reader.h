@@ -33,6 +33,7 @@ enum h1_stage {
     H1_STAGE_SPACE, /* between colon and value */
     H1_STAGE_VALUE,
     H1_STAGE_VALUE_LF,
+    H1_STAGE_NEXT, /* behind a field of a response */
     H1_STAGE_END_LF,
     H1_STAGE_DONE,
 };

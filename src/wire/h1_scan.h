@@ -5,12 +5,12 @@
 /*
  * The scans that a head is read with: from a position to the first byte that does not belong.
  *
- * Private to wire/h1*. All take the whole readable buffer [buf, buf + len) and a position in it, and
- * return the position of the first byte that stops the scan, or len. Knowing the whole buffer lets
- * the last block be loaded so that it ends at len and overlaps what was read before; nothing beyond
- * len or before buf is ever touched.
+ * Private to wire/h1*. All take the whole readable buffer [buf, buf + len) and a position in it,
+ * and return the position of the first byte that stops the scan, or len. Knowing the whole buffer
+ * lets the last block be loaded so that it ends at len and overlaps what was read before; nothing
+ * beyond len or before buf is ever touched.
  *
- * There are two implementations of the long ones, SSE2 (every x86-64 has it) and words of eight
+ * There are two implementations, SSE2 (every x86-64 has it) and words of eight
  * bytes for the rest; both always compile, so that the test can hold one against the other.
  */
 
@@ -18,9 +18,11 @@
 
 #ifdef __SSE2__
 #include "wire/h1_scan_sse2.h"
+#define H1_SCAN_TOKEN  h1_sse2_token
 #define H1_SCAN_VALUE  h1_sse2_value
 #define H1_SCAN_TARGET h1_sse2_target
 #else
+#define H1_SCAN_TOKEN  h1_word_token
 #define H1_SCAN_VALUE  h1_word_value
 #define H1_SCAN_TARGET h1_word_target
 #endif
@@ -28,9 +30,7 @@
 /* To the first byte that is no tchar (RFC 9110 section 5.6.2). */
 static inline size_t h1_scan_token(const char *buf, size_t pos, size_t len)
 {
-    while (pos < len && h1_is_class(buf[pos], H1_CLASS_TOKEN))
-        pos++;
-    return pos;
+    return H1_SCAN_TOKEN(buf, pos, len);
 }
 
 /* To the first control byte other than HTAB (RFC 9110 section 5.5). */

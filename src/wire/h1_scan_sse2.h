@@ -39,6 +39,20 @@ static inline unsigned h1_sse2_target_stops(__m128i block)
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, hash), del));
 }
 
+/* All but letters, digits and -, which is more than what is no tchar. */
+static inline unsigned h1_sse2_token_stops(__m128i block)
+{
+    __m128i lower = _mm_or_si128(block, _mm_set1_epi8(0x20));
+    __m128i letter = _mm_and_si128(_mm_cmpgt_epi8(lower, _mm_set1_epi8('a' - 1)),
+                                   _mm_cmplt_epi8(lower, _mm_set1_epi8('z' + 1)));
+    __m128i digit = _mm_and_si128(_mm_cmpgt_epi8(block, _mm_set1_epi8('0' - 1)),
+                                  _mm_cmplt_epi8(block, _mm_set1_epi8('9' + 1)));
+    __m128i dash = _mm_cmpeq_epi8(block, _mm_set1_epi8('-'));
+    __m128i usual = _mm_or_si128(_mm_or_si128(letter, digit), dash);
+
+    return (unsigned)_mm_movemask_epi8(usual) ^ 0xffff;
+}
+
 static inline size_t h1_sse2_first(size_t pos, unsigned stops)
 {
     return pos + (unsigned)__builtin_ctz(stops);
@@ -74,6 +88,20 @@ static inline size_t h1_sse2_target(const char *buf, size_t pos, size_t len)
     stops = h1_sse2_target_stops(h1_sse2_load(buf + len - H1_SSE2_BLOCK));
     stops >>= H1_SSE2_BLOCK - (len - pos);
     return stops ? h1_sse2_first(pos, stops) : len;
+}
+
+static inline size_t h1_sse2_token(const char *buf, size_t pos, size_t len)
+{
+    for (; len - pos >= H1_SSE2_BLOCK; pos += H1_SSE2_BLOCK) {
+        unsigned stops = h1_sse2_token_stops(h1_sse2_load(buf + pos));
+
+        if (stops) {
+            pos = h1_sse2_first(pos, stops);
+            break;
+        }
+    }
+    /* The rare ones are looked up. */
+    return h1_word_bytes(buf, pos, len, H1_CLASS_TOKEN);
 }
 
 #endif

@@ -90,4 +90,9 @@ static inline size_t h1_word_target(const char *buf, size_t pos, size_t len)
     return h1_word_bytes(buf, pos, len, H1_CLASS_TARGET);
 }
 
+static inline size_t h1_word_token(const char *buf, size_t pos, size_t len)
+{
+    return h1_word_bytes(buf, pos, len, H1_CLASS_TOKEN);
+}
+
 #endif

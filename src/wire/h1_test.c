@@ -16,9 +16,11 @@
 
 #ifdef __SSE2__
 #include "wire/h1_scan_sse2.h"
+#define WIDE_TOKEN  h1_sse2_token
 #define WIDE_VALUE  h1_sse2_value
 #define WIDE_TARGET h1_sse2_target
 #else
+#define WIDE_TOKEN  h1_word_token
 #define WIDE_VALUE  h1_word_value
 #define WIDE_TARGET h1_word_target
 #endif
@@ -48,12 +50,15 @@ static void check_scans(char *buf, size_t len, size_t at, char c)
 {
     bool is_value = h1_is_class(c, H1_CLASS_VALUE);
     bool is_target = h1_is_class(c, H1_CLASS_TARGET);
+    bool is_token = h1_is_class(c, H1_CLASS_TOKEN);
 
     memset(buf, 'a', len);
     buf[at] = c;
     for (size_t pos = 0; pos <= len; pos += 3) {
         size_t stop = pos <= at ? at : len;
 
+        assert_int_equal(h1_word_token(buf, pos, len), is_token ? len : stop);
+        assert_int_equal(WIDE_TOKEN(buf, pos, len), is_token ? len : stop);
         assert_int_equal(h1_word_value(buf, pos, len), is_value ? len : stop);
         assert_int_equal(WIDE_VALUE(buf, pos, len), is_value ? len : stop);
         assert_int_equal(h1_word_target(buf, pos, len), is_target ? len : stop);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Heads on their way through a proxy (RFC 9110 section 7.6): what came is copied in runs between the
- * fields that are left out, so that a head with one Connection field costs two copies.
+ * Heads on their way through a proxy (RFC 9110 section 7.6): what came is copied in runs between
+ * the fields that are left out, so that a head with one Connection field costs two copies.
  */
 #include "wire/h1_out.h"
 #include "wire/h1_reader.h"
