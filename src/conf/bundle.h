@@ -72,6 +72,7 @@ struct conf_bundle_entry {
     enum conf_bundle_kind kind;
     struct slice name;  /* a NUL behind it */
     struct slice bytes; /* a NUL behind it, not counted */
+    char *own;          /* the copy of bytes that this bundle made; NULL where they are borrowed */
 };
 
 struct conf_bundle {
@@ -123,12 +124,10 @@ struct conf_host conf_bundle_host(const struct conf_bundle *bundle);
 struct conf_recorder {
     const struct conf_host *inner;
     struct conf_bundle *bundle;
-    struct arena scratch; /* of the question that is being asked */
 };
 
-void conf_recorder_init(struct conf_recorder *recorder, const struct conf_host *inner,
-                        struct conf_bundle *bundle);
-void conf_recorder_deinit(struct conf_recorder *recorder);
+/* A host that asks the recorder, which outlives it. An answer that the bundle has no room for is an
+ * error; a variable for which it has none counts as not set. */
 struct conf_host conf_recorder_host(struct conf_recorder *recorder);
 
 #endif

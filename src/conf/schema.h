@@ -21,7 +21,15 @@
  *
  * Every struct that a block fills begins with a struct conf_object, which keeps the statement, and
  * with it the place of each of its words, for life: conf_where(object, "every") is what a message at
- * run time quotes. `defaults { pool { ... } }` supplies words that a pool does not set itself.
+ * run time quotes. Its name is the value of the argument whose row is named "name" (or
+ * "NAME": the case of argument names is a matter of taste), or else of the word of that name, or else empty;
+ * for a word with CONF_ANY_NAME it is that word.
+ *
+ * `defaults { pool { ... } }` supplies words that a pool does not set itself, for every block at the top
+ * that may repeat, wherever in the file it stands. A word is supplied whole (a pool with a check of its
+ * own takes nothing of the check in defaults), but for the blocks that are embedded (CONF_EMBED: timeout,
+ * limits), whose words are supplied one by one. An embedded block without positional values may also be
+ * written in several statements (`timeout headers 5s` and `timeout response 30s`).
  *
  * Types and the C member at `offset` (text is NUL-terminated and lives in the snapshot's arena):
  *
@@ -114,11 +122,14 @@ struct conf_ref {
 
 /* The head of every struct that a block fills. */
 struct conf_object {
-    const struct conf_stmt *stmt; /* NULL where all is default */
-    struct slice name; /* the value of its CONF_NAME argument at offset of `name`, or empty */
+    const struct conf_stmt *stmt; /* the first that set it; NULL where all is default */
+    struct slice name;            /* as said above, or empty */
+    struct conf_at at;            /* its word; where all is default that of the block around it */
+    struct conf_places *places;   /* the loader's own: where each of its words stands */
 };
 
-/* A list that a CONF_REPEAT word fills, in the order of the file; items are pointers to structs. */
+/* A list that a CONF_REPEAT word fills, in the order of the file; items are pointers to structs, and for
+ * words that are no blocks to the C type of the table above. */
 struct conf_list {
     void **items;
     size_t n_items;
@@ -133,6 +144,8 @@ struct conf_choice {
 
 struct conf_block;
 struct conf_load;
+struct conf_section;
+struct conf_places;
 
 enum {
     CONF_REQUIRED = 1 << 0, /* missing is an error */
@@ -188,21 +201,26 @@ struct conf_load {
     struct arena *arena;
     struct conf_diag *diag;
     const struct conf_files *files;
+    /* Set by conf_load() itself. */
+    const struct conf_section *sections;
+    size_t n_sections;
 };
 
 /*
  * Fills the sections from a tree. Mistakes go to load->diag, all of them. Words that repeat without
  * CONF_REPEAT, names given twice within one list, unknown words (with "did you mean"), values out of
  * range, missing ones are found here; references between modules are checked by the modules.
- * Returns 0, or -1 when there was an error.
+ * Returns 0, or -1 when there was an error; the structs then hold what could be read, and finish() was
+ * called only for those without a mistake.
  */
 int conf_load(struct conf_load *load, const struct conf_stmt *root,
               const struct conf_section *sections, size_t n_sections);
 
-/* The place of the word `name` in an object's statement, or of the statement where it is absent. */
+/* The place of the word or of the positional value `name` in an object, also where `defaults` set it, or
+ * of the object's own word where it is absent. */
 struct conf_at conf_where(const struct conf_object *object, const char *name);
 
-/* Was the word written in the file (true), or is its value the default (false)? */
+/* Was the word or positional value written in the file (true), or is its value the default (false)? */
 bool conf_is_set(const struct conf_object *object, const char *name);
 
 /*

@@ -11,10 +11,12 @@
  *     }
  *
  * A newline or `;` ends a statement, `{ }` group, `#` comments to the end of the line, `"..."` quotes
- * (\" \\ \n \t inside), `${NAME}` is replaced by an environment variable inside and outside of quotes
- * (one token whatever the value holds; unset is an error), `include GLOB` is replaced by the
- * statements of the files that match, in byte order. A backslash outside of quotes is an error.
- * Everything else is a bare word.
+ * (\" \\ \n \t \$ inside), `${NAME}` is replaced by an environment variable inside and outside of
+ * quotes (one token whatever the value holds; unset is an error), `include GLOB` is replaced by the
+ * statements of the files that match, in byte order; without a wildcard it names one file, which must
+ * be there. A backslash outside of quotes is an error, and so are a `#` or a quote in the middle of a
+ * word, `$` before a letter, a quote that its line does not close, and bytes that are not UTF-8.
+ * Everything else is a bare word. What is quoted is always a value, never a word of the language.
  *
  * The lexer and parser know nothing of what words mean; conf/schema.h does. They make no system
  * calls: files, globs and the environment come through struct conf_host, which the supervisor
@@ -32,6 +34,7 @@ struct conf_token {
     struct slice text; /* unquoted, variables replaced, NUL behind it; lives in the arena */
     struct conf_at at;
     bool is_quoted;
+    bool is_bad; /* the lexer has told what is wrong with it; conf_value() says no more */
 };
 
 struct conf_stmt {
@@ -62,6 +65,7 @@ enum {
     CONF_TOKENS_MAX = 200,       /* words a statement */
     CONF_STATEMENTS_MAX = 20000, /* in all */
     CONF_FILE_MAX = 4 << 20,     /* bytes a file */
+    CONF_BYTES_MAX = 64 << 20,   /* bytes in all, a file that is included twice counted twice */
 };
 
 /*

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The reference for weir.conf(5), written from the rows in mdoc: each word with its values, its sentence,
+ * its bounds, its default and when a change takes effect.
+ */
+#include "conf/loader.h"
+#include "conf/unit.h"
+
+static void list_words(const struct conf_word *words, struct text *out);
+
+/* Text within mdoc: a backslash, a dot or a quote at the start of a line, and hyphens would be read as
+ * requests or change their look. */
+static void show_text(struct text *out, const char *text)
+{
+    for (const char *at = text; *at; at++) {
+        if (at == text && (*at == '.' || *at == '\''))
+            text_append(out, SLICE("\\&"));
+        if (*at == '\\')
+            text_append(out, SLICE("\\e"));
+        else if (*at == '"')
+            text_append(out, SLICE("\\(dq"));
+        else
+            text_append_char(out, *at);
+    }
+}
+
+static void show_row_usage(const struct conf_word *row, struct text *out)
+{
+    struct text usage = TEXT_NONE;
+    conf_usage_word(row, &usage);
+    text_append(out, SLICE(".It Li \""));
+    show_text(out, text_cstr(&usage));
+    text_append(out, SLICE("\"\n"));
+    text_deinit(&usage);
+}
+
+static void show_bounds(const struct conf_word *row, struct text *out)
+{
+    void (*show)(struct text *, int64_t) = NULL;
+    if (!row->min && !row->max)
+        return;
+    if (row->type == CONF_TIME || row->type == CONF_TIMES)
+        show = conf_unit_show_time;
+    else if (row->type == CONF_SIZE)
+        show = conf_unit_show_size;
+    text_append(out, SLICE("From "));
+    if (show) {
+        show(out, row->min);
+        text_append(out, SLICE(" to "));
+        show(out, row->max);
+    } else {
+        text_printf(out, "%lld to %lld", (long long)row->min, (long long)row->max);
+    }
+    text_append(out, SLICE(".\n"));
+}
+
+static void show_flags(const struct conf_word *row, struct text *out)
+{
+    show_bounds(row, out);
+    if (row->fallback) {
+        text_append(out, SLICE("Default: "));
+        show_text(out, row->fallback);
+        text_append(out, SLICE(".\n"));
+    }
+    if (row->flags & CONF_REQUIRED)
+        text_append(out, SLICE("Required.\n"));
+    if (row->flags & CONF_REPEAT)
+        text_append(out, SLICE("May be given several times.\n"));
+    if (row->flags & CONF_PLANNED)
+        text_append(out, SLICE("Not part of this version yet.\n"));
+    if (row->apply == CONF_RESTART)
+        text_append(out, SLICE("A change takes effect at the next start.\n"));
+}
+
+static void show_doc(const char *doc, struct text *out)
+{
+    if (!doc)
+        return;
+    show_text(out, doc);
+    text_append_char(out, '\n');
+}
+
+static void show_choices(const struct conf_word *row, struct text *out)
+{
+    if (row->type != CONF_CHOICE)
+        return;
+    text_append(out, SLICE(".Bl -tag -width Ds -compact\n"));
+    for (const struct conf_choice *choice = row->choices; choice->name; choice++) {
+        text_append(out, SLICE(".It Li "));
+        show_text(out, choice->name);
+        text_append_char(out, '\n');
+        show_doc(choice->doc, out);
+        if (choice->is_planned)
+            text_append(out, SLICE("Not part of this version yet.\n"));
+    }
+    text_append(out, SLICE(".El\n"));
+}
+
+static void list_args(const struct conf_word *args, struct text *out)
+{
+    if (!args || !args->name)
+        return;
+    text_append(out, SLICE(".Bl -tag -width Ds\n"));
+    for (; args->name; args++) {
+        text_append(out, SLICE(".It Ar "));
+        show_text(out, args->name);
+        text_append_char(out, '\n');
+        show_doc(args->doc, out);
+        show_flags(args, out);
+        show_choices(args, out);
+    }
+    text_append(out, SLICE(".El\n"));
+}
+
+static void show_row(const struct conf_word *row, struct text *out)
+{
+    show_row_usage(row, out);
+    show_doc(row->doc, out);
+    show_flags(row, out);
+    show_choices(row, out);
+    if (row->type == CONF_BLOCK && row->block) {
+        list_args(row->block->args, out);
+        list_words(row->block->words, out);
+    }
+}
+
+static void list_words(const struct conf_word *words, struct text *out)
+{
+    if (!words || !words->name)
+        return;
+    text_append(out, SLICE(".Bl -tag -width Ds\n"));
+    for (; words->name; words++)
+        show_row(words, out);
+    text_append(out, SLICE(".El\n"));
+}
+
+void conf_print_manual(const struct conf_section *sections, size_t n_sections, struct text *out)
+{
+    for (size_t i = 0; i < n_sections; i++) {
+        if (!sections[i].words || !sections[i].words->name)
+            continue;
+        text_append(out, SLICE(".Ss "));
+        show_text(out, sections[i].module);
+        text_append_char(out, '\n');
+        list_words(sections[i].words, out);
+    }
+}
