@@ -75,7 +75,7 @@ const char *control_type_name(enum control_type type);
 struct control_label {
     char name[CONTROL_NAME_MAX]; /* "bundle", "board-ro", "bell", "log", "listen:shop" ... */
     uint32_t index;              /* of the board's segment, of the loop */
-    uint64_t number;             /* of the listening socket */
+    uint64_t number;             /* of the listening socket; the bytes of the bundle */
     int fd;                      /* -1: none comes with it */
 };
 
@@ -89,9 +89,7 @@ struct control_message {
     uint32_t uid, gid;   /* init: what root becomes */
     uint32_t log_level;  /* init */
     bool is_ok;          /* answer */
-    /* A reason, an argument; init and prepare: node NUL state directory NUL. Borrowed: lives as long as
-     * the packet's buffer. */
-    struct slice text;
+    struct slice text;   /* a reason, an argument; borrowed, as long as the packet's buffer lives */
     struct control_label labels[CONTROL_LABELS_MAX];
     size_t n_labels;
 };
@@ -127,6 +125,8 @@ int control_pair(int ret_fds[2], struct err *err);
  * dead, or reads nothing any more (the packet does not fit into the socket's buffer).
  */
 int control_send(int fd, const struct control_message *message, struct err *err);
+/* The same, but waits up to wait_ms for the other side to read what fills the socket's buffer. */
+int control_send_wait(int fd, const struct control_message *message, int wait_ms, struct err *err);
 /*
  * Receives one message into buf[CONTROL_BYTES_MAX]. Returns 1: a message; 0: nothing there now;
  * -1: the other side is dead (err->number 0) or talks nonsense. Descriptors are close-on-exec and the

@@ -7,6 +7,7 @@
 #include "core/control.h"
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -51,6 +52,11 @@ static void attach_fds(const struct control_message *message, struct msghdr *hea
 
 int control_send(int fd, const struct control_message *message, struct err *err)
 {
+    return control_send_wait(fd, message, 0, err);
+}
+
+int control_send_wait(int fd, const struct control_message *message, int wait_ms, struct err *err)
+{
     char buf[CONTROL_BYTES_MAX];
     int len = control_encode(message, buf, sizeof(buf));
     assert(len > 0);
@@ -59,10 +65,13 @@ int control_send(int fd, const struct control_message *message, struct err *err)
     union control_cmsg cmsg;
     memset(&cmsg, 0, sizeof(cmsg));
     attach_fds(message, &header, &cmsg);
-    ssize_t sent;
-    do
+    ssize_t sent = sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && (errno == EINTR || (errno == EAGAIN && wait_ms > 0))) {
+        struct pollfd room = {.fd = fd, .events = POLLOUT};
+        if (errno == EAGAIN && poll(&room, 1, wait_ms) == 0)
+            wait_ms = 0;
         sent = sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (sent < 0 && errno == EINTR);
+    }
     if (sent < 0)
         return err_set_errno(err, errno, "cannot send %s", control_type_name(message->type));
     return 0;

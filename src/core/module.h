@@ -26,7 +26,8 @@
  *     commit   cannot fail: from now on new work uses the new snapshot
  *     abort    forget what prepare made
  *     drain    no new work; finish what there is until the deadline
- *     stop     let go of everything; the process ends when it returns
+ *     stop     let go of everything; the process ends when it returns. The other loops have ended by
+ *              then, so that what they had may be freed from here
  *
  * Several modules may live in one process (http and stream in the edge). A module without a process
  * (pool) has only configuration.
@@ -77,6 +78,7 @@ struct file_want {
     struct conf_at at; /* what a file that cannot be read quotes */
     size_t max_bytes;  /* a larger file is an error */
     bool is_secret;    /* a file that others than its owner may read is worth a warning */
+    bool is_optional;  /* where it does not exist the blob is empty, and nothing is told */
     /* What is wrong with the bytes, as a sentence in err, and -1; told at `at`. May be NULL. */
     int (*check)(struct slice bytes, struct err *err);
 };
@@ -130,6 +132,8 @@ struct module_table {
 
 /* The kinds of process that the table names, each once, "supervisor" first: the board's segments. */
 size_t module_processes(const struct module_table *table, const char **ret_names, size_t max);
+/* The table's own string for a kind of process, which lives for ever; "?" for one that it has not. */
+const char *module_process_name(const struct module_table *table, const char *kind);
 const struct fact_kind *module_fact_kind(const struct module_table *table, const char *fact_name);
 const struct metric_table *module_metric_table(const struct module_table *table, const char *name);
 
@@ -154,6 +158,9 @@ struct snapshot {
         *own[MODULES_MAX]; /* what a module's prepare() made for this snapshot; freed by free_own */
     void (*free_own[MODULES_MAX])(void *own);
     _Atomic uint32_t n_refs;
+    struct loop
+        *home; /* where the last reference is freed: loop 0, whoever dropped it; NULL: at once */
+    struct loop_task dispose;
     uint32_t n_loops;
     struct snapshot_loop loops[BOARD_LOOPS_MAX];
 };
@@ -162,7 +169,8 @@ struct snapshot_options {
     const char *path;             /* the file */
     const struct conf_host *host; /* how it is read */
     const char *node;             /* --node, or NULL: found by `nodes` and the host's addresses */
-    const char *state_dir;        /* --state or WEIR_STATE, or NULL: the file's, or the default */
+    bool is_every_node;    /* node is NULL and stays open: `weir check`; the first one is taken */
+    const char *state_dir; /* --state or WEIR_STATE, or NULL: the file's, or the default */
     uint64_t generation;
     uint32_t n_loops; /* of this process */
 };
@@ -176,6 +184,23 @@ int snapshot_load(const struct module_table *table, const struct snapshot_option
                   struct snapshot **ret_snap, struct conf_diag **ret_diag);
 struct snapshot *snapshot_ref(struct snapshot *snap);
 void snapshot_unref(struct snapshot **snap);
+
+/*
+ * The file sets a value that only a restart changes otherwise than `before` does: told to diag (of
+ * `after`), each with its place. Returns how many there are.
+ */
+size_t snapshot_restart_changes(const struct snapshot *before, const struct snapshot *after,
+                                struct conf_diag *diag);
+
+/* What the modules of a kind of process want (NULL: of all kinds): calls want() for each; -1 as soon as
+ * want() does. */
+int snapshot_sockets(const struct snapshot *snap, const char *kind, socket_want_fn *want,
+                     void *ctx);
+int snapshot_files(const struct snapshot *snap, const char *kind, file_want_fn *want, void *ctx);
+/* Is a process of this kind needed? */
+bool snapshot_needs(const struct snapshot *snap, const char *kind);
+/* Does the process `kind` host the module? */
+bool module_lives_in(const struct module *module, const char *kind);
 
 /* The module's struct in this snapshot. Asserts that the module is in the table. */
 void *snapshot_conf(const struct snapshot *snap, const struct module *module);

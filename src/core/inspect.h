@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CORE_INSPECT_H
+#define CORE_INSPECT_H
+
+/*
+ * What only the machine can say about a configuration that is fine by itself: files that modules want
+ * read, two listeners on one address, addresses that this host has not got. `weir check` and every
+ * start and reload call the same functions, so that they say the same.
+ */
+
+#include "conf/bundle.h"
+#include "core/module.h"
+
+enum inspect_missing {
+    INSPECT_SILENT, /* a start: bind(2) itself will tell */
+    INSPECT_NOTE,   /* `weir check` of a file for whatever machine */
+    INSPECT_ERROR,  /* `weir check --node`: this machine is meant */
+};
+
+/* Sockets that clash, addresses that are missing. 0, or -1 after it has told diag. */
+int inspect_sockets(const struct snapshot *snap, enum inspect_missing missing,
+                    struct conf_diag *diag);
+
+/*
+ * Reads the files that the modules of a kind of process want (NULL: of all) and puts them into the
+ * bundle as blobs, where one is given. 0, or -1 after it has told diag.
+ */
+int inspect_files(const struct snapshot *snap, const char *kind, struct conf_bundle *bundle,
+                  struct conf_diag *diag);
+
+#endif

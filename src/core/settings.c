@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The rows of weir's own words, and what can be said against them.
+ */
+
+#include "core/settings.h"
+#include "base/mem.h"
+
+static const struct conf_word no_words[] = {{.name = NULL}};
+
+static const struct conf_word node_args[] = {
+    {.name = "NAME",
+     .type = CONF_NAME,
+     .offset = offsetof(struct node_conf, name),
+     .doc = "What the node is called, by --node and on every page."},
+    {.name = "ADDRESS",
+     .type = CONF_IP,
+     .offset = offsetof(struct node_conf, addr),
+     .doc = "An address that this node alone has; it tells which node a machine is."},
+    {.name = NULL},
+};
+
+static const struct conf_block node_block = {
+    .size = sizeof(struct node_conf), .args = node_args, .words = no_words};
+
+static const struct conf_word nodes_words[] = {
+    {.name = "NAME",
+     .type = CONF_BLOCK,
+     .flags = CONF_REPEAT | CONF_ANY_NAME,
+     .offset = offsetof(struct nodes_conf, list),
+     .block = &node_block,
+     .doc = "One machine."},
+    {.name = NULL},
+};
+
+static const struct conf_block nodes_block = {
+    .size = sizeof(struct nodes_conf), .args = no_words, .words = nodes_words};
+
+static const struct conf_word entry_args[] = {
+    {.name = "KIND",
+     .type = CONF_NAME,
+     .offset = offsetof(struct processes_entry, name),
+     .doc = "A kind of process."},
+    {.name = "LOOPS",
+     .type = CONF_COUNT,
+     .offset = offsetof(struct processes_entry, n_loops),
+     .min = 1,
+     .max = BOARD_LOOPS_MAX,
+     .doc = "How many threads it runs; auto is one a core."},
+    {.name = NULL},
+};
+
+static const struct conf_block entry_block = {
+    .size = sizeof(struct processes_entry), .args = entry_args, .words = no_words};
+
+static const struct conf_word processes_words[] = {
+    {.name = "KIND",
+     .type = CONF_BLOCK,
+     .flags = CONF_REPEAT | CONF_ANY_NAME,
+     .offset = offsetof(struct processes_conf, list),
+     .block = &entry_block,
+     .apply = CONF_RESTART,
+     .doc = "The loops of one kind of process."},
+    {.name = NULL},
+};
+
+static const struct conf_block processes_block = {
+    .size = sizeof(struct processes_conf), .args = no_words, .words = processes_words};
+
+static const struct conf_choice levels[] = {
+    {.name = "debug", .value = LOG_LEVEL_DEBUG, .doc = "Everything, for looking at weir itself."},
+    {.name = "info", .value = LOG_LEVEL_INFO, .doc = "Starts, reloads, what changes its state."},
+    {.name = "warn", .value = LOG_LEVEL_WARN, .doc = "What somebody should look at."},
+    {.name = "error", .value = LOG_LEVEL_ERROR, .doc = "What does not work."},
+    {.name = NULL},
+};
+
+static const struct conf_choice formats[] = {
+    {.name = "text", .value = LOG_FORMAT_TEXT, .doc = "A line a person reads."},
+    {.name = "json", .value = LOG_FORMAT_JSON, .doc = "A JSON object a line."},
+    {.name = NULL},
+};
+
+static const struct conf_word log_words[] = {
+    {.name = "level",
+     .type = CONF_CHOICE,
+     .offset = offsetof(struct log_conf, level),
+     .fallback = "info",
+     .choices = levels,
+     .doc = "The least important line that is written."},
+    {.name = "format",
+     .type = CONF_CHOICE,
+     .offset = offsetof(struct log_conf, format),
+     .fallback = "text",
+     .choices = formats,
+     .doc = "How a line looks."},
+    {.name = NULL},
+};
+
+static const struct conf_block log_block = {
+    .size = sizeof(struct log_conf), .args = no_words, .words = log_words};
+
+enum { SECOND = 1000, HOUR = 3600 * SECOND };
+
+/* clang-format off */
+#define PLANNED(word, sentence) \
+    {.name = (word), .type = CONF_BLOCK, .flags = CONF_PLANNED, .doc = (sentence)}
+/* clang-format on */
+
+static const struct conf_word words[] = {
+    {.name = "nodes",
+     .type = CONF_BLOCK,
+     .offset = offsetof(struct settings, nodes),
+     .block = &nodes_block,
+     .doc = "The machines that share this file, and which address each of them has."},
+    {.name = "state",
+     .type = CONF_PATH,
+     .offset = offsetof(struct settings, state),
+     .apply = CONF_RESTART,
+     .doc = "The folder of what must survive a restart; --state and WEIR_STATE go before it, "
+            "and " SETTINGS_STATE_DEFAULT " is what is used without any."},
+    {.name = "processes",
+     .type = CONF_BLOCK,
+     .offset = offsetof(struct settings, processes),
+     .block = &processes_block,
+     .apply = CONF_RESTART,
+     .doc = "How many loops, each a thread, a kind of process runs."},
+    {.name = "log",
+     .type = CONF_BLOCK,
+     .flags = CONF_EMBED,
+     .offset = offsetof(struct settings, log),
+     .block = &log_block,
+     .doc = "What is written to standard error."},
+    {.name = "user",
+     .type = CONF_NAME,
+     .offset = offsetof(struct settings, user),
+     .apply = CONF_RESTART,
+     .doc = "Whom the processes become when weir is started as root; weir where there is such a "
+            "user, nobody otherwise."},
+    {.name = "watchdog",
+     .type = CONF_TIME,
+     .offset = offsetof(struct settings, watchdog_ms),
+     .fallback = "5s",
+     .min = 1 * SECOND,
+     .max = HOUR,
+     .doc = "A process with a loop that is silent for so long is killed and started again."},
+    {.name = "start-timeout",
+     .type = CONF_TIME,
+     .offset = offsetof(struct settings, start_timeout_ms),
+     .fallback = "30s",
+     .min = 1 * SECOND,
+     .max = HOUR,
+     .doc = "How long a process may take from its start until it is ready to serve."},
+    {.name = "reload-timeout",
+     .type = CONF_TIME,
+     .offset = offsetof(struct settings, reload_timeout_ms),
+     .fallback = "10s",
+     .min = 1 * SECOND,
+     .max = HOUR,
+     .doc = "How long the processes may take to prepare a new configuration."},
+    {.name = "stop-timeout",
+     .type = CONF_TIME,
+     .offset = offsetof(struct settings, stop_timeout_ms),
+     .fallback = "30s",
+     .max = HOUR,
+     .doc = "How long a stop waits for what is under way."},
+    PLANNED("vip", "A floating address."),
+    PLANNED("dns", "A listener for DNS."),
+    PLANNED("zone", "An authoritative zone."),
+    PLANNED("queue", "A durable queue of jobs."),
+    PLANNED("worker", "Programs that do jobs."),
+    PLANNED("jobs", "A listener for producers and consumers of jobs."),
+    PLANNED("store", "A store for sessions."),
+    PLANNED("postgres", "A router for PostgreSQL."),
+    PLANNED("peer", "The channel between nodes."),
+    PLANNED("secret-file", "The secret that the nodes share."),
+    {.name = NULL},
+};
+
+/* --- checks ------------------------------------------------------------------------------------- */
+
+static int check_nodes(const struct nodes_conf *nodes, struct conf_load *load)
+{
+    int result = 0;
+    if (nodes->list.n_items > NODES_MAX)
+        result = conf_error(load->diag, conf_where(&nodes->object, "nodes"), NULL,
+                            "more than %d nodes", NODES_MAX);
+    for (size_t i = 0; i < nodes->list.n_items; i++) {
+        const struct node_conf *node = nodes->list.items[i];
+        for (size_t k = 0; k < i; k++) {
+            const struct node_conf *other = nodes->list.items[k];
+            if (addr_equal(&node->addr.addr, &other->addr.addr))
+                result = conf_error(load->diag, node->addr.at, NULL,
+                                    "node %.*s has the same address", SLICE_ARG(other->name));
+        }
+    }
+    return result;
+}
+
+/* Can any module of this kind run several loops? -1: there is no such kind. */
+static int kind_has_loops(const struct module_table *table, struct slice kind)
+{
+    int result = -1;
+    for (size_t i = 0; i < table->n_items; i++) {
+        const struct module *module = table->items[i];
+        if (!module->process || !slice_is(kind, module->process))
+            continue;
+        if (result < 0 || !module->has_loops)
+            result = module->has_loops;
+    }
+    return result;
+}
+
+static int check_entry(const struct module_table *table, const struct processes_entry *entry,
+                       struct conf_load *load)
+{
+    struct conf_at at = conf_where(&entry->object, NULL);
+    int has_loops = kind_has_loops(table, entry->name);
+    if (has_loops < 0) {
+        const char *kinds[BOARD_SEGMENTS_MAX + 1] = {NULL};
+        size_t n_kinds = module_processes(table, kinds, BOARD_SEGMENTS_MAX);
+        /* Behind the supervisor, who is no process of this kind. */
+        kinds[n_kinds] = NULL;
+        return conf_unknown(load, &entry->object.stmt->tokens[0], kinds + 1, "processes");
+    }
+    if (!has_loops && entry->n_loops > 1)
+        return conf_error(load->diag, at, "leave it out", "a process of kind %.*s runs one loop",
+                          SLICE_ARG(entry->name));
+    return 0;
+}
+
+static int settings_check(struct snapshot *snap, void *conf, struct conf_load *load)
+{
+    const struct settings *settings = conf;
+    int result = 0;
+    if (settings->nodes && check_nodes(settings->nodes, load) < 0)
+        result = -1;
+    if (!settings->processes)
+        return result;
+    for (size_t i = 0; i < settings->processes->list.n_items; i++) {
+        if (check_entry(snap->table, settings->processes->list.items[i], load) < 0)
+            result = -1;
+    }
+    return result;
+}
+
+static const struct fact_kind fact_kinds[] = {
+    {.name = "process",
+     .rule = FACT_KEEP,
+     .patience_ms = 2000,
+     .doc = "a process of weir: up, down until it is started again, failed where it dies again and "
+            "again; the value counts its restarts"},
+    {.name = NULL},
+};
+
+const struct module settings_module = {
+    .name = "weir",
+    .doc = "what belongs to no part but to weir itself",
+    .words = words,
+    .conf_size = sizeof(struct settings),
+    .check = settings_check,
+    .fact_kinds = fact_kinds,
+};
+
+/* --- what they mean ----------------------------------------------------------------------------- */
+
+const struct settings *settings_of(const struct snapshot *snap)
+{
+    for (size_t i = 0; i < snap->table->n_items; i++) {
+        if (snap->table->items[i] == &settings_module)
+            return snap->conf[i];
+    }
+    return NULL;
+}
+
+uint32_t settings_loops(const struct snapshot *snap, const char *kind, uint32_t n_cores)
+{
+    const struct settings *settings = settings_of(snap);
+    int64_t n_loops = 0;
+    if (settings && settings->processes) {
+        for (size_t i = 0; i < settings->processes->list.n_items; i++) {
+            const struct processes_entry *entry = settings->processes->list.items[i];
+            if (slice_is(entry->name, kind))
+                n_loops = entry->n_loops;
+        }
+    }
+    if (kind_has_loops(snap->table, slice_from(kind)) != 1)
+        return 1;
+    if (n_loops == 0)
+        n_loops = n_cores;
+    return n_loops > BOARD_LOOPS_MAX ? BOARD_LOOPS_MAX : (uint32_t)n_loops;
+}
