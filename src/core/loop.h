@@ -154,7 +154,7 @@ void loop_timer_insert(struct loop *loop, struct loop_timer *timer, uint64_t dea
 static inline void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t deadline_ns)
 {
     if (heap_has(&timer->node) && deadline_ns >= timer->key_ns) {
-        timer->deadline_ns = deadline_ns; /* later: the heap learns of it when the old one passes */
+        timer->deadline_ns = deadline_ns; /* the heap learns of it when the old place is reached */
         return;
     }
     loop_timer_insert(loop, timer, deadline_ns);
