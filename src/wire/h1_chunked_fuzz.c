@@ -176,7 +176,7 @@ static void check_accepted(const char *buf, const struct outcome *outcome,
 
 static void check_encoder(const char *buf, size_t len, const struct h1_limits *limits)
 {
-    char *out = malloc(len + 2 * H1_CHUNK_HEAD_MAX + 2);
+    char *out = malloc(len + (size_t)2 * H1_CHUNK_HEAD_MAX + 2);
     struct outcome outcome;
     size_t n = 0;
     ssize_t n_end;

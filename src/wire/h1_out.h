@@ -22,8 +22,10 @@ static inline void h1_put(struct h1_out *out, struct slice bytes)
         out->is_full = true;
         return;
     }
-    if (bytes.len > 0)
+    if (bytes.len > 0) {
+        assert(bytes.ptr);
         memcpy(out->ptr + out->len, bytes.ptr, bytes.len);
+    }
     out->len += bytes.len;
 }
 
