@@ -13,11 +13,12 @@
 struct share {
     int64_t credit;
     uint32_t weight;
-    bool was_candidate; /* at the last pick; a member that returns starts without credit */
+    uint32_t last_pick; /* for which it was a candidate; who was away starts without credit */
 };
 
 struct balancer {
     uint32_t n_members;
+    uint32_t n_picks; /* that found somebody: one that did not leaves everything as it was */
     struct share shares[];
 };
 
@@ -39,8 +40,6 @@ struct balancer *balancer_create(const uint32_t *weights, uint32_t n_members, ui
         balancer->shares[i].credit += gift;
         balancer->shares[rng_below(&rng, n_members)].credit -= gift;
     }
-    for (uint32_t i = 0; i < n_members; i++)
-        balancer->shares[i].was_candidate = true;
     return balancer;
 }
 
@@ -63,18 +62,19 @@ int balancer_pick(struct balancer *balancer, bool (*is_candidate)(void *ctx, uin
     int64_t total = 0;
     for (uint32_t i = 0; i < balancer->n_members; i++) {
         struct share *share = &balancer->shares[i];
-        bool is_one = share->weight > 0 && is_candidate(ctx, i);
-        if (is_one && !share->was_candidate)
-            share->credit = 0;
-        share->was_candidate = is_one;
-        if (!is_one)
+        if (share->weight == 0 || !is_candidate(ctx, i))
             continue;
+        if (share->last_pick != balancer->n_picks)
+            share->credit = 0;
+        share->last_pick = balancer->n_picks + 1;
         share->credit += share->weight;
         total += share->weight;
         if (best < 0 || share->credit > balancer->shares[best].credit)
             best = (int)i;
     }
-    if (best >= 0)
-        balancer->shares[best].credit -= total;
+    if (best < 0)
+        return BALANCE_NOBODY;
+    balancer->shares[best].credit -= total;
+    balancer->n_picks++;
     return best;
 }
