@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * weir reload, weir stop: what a running weir is told to do.
+ */
+#include "cli/ask.h"
+#include "cli/remote.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { STOP_LOOK_MS = 50 };
+
+/* Prints what was answered: the text, or the diagnostics and the sentence. Returns the exit status. */
+static int tell(const struct command *command, const struct remote_options *options,
+                const char *target)
+{
+    struct err err = ERR_NONE;
+    json_t *answer = NULL;
+    int result = ask_json(options->state_dir, "POST", target, ASK_COMMAND_MS, &answer, &err);
+    if (result == 0) {
+        printf("%s\n", remote_text(answer, "text"));
+    } else {
+        const char *diagnostics = remote_text(answer, "diagnostics");
+        size_t len = strlen(diagnostics);
+        bool has_end = len == 0 || diagnostics[len - 1] == '\n';
+        fprintf(stderr, "%s%sweir %s: %s\n", diagnostics, has_end ? "" : "\n", command->name,
+                err.text);
+    }
+    json_decref(answer);
+    return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run_reload(const struct command_env *env, int argc, char **argv)
+{
+    (void)env;
+    struct remote_options options;
+    int usage = remote_options(&command_reload, argc, argv, 0, &options);
+    return usage != 0 ? usage : tell(&command_reload, &options, "/v1/reload");
+}
+
+/* The supervisor ends last, within the file's stop-timeout; its socket goes with it. */
+static int wait_until_gone(const char *state_dir)
+{
+    for (int waited_ms = 0; waited_ms < ASK_COMMAND_MS; waited_ms += STOP_LOOK_MS) {
+        struct timespec pause = {.tv_nsec = STOP_LOOK_MS * 1000000L};
+        if (!ask_is_alive(state_dir))
+            return EXIT_SUCCESS;
+        nanosleep(&pause, NULL);
+    }
+    fprintf(stderr, "weir stop: weir still runs after %d s; --now does not let it finish\n",
+            ASK_COMMAND_MS / 1000);
+    return EXIT_FAILURE;
+}
+
+static int run_stop(const struct command_env *env, int argc, char **argv)
+{
+    (void)env;
+    struct remote_options options;
+    int usage = remote_options(&command_stop, argc, argv, REMOTE_NOW | REMOTE_NO_WAIT, &options);
+    if (usage != 0)
+        return usage;
+    int status = tell(&command_stop, &options, options.is_now ? "/v1/stop?now" : "/v1/stop");
+    if (status != EXIT_SUCCESS || options.is_no_wait)
+        return status;
+    return wait_until_gone(options.state_dir);
+}
+
+const struct command command_reload = {
+    .name = "reload",
+    .usage = "reload [--state DIR]",
+    .doc = "has the running weir read its file again; one refusal and nothing has changed",
+    .run = run_reload,
+};
+
+const struct command command_stop = {
+    .name = "stop",
+    .usage = "stop [--now] [--no-wait] [--state DIR]",
+    .doc = "lets the running weir finish what it has, then ends it; --now does not let it finish",
+    .run = run_stop,
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLI_REMOTE_H
+#define CLI_REMOTE_H
+
+/*
+ * The commands that talk to a running weir: rows for the table of commands, and the options that they
+ * have in common. Each finds its weir by the state directory (cli/ask.h).
+ */
+
+#include "core/command.h"
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+extern const struct command command_status;
+extern const struct command command_facts;
+extern const struct command command_reload;
+extern const struct command command_stop;
+
+struct remote_options {
+    const char *state_dir;
+    bool is_json;    /* --json */
+    bool is_now;     /* --now */
+    bool is_no_wait; /* --no-wait */
+};
+
+/* Which of the options beside --state DIR a command knows. */
+enum { REMOTE_JSON = 1 << 0, REMOTE_NOW = 1 << 1, REMOTE_NO_WAIT = 1 << 2 };
+
+/* 0, or EXIT_USAGE after it has said what is wrong on standard error. */
+int remote_options(const struct command *command, int argc, char **argv, unsigned known,
+                   struct remote_options *ret_options);
+
+/* --- members of a JSON answer, with a fallback for what is not there --- */
+
+const char *remote_text(const json_t *object, const char *key);
+double remote_number(const json_t *object, const char *key);
+uint64_t remote_count(const json_t *object, const char *key);
+
+/* "3 s", "12 m", "4 h", "6 d" for a number of seconds. */
+const char *remote_age(double seconds, char buf[24]);
+/* The same for the time from `since` to `now`, RFC 3339 as weir writes it; "" where one is missing. */
+const char *remote_since(const char *since, const char *now, char buf[24]);
+
+#endif
