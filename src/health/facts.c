@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What health says: the facts of members, pools and addresses, and a line in the log for each
+ * transition.
+ */
+
+#include "health/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static struct log *log_of(const struct health *health)
+{
+    return process_log(health->loop);
+}
+
+/* ---- members ---- */
+
+static void state_member(struct target *target)
+{
+    struct health *health = target->health;
+    (void)board_state(health->board, target->fact, target->state, (double)target->member->weight,
+                      target->reason, loop_wall_ns(health->loop));
+}
+
+void fact_member(struct target *target, enum fact_state state, const char *reason)
+{
+    bool is_same = state == target->state;
+    target->state = state;
+    if (reason != target->reason)
+        snprintf(target->reason, sizeof(target->reason), "%s", reason);
+    state_member(target);
+    /* A commit looks at all pools when it is through with all members. */
+    if (!is_same && !target->health->is_committing)
+        fact_pool(target->health, target->pool);
+}
+
+static enum fact_state fact_of(enum machine_state state)
+{
+    switch (state) {
+    case MACHINE_UP:
+        return FACT_UP;
+    case MACHINE_DOWN:
+        return FACT_DOWN;
+    case MACHINE_UNKNOWN:
+        break;
+    }
+    return FACT_UNKNOWN;
+}
+
+static void log_transition(const struct target *target, const struct check_result *result,
+                           const struct machine_step *step)
+{
+    char n_checks[12];
+    snprintf(n_checks, sizeof(n_checks), "%" PRIu32, step->n_results);
+    const struct log_field fields[] = {
+        {"member", target->label},
+        {"from", fact_state_name(fact_of(step->from))},
+        {"to", fact_state_name(fact_of(step->to))},
+        {"reason", reason_name(result->reason)},
+        {"checks", n_checks},
+    };
+    enum log_level level = step->to == MACHINE_DOWN ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
+    log_fields(log_of(target->health), level, fields, ARRAY_LEN(fields), "%s %s: %s", target->fact,
+               fact_state_name(fact_of(step->to)), target->reason);
+}
+
+void fact_checked(struct target *target, const struct check_result *result,
+                  const struct machine_step *step)
+{
+    const struct machine *machine = &target->machine;
+    char sentence[FACT_REASON_MAX];
+    char reason[FACT_REASON_MAX + 32];
+    reason_format(result, target->member->pool->check, sentence);
+    if (machine->n_row == 0)
+        snprintf(reason, sizeof(reason), "%s", sentence);
+    else /* the state stands, but this result speaks against it */
+        snprintf(reason, sizeof(reason), "%s (%" PRIu32 " of %" PRIu32 ")", sentence,
+                 machine->n_row,
+                 machine->state == MACHINE_UP ? machine->rules.fall : machine->rules.rise);
+    fact_member(target, fact_of(machine->state), reason);
+    if (step->has_changed) {
+        target_count(target, CHECK_TRANSITIONS);
+        log_transition(target, result, step);
+    }
+}
+
+void fact_unchecked(struct target *target)
+{
+    char reason[FACT_REASON_MAX];
+    if (target->addr.len) {
+        fact_member(target, FACT_UP, "not checked");
+    } else if (!target->name.is_answered) {
+        fact_member(target, FACT_UNKNOWN, "its name has not been resolved yet");
+    } else {
+        snprintf(reason, sizeof(reason), "name not resolved: %s",
+                 resolver_status_text(target->name.status));
+        fact_member(target, FACT_DOWN, reason);
+    }
+}
+
+/* ---- pools ---- */
+
+struct pool_count {
+    uint32_t n, n_up, n_unknown;
+};
+
+static struct pool_count pool_count(const struct health_pool *pool)
+{
+    struct pool_count count = {.n = pool->conf->n_members};
+    for (uint32_t i = 0; i < count.n; i++) {
+        enum fact_state state = pool->targets[i]->state;
+        count.n_up += state == FACT_UP;
+        count.n_unknown += state == FACT_UNKNOWN || state == FACT_NONE;
+    }
+    return count;
+}
+
+static enum fact_state pool_state(const struct pool_count *count)
+{
+    bool is_any_down = count->n_up + count->n_unknown < count->n;
+    if (count->n_up == count->n)
+        return FACT_UP;
+    if (count->n_unknown && (count->n_up == 0 || !is_any_down))
+        return FACT_UNKNOWN;
+    return count->n_up ? FACT_DEGRADED : FACT_DOWN;
+}
+
+static void log_pool(const struct health *health, const struct health_pool *pool,
+                     enum fact_state from)
+{
+    const struct log_field fields[] = {
+        {"from", fact_state_name(from)},
+        {"to", fact_state_name(pool->state)},
+    };
+    enum log_level level = LOG_LEVEL_INFO;
+    if (pool->state == FACT_DOWN)
+        level = LOG_LEVEL_ERROR;
+    else if (pool->state == FACT_DEGRADED)
+        level = LOG_LEVEL_WARN;
+    log_fields(log_of(health), level, fields, ARRAY_LEN(fields), "%s %s: %s", pool->conf->fact,
+               fact_state_name(pool->state), pool->reason);
+}
+
+void fact_pool(struct health *health, struct health_pool *pool)
+{
+    struct pool_count count = pool_count(pool);
+    enum fact_state from = pool->state;
+    int len = snprintf(pool->reason, sizeof(pool->reason), "%" PRIu32 "/%" PRIu32 " up", count.n_up,
+                       count.n);
+    if (count.n_unknown)
+        snprintf(pool->reason + len, sizeof(pool->reason) - (size_t)len,
+                 ", %" PRIu32 " not judged yet", count.n_unknown);
+    pool->state = pool_state(&count);
+    (void)board_state(health->board, pool->conf->fact, pool->state, (double)count.n_up,
+                      pool->reason, loop_wall_ns(health->loop));
+    if (from != pool->state && pool->state != FACT_UNKNOWN)
+        log_pool(health, pool, from);
+}
+
+/* ---- addresses ---- */
+
+static void log_name(const struct target *target)
+{
+    char addr[ADDR_TEXT_MAX];
+    struct log *log = log_of(target->health);
+    const struct resolver_name *name = &target->name;
+    if (name->status == RESOLVER_OK)
+        log_write(log, LOG_LEVEL_INFO, "%s: %s is %s", target->address_fact, target->host,
+                  addr_format(&target->addr, addr));
+    else if (target->addr.len)
+        log_write(log, LOG_LEVEL_WARN, "%s: %s: %s; %s stays in force", target->address_fact,
+                  target->host, resolver_status_text(name->status),
+                  addr_format(&target->addr, addr));
+    else
+        log_write(log, LOG_LEVEL_WARN, "%s: %s: %s", target->address_fact, target->host,
+                  resolver_status_text(name->status));
+}
+
+/* The address of a fact that stands on the board; len 0: there is none. */
+static struct addr address_on_board(const struct target *target)
+{
+    struct fact fact;
+    struct addr addr = {.len = 0};
+    struct fact_ref ref = board_find(target->health->board, target->address_fact);
+    if (!ref.is_set || !board_read(target->health->board, ref, &fact) ||
+        fact.state != FACT_RESOLVED)
+        return addr;
+    struct slice rest = slice_from(fact.reason);
+    if (addr_parse(slice_cut(&rest, ' '), &addr, NULL) < 0)
+        addr.len = 0;
+    return addr;
+}
+
+static void state_address(const struct target *target, enum fact_state state, const char *reason)
+{
+    struct health *health = target->health;
+    (void)board_state(health->board, target->address_fact, state, 0, reason,
+                      loop_wall_ns(health->loop));
+}
+
+void fact_address(struct target *target)
+{
+    const struct resolver_name *name = &target->name;
+    char addr[ADDR_TEXT_MAX];
+    char reason[ADDR_TEXT_MAX + FACT_REASON_MAX];
+    bool is_failed = name->is_answered && name->status != RESOLVER_OK;
+    if (!target->addr.len) {
+        state_address(target, is_failed ? FACT_DOWN : FACT_UNKNOWN,
+                      is_failed ? resolver_status_text(name->status) : "not resolved yet");
+    } else {
+        snprintf(reason, sizeof(reason), "%s%s%s%s", addr_format(&target->addr, addr),
+                 is_failed ? " (" : "", is_failed ? resolver_status_text(name->status) : "",
+                 is_failed ? ")" : "");
+        struct addr before = address_on_board(target);
+        if (before.len && !addr_equal(&before, &target->addr))
+            state_address(target, FACT_UNKNOWN, reason); /* so that all bells ring */
+        state_address(target, FACT_RESOLVED, reason);
+    }
+}
+
+void fact_name(struct target *target, bool has_moved)
+{
+    if (!has_moved && target->name.status == target->name_status)
+        return;
+    target->name_status = target->name.status;
+    log_name(target);
+}
+
+/* ---- an earlier life ---- */
+
+bool fact_adopt(struct target *target)
+{
+    struct fact fact;
+    if (target->host) {
+        target->addr = address_on_board(target);
+        if (target->addr.len)
+            addr_set_port(&target->addr, target->port);
+    }
+    struct fact_ref ref = board_find(target->health->board, target->fact);
+    if (!ref.is_set || !board_read(target->health->board, ref, &fact))
+        return false;
+    if (fact.state != FACT_UP && fact.state != FACT_DOWN)
+        return false;
+    target->state = fact.state;
+    snprintf(target->reason, sizeof(target->reason), "%s", fact.reason);
+    return true;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HEALTH_HEALTH_H
+#define HEALTH_HEALTH_H
+
+/*
+ * The process `health`: it alone decides which member is up, and it alone resolves names.
+ *
+ *      configuration --> struct target (a member)
+ *                          | name    net/resolver.h   -> address:web/app2
+ *                          | machine health/machine.h -> when to check, what the results make of it
+ *                          | run     health/checker.h -> one check under way
+ *                          +--> member:web/app1, pool:web      on the board, for everybody
+ *                          +--> table "check"                  counters
+ *                          +--> the log: each transition once
+ *      metrics "member" of the edges --> suspects: probe at once
+ *
+ * Facts. member:POOL/NAME is up, down, or unknown as long as nobody could judge it; its reason is
+ * that of the last check, its value the weight in force. pool:POOL is up (all members), degraded
+ * (some), down (none), unknown (it depends on members that are not judged); its reason counts them,
+ * its value is the number that are up. address:POOL/NAME is there for members that are named by a
+ * host. Readers keep the last word of a silent health: members stay as they were.
+ *
+ * Lives. After a restart health adopts what the board says: a member that was up stays up until
+ * `fall` checks in a row say otherwise, and an address that was in force is the one to begin with.
+ * At a reload members that remain keep their state; one whose address changed is checked at once,
+ * and the first result decides alone; facts and counters of those that are gone go with them.
+ *
+ * Bounds. HEALTH_RUNNING_MAX checks are under way at a time; those that are due meanwhile wait in
+ * the order of their time and are counted (delayed). First checks begin HEALTH_FIRST_SPREAD_NS
+ * apart, all within HEALTH_FIRST_WITHIN_NS.
+ *
+ * Suspects. Edges tell health nothing; they count, in the metric slabs of their own segments,
+ * connects that failed and answers that broke off. Every HEALTH_WATCH_MS health looks at the sums,
+ * and a member whose sum has grown is nudged (health/machine.h says what that does). Who starts to
+ * count a member after health has begun to look needs no more than that.
+ *
+ * Doors that stay open: ejection by what edges see beside checks would be one more source of
+ * verdicts for the machine; further kinds of check are rows of health/checker.c.
+ */
+
+#include "core/metric.h"
+#include "core/module.h"
+#include "health/reason.h"
+
+enum {
+    HEALTH_RUNNING_MAX = 128,
+    HEALTH_WATCH_MS = 100,
+    HEALTH_FIRST_SPREAD_NS = 1000000,
+    HEALTH_FIRST_WITHIN_NS = 1000000000,
+    HEALTH_FILE_MAX = 1 << 20, /* bytes of hosts and of resolv.conf */
+};
+
+extern const struct module health_module;
+
+/* Words of the table "check", for each member that is checked. */
+enum check_word {
+    CHECK_RUNS, /* results, good and bad */
+    CHECK_DELAYED,
+    CHECK_NUDGES,
+    CHECK_TRANSITIONS,
+    CHECK_FAILURES,                                 /* by reason: + enum check_reason - 1 */
+    CHECK_LATENCY = CHECK_FAILURES + N_REASONS - 1, /* histogram: microseconds of good checks */
+    CHECK_WORDS = CHECK_LATENCY + METRIC_HIST_WORDS
+};
+
+extern const struct metric_table check_metrics;
+
+#endif

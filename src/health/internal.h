@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HEALTH_INTERNAL_H
+#define HEALTH_INTERNAL_H
+
+/*
+ * What the files of health share: the process's one context, and a member under watch. health.c
+ * owns both, target.c moves a target's state, facts.c tells the board and the log, schedule.c knows
+ * when it is whose turn, suspects.c reads what the edges count. Everything runs in loop 0.
+ *
+ * A target is in exactly one place:
+ *
+ *     not scheduled   its pool has no check, or its name was never answered
+ *     health->due     in the heap, until machine.due_ns
+ *     health->waiting due, but HEALTH_RUNNING_MAX checks are under way
+ *     running         run is set
+ */
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "core/process.h"
+#include "health/checker.h"
+#include "health/health.h"
+#include "health/machine.h"
+#include "net/resolver.h"
+#include "pool/pool.h"
+
+struct target;
+
+struct health_pool {
+    const struct pool *conf;
+    struct target **targets; /* conf->n_members of them */
+    enum fact_state state;   /* as published */
+    char reason[FACT_REASON_MAX];
+};
+
+struct health {
+    struct process *process;
+    struct loop *loop;
+    struct board *board;
+    struct resolver *resolver;
+    struct rng rng;
+    struct health_pool *pools; /* of the committed snapshot */
+    uint32_t n_pools;
+    struct map targets;  /* label -> target */
+    struct heap due;     /* of targets, by machine.due_ns */
+    struct list waiting; /* of targets */
+    uint32_t n_running;
+    struct loop_timer due_timer;
+    struct loop_timer watch_timer;
+    metric_word *sink;        /* a row that nobody reads, where there is no room for slabs */
+    bool is_counting;         /* the edges' counts have been seen once: growth is news */
+    bool is_starting;         /* until the first commit of this life is done */
+    bool is_committing;       /* pools are looked at when all members are */
+    uint64_t n_first;         /* first checks that this commit has spread */
+    uint64_t first_spread_ns; /* between them */
+};
+
+struct target {
+    struct health *health;
+    struct health_pool *pool;
+    const struct member *member; /* of the committed snapshot */
+    char *label;                 /* "web/app1" */
+    char *fact;
+    char *address_fact;
+    char *host;    /* what is resolved; NULL: the member has an address */
+    uint16_t port; /* of the host */
+    struct addr addr;
+    struct resolver_name name;
+    struct machine machine;
+    struct check_run *run;
+    struct heap_node due;
+    struct list turn;
+    struct metric_slab *slab;
+    metric_word *row;
+    enum fact_state state; /* as published; FACT_NONE: not yet */
+    char reason[FACT_REASON_MAX];
+    enum resolver_status name_status; /* as logged */
+    uint64_t n_edge_failures;         /* that the edges had counted when last looked at */
+    uint64_t n_edge_seen;             /* the sum that is being made */
+    bool is_checked;
+};
+
+/* --- target.c --- */
+
+struct target *target_create(struct health *health, const struct member *member);
+/* Ends what runs. The board keeps the facts and the counters. */
+void target_destroy(struct target **target);
+/*
+ * The same for a member that is configured no more: its counters go. Facts are swept by health.c.
+ */
+void target_remove(struct target **target);
+/* The member as the snapshot that is being committed has it. */
+void target_configure(struct target *target, struct health_pool *pool, const struct member *member);
+/* A check is due: runs it, or says by itself what cannot be checked. */
+void target_check(struct target *target);
+static inline void target_count(struct target *target, uint32_t word)
+{
+    metric_add(target->row, word, 1);
+}
+
+/* --- facts.c: the board and the log --- */
+
+/* Says what is true of the member; a change of state is logged, with what decided it. */
+void fact_member(struct target *target, enum fact_state state, const char *reason);
+/*
+ * The reason that a result gives: its sentence, and how far the row of results against the state
+ * is.
+ */
+void fact_checked(struct target *target, const struct check_result *result,
+                  const struct machine_step *step);
+void fact_unchecked(struct target *target);
+/* The address in force, or why there is none. */
+void fact_address(struct target *target);
+/* Logs what became of the name, where it is news. */
+void fact_name(struct target *target, bool has_moved);
+void fact_pool(struct health *health, struct health_pool *pool);
+/* Takes over what an earlier life said of the member. Returns false where it said nothing. */
+bool fact_adopt(struct target *target);
+
+/* --- schedule.c --- */
+
+void schedule_init(struct health *health);
+void schedule_deinit(struct health *health);
+/* Puts the target where its machine's due_ns says; not one that runs. */
+void schedule_put(struct target *target);
+void schedule_remove(struct target *target);
+/* A check has ended: somebody who waits may run. */
+void schedule_next(struct health *health);
+
+/* --- suspects.c --- */
+
+/* Looks at what the edges count, and nudges those whose failures have grown. */
+void suspects_look(struct health *health);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The table of reasons, and their sentences.
+ */
+
+#include "health/reason.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+struct reason_row {
+    const char *name;
+    enum machine_verdict verdict;
+    const char *sentence; /* NULL: made of the result's numbers */
+};
+
+static const struct reason_row rows[N_REASONS] = {
+    [REASON_OK] = {"ok", MACHINE_GOOD, NULL},
+    [REASON_REFUSED] = {"refused", MACHINE_BAD, "connection refused"},
+    [REASON_UNREACHABLE] = {"unreachable", MACHINE_BAD, "no route to it"},
+    [REASON_CONNECT_TIMEOUT] = {"connect_timeout", MACHINE_BAD, NULL},
+    [REASON_TIMEOUT] = {"timeout", MACHINE_BAD, NULL},
+    [REASON_RESET] = {"reset", MACHINE_BAD, "connection reset"},
+    [REASON_CLOSED] = {"closed", MACHINE_BAD, "closed before the answer was whole"},
+    [REASON_BAD_STATUS] = {"bad_status", MACHINE_BAD, NULL},
+    [REASON_BAD_RESPONSE] = {"bad_response", MACHINE_BAD, NULL},
+    [REASON_TOO_LARGE] = {"too_large", MACHINE_BAD, "the head of the answer is too large"},
+    [REASON_UNRESOLVED] = {"unresolved", MACHINE_BAD, NULL},
+    [REASON_NO_RESOURCE] = {"no_resource", MACHINE_NOTHING,
+                            "not checked: no descriptor, port or memory left"},
+};
+
+const char *reason_name(enum check_reason reason)
+{
+    assert(reason < N_REASONS);
+    return rows[reason].name;
+}
+
+enum machine_verdict reason_verdict(enum check_reason reason)
+{
+    assert(reason < N_REASONS);
+    return rows[reason].verdict;
+}
+
+enum check_reason reason_of(enum web_outcome outcome)
+{
+    static const enum check_reason reasons[WEB_N_OUTCOMES] = {
+        [WEB_CALL_OK] = REASON_OK,
+        [WEB_CALL_REFUSED] = REASON_REFUSED,
+        [WEB_CALL_UNREACHABLE] = REASON_UNREACHABLE,
+        [WEB_CALL_CONNECT_TIMEOUT] = REASON_CONNECT_TIMEOUT,
+        [WEB_CALL_TIMEOUT] = REASON_TIMEOUT,
+        [WEB_CALL_RESET] = REASON_RESET,
+        [WEB_CALL_CLOSED] = REASON_CLOSED,
+        [WEB_CALL_BAD_RESPONSE] = REASON_BAD_RESPONSE,
+        [WEB_CALL_TOO_LARGE] = REASON_TOO_LARGE,
+        [WEB_CALL_NO_RESOURCE] = REASON_NO_RESOURCE,
+    };
+    assert(outcome < WEB_N_OUTCOMES);
+    return reasons[outcome];
+}
+
+/* A time as the configuration writes it. */
+static void format_time(char *text, size_t cap, int64_t ms)
+{
+    if (ms % 1000 == 0)
+        snprintf(text, cap, "%" PRId64 "s", ms / 1000);
+    else
+        snprintf(text, cap, "%" PRId64 "ms", ms);
+}
+
+static void format_ok(const struct check_result *result, const struct check_conf *check,
+                      char text[FACT_REASON_MAX])
+{
+    uint64_t us = result->took_ns / 1000;
+    const char *unit = us < 1000 ? "us" : "ms";
+    uint64_t number = us < 1000 ? us : us / 1000;
+    if (check->kind == CHECK_HTTP)
+        snprintf(text, FACT_REASON_MAX, "HTTP %u in %" PRIu64 " %s", result->status, number, unit);
+    else
+        snprintf(text, FACT_REASON_MAX, "connected in %" PRIu64 " %s", number, unit);
+}
+
+static void format_status(const struct check_result *result, const struct check_conf *check,
+                          char text[FACT_REASON_MAX])
+{
+    if (check->expect.low == check->expect.high)
+        snprintf(text, FACT_REASON_MAX, "HTTP %u, expected %" PRId64, result->status,
+                 check->expect.low);
+    else
+        snprintf(text, FACT_REASON_MAX, "HTTP %u, expected %" PRId64 "..%" PRId64, result->status,
+                 check->expect.low, check->expect.high);
+}
+
+static void format_late(const struct check_result *result, const struct check_conf *check,
+                        char text[FACT_REASON_MAX])
+{
+    char limit[24];
+    format_time(limit, sizeof(limit), check->timeout_ms);
+    snprintf(text, FACT_REASON_MAX, "%s within %s",
+             result->reason == REASON_TIMEOUT ? "no answer" : "no connection", limit);
+}
+
+const char *reason_format(const struct check_result *result, const struct check_conf *check,
+                          char text[FACT_REASON_MAX])
+{
+    assert(result->reason < N_REASONS);
+    if (rows[result->reason].sentence)
+        snprintf(text, FACT_REASON_MAX, "%s", rows[result->reason].sentence);
+    else if (result->reason == REASON_OK)
+        format_ok(result, check, text);
+    else if (result->reason == REASON_BAD_STATUS)
+        format_status(result, check, text);
+    else if (result->reason == REASON_BAD_RESPONSE)
+        snprintf(text, FACT_REASON_MAX, "the answer is not HTTP/1 (%s)",
+                 h1_error_row(result->h1_error)->name);
+    else if (result->reason == REASON_UNRESOLVED)
+        snprintf(text, FACT_REASON_MAX, "name not resolved: %s", result->why);
+    else
+        format_late(result, check, text);
+    return text;
+}
