@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * c-ares driven by a loop. c-ares gets its sockets from here (so that they are nonblocking and armed as
- * every other), and its time-outs from one timer. A look-up is an object of its own, because c-ares
- * cannot forget a single question: whoever loses interest in one leaves it behind as an orphan.
+ * c-ares driven by a loop. c-ares gets its sockets from here (so that they are nonblocking and
+ * armed as every other), and its time-outs from one timer. A look-up is an object of its own,
+ * because c-ares cannot forget a single question: whoever loses interest in one leaves it behind as
+ * an orphan.
  */
 
 #include "net/resolver.h"

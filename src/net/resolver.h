@@ -3,25 +3,27 @@
 #define NET_RESOLVER_H
 
 /*
- * Names of members turned into addresses, and kept so. An owner watches a name; the resolver looks it up,
- * again whenever its time is over, and tells the owner after each look-up. Nothing here blocks, and no
- * file is opened after resolver_create(): the bytes of hosts and resolv.conf come from outside.
+ * Names of members turned into addresses, and kept so. An owner watches a name; the resolver looks
+ * it up, again whenever its time is over, and tells the owner after each look-up. Nothing here
+ * blocks, and no file is opened after resolver_create(): the bytes of hosts and resolv.conf come
+ * from outside.
  *
  *     watch -> hosts? --yes--> answered for good
  *                \-no--> [ queue ] -> A and AAAA of each candidate -> answered -> wait -> again
  *                      RESOLVER_LOOKUPS_MAX under way at a time         |          ^
  *                                                                       +--failed--+
  *
- * When it is asked again: behind the shortest TTL of the answer, within 1 s and 5 min; behind a failure
- * after 1 s, 2 s, 4 s ... 1 min. Both are stretched by up to 10 %, so that many names spread out.
+ * When it is asked again: behind the shortest TTL of the answer, within 1 s and 5 min; behind a
+ * failure after 1 s, 2 s, 4 s ... 1 min. Both are stretched by up to 10 %, so that many names
+ * spread out.
  *
  * Which address is in force: the one that was, as long as it is in the answer; else the lowest IPv4
- * address, else the lowest IPv6 address, so that several nodes make the same choice whatever order their
- * servers answer in. A failure of any kind, also "no such name", takes nothing away: the last good
- * address stays, and status says what was wrong with the last look-up.
+ * address, else the lowest IPv6 address, so that several nodes make the same choice whatever order
+ * their servers answer in. A failure of any kind, also "no such name", takes nothing away: the last
+ * good address stays, and status says what was wrong with the last look-up.
  *
- * c-ares does the asking: several servers, repeats, a random id and port, TCP where the answer is long.
- * One resolver belongs to one loop, and all calls come from its thread.
+ * c-ares does the asking: several servers, repeats, a random id and port, TCP where the answer is
+ * long. One resolver belongs to one loop, and all calls come from its thread.
  */
 
 #include "base/addr.h"
@@ -86,15 +88,15 @@ int resolver_create(struct loop *loop, uint64_t seed, struct resolver **ret_reso
 void resolver_destroy(struct resolver **resolver);
 
 /*
- * The bytes of the two files, copied. Where they are other than before, all names are looked up anew;
- * they keep their addresses meanwhile.
+ * The bytes of the two files, copied. Where they are other than before, all names are looked up
+ * anew; they keep their addresses meanwhile.
  */
 void resolver_configure(struct resolver *resolver, struct slice hosts, struct slice resolv_conf);
 
 /*
- * Begins to watch `host`, which outlives the watching. on_answer comes from the loop after each look-up,
- * never from within this call; it may unwatch. name->addr may be preset with what was known before
- * (another life of the process): it then counts as the address in force.
+ * Begins to watch `host`, which outlives the watching. on_answer comes from the loop after each
+ * look-up, never from within this call; it may unwatch. name->addr may be preset with what was
+ * known before (another life of the process): it then counts as the address in force.
  */
 void resolver_watch(struct resolver *resolver, struct resolver_name *name, struct slice host,
                     void (*on_answer)(struct resolver_name *name));

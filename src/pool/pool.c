@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The words of pools, members and checks, what their cross-checks say, how the others find a pool, and
- * the table of what the edge counts about a member.
+ * The words of pools, members and checks, what their cross-checks say, how the others find a pool,
+ * and the table of what the edge counts about a member.
  */
 
 #include "pool/pool.h"
@@ -99,7 +99,9 @@ static bool is_token(struct slice text)
     return text.len > 0;
 }
 
-/* Visible ASCII alone: what may stand in a request target or in Host without changing the request. */
+/*
+ * Visible ASCII alone: what may stand in a request target or in Host without changing the request.
+ */
 static bool is_visible(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {

@@ -12,21 +12,21 @@
  *         balance round-robin
  *     }
  *
- * The structs below are configuration: part of a snapshot, immutable, shared by all loops. What moves
- * is on the board, written by health alone:
+ * The structs below are configuration: part of a snapshot, immutable, shared by all loops. What
+ * moves is on the board, written by health alone:
  *
- *     member:web/app1    up | down | unknown      reason of the last check; value: weight in force
- *     pool:web           up | degraded | down     "2/3 up"; value: members up
- *     address:web/app2   resolved | down          reason: the address as text (members named by a host),
- *                                                 behind a space what the last look-up said against it
+ *     member:web/app1    up | down | unknown    reason of the last check; value: weight in force
+ *     pool:web           up | degraded | down   "2/3 up"; value: members up
+ *     address:web/app2   resolved | down        for members named by a host; reason: the address as
+ *                                               text, then what is wrong with the last look-up
  *
- * An address that changes passes through `unknown`, so that every reader's bell rings; a reader goes on
- * with the address that it has until the fact is `resolved` again. Without a check a member is up
- * ("not checked"), or down while its name has never been resolved. A pool is `unknown` as long as that
- * depends on members which health has not judged yet.
+ * An address that changes passes through `unknown`, so that every reader's bell rings; a reader
+ * goes on with the address that it has until the fact is `resolved` again. Without a check a member
+ * is up ("not checked"), or down while its name has never been resolved. A pool is `unknown` as
+ * long as that depends on members which health has not judged yet.
  *
- * A struct member_view is a loop's (or health's) own look at one member: its references to those facts,
- * and the address in force. It is made anew for each snapshot by those who need it.
+ * A struct member_view is a loop's (or health's) own look at one member: its references to those
+ * facts, and the address in force. It is made anew for each snapshot by those who need it.
  */
 
 #include "base/addr.h"
@@ -99,13 +99,13 @@ const struct pool_conf *pool_conf_of(const struct snapshot *snap);
 /* The pool of that name, or NULL. */
 struct pool *pool_find(const struct snapshot *snap, struct slice name);
 /*
- * For other modules' check(): the pool that `ref` names, or NULL after it has told load->diag that there
- * is none, with the nearest name as a hint.
+ * For other modules' check(): the pool that `ref` names, or NULL after it has told load->diag that
+ * there is none, with the nearest name as a hint.
  */
 struct pool *pool_resolve(const struct snapshot *snap, const struct conf_ref *ref,
                           struct conf_load *load);
 
-/* --- looking at a member ------------------------------------------------------------------------ */
+/* --- looking at a member ---------------------------------------------------------------------- */
 
 struct member_view {
     const struct member *member;
@@ -121,8 +121,8 @@ void member_view_init(struct member_view *view, const struct member *member,
 void member_view_update(struct member_view *view, const struct board *board);
 
 /*
- * May requests go there now? One load. Members without a check, and members that health has not judged
- * yet (FACT_UNKNOWN, FACT_NONE), are taken; DOWN and DRAINING are not.
+ * May requests go there now? One load. Members without a check, and members that health has not
+ * judged yet (FACT_UNKNOWN, FACT_NONE), are taken; DOWN and DRAINING are not.
  */
 static inline bool member_is_usable(const struct member_view *view, const struct board *board)
 {
@@ -132,7 +132,7 @@ static inline bool member_is_usable(const struct member_view *view, const struct
     return state != FACT_DOWN && state != FACT_DRAINING && state != FACT_FAILED;
 }
 
-/* --- metrics of a member, counted by the edge ---------------------------------------------------- */
+/* --- metrics of a member, counted by the edge ------------------------------------------------- */
 
 enum member_word {
     MEMBER_REQUESTS,  /* sent to it, retries too */

@@ -3,21 +3,21 @@
 #define WEB_CLIENT_H
 
 /*
- * A small HTTP/1 client for what weir itself asks of others: checks of members now, callbacks of jobs
- * later. One call is one request on a connection of its own, with one deadline for all of it, and ends
- * in exactly one callback, with a response or with a named reason why there is none.
+ * A small HTTP/1 client for what weir itself asks of others: checks of members now, callbacks of
+ * jobs later. One call is one request on a connection of its own, with one deadline for all of it,
+ * and ends in exactly one callback, with a response or with a named reason why there is none.
  *
  *     web_call_start -> [ connect ] -> [ send, read the head ] -> [ read the body ] -> fn()
  *                             \                 \                        \
  *                              +-----------------+------------------------+-- a reason -> fn()
  *
- * No redirect is followed, no name is resolved, no connection is kept, nothing is tried again: that is
- * the caller's to decide. Interim responses (1xx) are read and passed over. The head and the body are
- * bounded; a response beyond that is WEB_CALL_TOO_LARGE.
+ * No redirect is followed, no name is resolved, no connection is kept, nothing is tried again: that
+ * is the caller's to decide. Interim responses (1xx) are read and passed over. The head and the
+ * body are bounded; a response beyond that is WEB_CALL_TOO_LARGE.
  *
- * A caller who wants the status alone says so (is_status_enough): the body is then read and thrown away,
- * only so that the peer sees its answer taken rather than reset, and neither its size, its end nor the
- * deadline takes the status back.
+ * A caller who wants the status alone says so (is_status_enough): the body is then read and thrown
+ * away, only so that the peer sees its answer taken rather than reset, and neither its size, its
+ * end nor the deadline takes the status back.
  */
 
 #include "base/addr.h"
