@@ -20,13 +20,14 @@
  *
  * A fact lies in two copies behind a generation:
  *
- *     | generation | word | copy[0]: name state since value reason | copy[1] ... |
+ *     | generation | copy[0]: state, incarnation, since, value, name, reason | copy[1] ... |
  *
  * The writer fills the copy that the generation does not name (copy[(generation + 1) & 1]), then stores
  * generation + 1. A reader takes the generation, reads copy[generation & 1], and takes the generation
  * again: equal means whole. A writer that is killed at any instruction leaves the last good copy.
- * `word` repeats the state alone, so that the balancer's question "is it up" is one load.
- * Generation 0 means that the slot was never used. An unused (removed) slot has state 0 in its copy.
+ * Generation 0 means that the slot was never used. A removed fact has state 0 (FACT_NONE) in its copy; the
+ * next fact in its slot has another incarnation, so that whoever still holds a reference sees nothing.
+ * The balancer's question "is it up" is two loads: the generation, and the copy's first word.
  *
  * Each transition of a state is also appended to the segment's ring, and every reader's bell (an
  * eventfd a process) is rung, so that nobody polls and no flap is missed: a reader keeps its own
@@ -110,6 +111,7 @@ struct board;
 struct fact_ref {
     uint16_t segment;
     uint16_t slot;
+    uint32_t incarnation;
     bool is_set;
 };
 
@@ -175,8 +177,8 @@ uint64_t board_refused(const struct board *board);
 
 /* --- reading, any thread ----------------------------------------------------------------------- */
 
-/* Finds a fact in any segment. is_set is false where there is none. A linear search over a hashed
- * directory: for configuration time, not for requests. */
+/* Finds a fact in any segment. is_set is false where there is none. A linear search over hashes of names:
+ * for configuration time, not for requests. */
 struct fact_ref board_find(const struct board *board, const char *name);
 /* One load: the state now, FACT_NONE where the slot was given to another fact or removed. */
 enum fact_state board_peek(const struct board *board, struct fact_ref ref);
