@@ -267,9 +267,11 @@ static int read_args(const struct conf_frame *inner, const struct conf_word *wor
             !token || ((may_miss(arg) || !is_free(arg->type)) && is_known(inner, token));
         if (is_absent && may_miss(arg))
             continue;
-        if (is_absent)
+        if (is_absent) {
+            take_name(inner->self, word->block->args);
             return conf_error(load->diag, object->at, conf_usage(load->arena, word), "%s has no %s",
-                              title_of(inner), arg->name);
+                              title_of(inner), conf_usage_arg(load->arena, arg));
+        }
         struct conf_place *place =
             conf_place_add(load->arena, object, arg, cursor->stmt, cursor->next++);
         place->is_arg = true;
