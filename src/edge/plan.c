@@ -84,12 +84,19 @@ static metric_word *plan_member_row(void *ctx, const struct member *member)
     return metric_row(row->plan->member_slabs[index]->slab, row->loop_index);
 }
 
+/* The listen's own address; a unix path is no host. */
+static struct slice host_of(const struct listen_conf *listen)
+{
+    return addr_family(&listen->addr.addr) == AF_UNIX ? SLICE("localhost") : listen->addr.text;
+}
+
 static void plan_epoch(struct edge_plan *plan, uint32_t loop_index)
 {
     struct edge *edge = plan->edge;
     struct http_service_want *wants = MEM_NEW_ARRAY(struct http_service_want, plan->n_listens);
     for (uint32_t i = 0; i < plan->n_listens; i++) {
         wants[i].name = plan->listens[i]->name.ptr;
+        wants[i].host = host_of(plan->listens[i]);
         wants[i].conf = &plan->listens[i]->http;
         wants[i].row = metric_row(plan->listen_slabs[i]->slab, loop_index);
     }

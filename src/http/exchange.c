@@ -161,8 +161,9 @@ static uint32_t request_write_head(struct http_exchange *exchange, const char *b
 {
     const struct h1_head *head = &worker_of(exchange)->request;
     struct slice lines = slice_make(exchange->client->forwarded, exchange->client->forwarded_len);
-    struct h1_forward forward = {.lines = &lines, .n_lines = 1};
-    uint32_t cap = (uint32_t)(head_len + lines.len + H1_WRITE_SLACK);
+    struct slice host = exchange->service->host;
+    struct h1_forward forward = {.lines = &lines, .n_lines = 1, .fallback_host = host};
+    uint32_t cap = (uint32_t)(head_len + lines.len + host.len + H1_WRITE_SLACK);
     exchange->sent = mem_alloc(cap);
     ssize_t n = h1_write_request_head(exchange->sent, cap, head, buf, &forward);
     assert(n > 0); /* the writer's contract says that this much room is enough */

@@ -109,6 +109,7 @@ void http_worker_destroy(struct http_worker **worker);
 /* One listen of a snapshot, as the epoch needs it. */
 struct http_service_want {
     const char *name;             /* "shop" */
+    struct slice host;            /* Host for members where an HTTP/1.0 client names none */
     const struct http_conf *conf; /* in the snapshot */
     metric_word *row;             /* LISTEN_* of this loop */
 };

@@ -59,6 +59,7 @@ struct http_worker {
 
 struct http_service {
     const char *name;
+    struct slice host; /* where an HTTP/1.0 client names none */
     const struct http_conf *conf;
     struct h1_limits limits;
     metric_word *row;
