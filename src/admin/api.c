@@ -57,7 +57,7 @@ bool api_admit(struct web_exchange *exchange, void *ctx)
 
 struct seeing {
     struct arena arena;
-    struct slabs slabs;
+    struct tallies tallies;
     struct view *view;
     struct text out;
 };
@@ -77,11 +77,11 @@ static void seeing_init(struct seeing *seeing, struct admin *admin)
     *seeing = (struct seeing){.out = TEXT_NONE};
     arena_init(&seeing->arena);
     admin_count(admin);
-    slabs_init(&seeing->slabs, admin->process->board, admin->process->table, &seeing->arena);
+    tallies_init(&seeing->tallies, admin->process->board, admin->process->table, &seeing->arena);
     struct view_source source = {
         .board = admin->process->board,
         .snap = admin->snap,
-        .slabs = &seeing->slabs,
+        .tallies = &seeing->tallies,
         .rates = admin->rates,
         .now_ns = loop_now_ns(loop),
         .wall_ns = loop_wall_ns(loop),
@@ -92,7 +92,7 @@ static void seeing_init(struct seeing *seeing, struct admin *admin)
 
 static void seeing_deinit(struct seeing *seeing)
 {
-    slabs_deinit(&seeing->slabs);
+    tallies_deinit(&seeing->tallies);
     arena_deinit(&seeing->arena);
     text_deinit(&seeing->out);
 }
@@ -120,7 +120,7 @@ static void handle_metrics(struct web_exchange *exchange, void *ctx)
 {
     struct seeing seeing;
     seeing_init(&seeing, ctx);
-    render_metrics(&seeing.out, seeing.view, &seeing.slabs);
+    render_metrics(&seeing.out, seeing.view, &seeing.tallies);
     answer_text(exchange, &seeing.out, OPENMETRICS_TYPE, "");
     seeing_deinit(&seeing);
 }

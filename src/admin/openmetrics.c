@@ -59,6 +59,10 @@ static void text_number(struct text *out, double value)
         return;
     }
     char number[40];
+    if (fabs(value) < 1e15 && !(trunc(value) < value) && !(trunc(value) > value)) {
+        text_printf(out, "%.1f", value);
+        return;
+    }
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(number, sizeof(number), "%.*g", digits, value);
         double back = strtod(number, NULL);

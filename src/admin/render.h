@@ -7,7 +7,7 @@
  * for a scraper. Nothing here makes a system call or knows where the view comes from.
  */
 
-#include "admin/slabs.h"
+#include "admin/tallies.h"
 #include "admin/view.h"
 #include "base/text.h"
 
@@ -18,7 +18,7 @@ void render_facts(struct text *out, const struct view *view);
 /* GET /: a page that loads itself anew every other second. */
 void render_page(struct text *out, const struct view *view);
 /* GET /metrics. */
-void render_metrics(struct text *out, const struct view *view, const struct slabs *slabs);
+void render_metrics(struct text *out, const struct view *view, const struct tallies *tallies);
 
 /* "2026-11-24T03:02:11.123Z" (RFC 3339). */
 void text_time(struct text *out, uint64_t wall_ns);

@@ -14,15 +14,15 @@ enum { FAMILY_NAME_MAX = 160 };
 
 /* ---- the modules' tables ---- */
 
-/* The labels of a slab: its object's name split at '/', the last label takes the rest. */
-static size_t slab_labels(const struct slab *slab,
-                          struct openmetrics_label labels[METRIC_LABELS_MAX])
+/* The labels of a tally: its object's name split at '/', the last label takes the rest. */
+static size_t tally_labels(const struct tally *tally,
+                           struct openmetrics_label labels[METRIC_LABELS_MAX])
 {
-    struct slice rest = slice_from(slab->object);
+    struct slice rest = slice_from(tally->object);
     size_t n = 0;
-    while (n < METRIC_LABELS_MAX && slab->table->labels[n]) {
-        bool is_last = n + 1 == METRIC_LABELS_MAX || !slab->table->labels[n + 1];
-        labels[n].name = slab->table->labels[n];
+    while (n < METRIC_LABELS_MAX && tally->table->labels[n]) {
+        bool is_last = n + 1 == METRIC_LABELS_MAX || !tally->table->labels[n + 1];
+        labels[n].name = tally->table->labels[n];
         labels[n].value = is_last ? rest : slice_cut(&rest, '/');
         n++;
     }
@@ -30,14 +30,14 @@ static size_t slab_labels(const struct slab *slab,
 }
 
 static void text_row(struct text *out, const char *family, const struct metric_def *def,
-                     const struct slab *slab)
+                     const struct tally *tally)
 {
     struct openmetrics_label labels[METRIC_LABELS_MAX + 1];
-    size_t n = slab_labels(slab, labels);
+    size_t n = tally_labels(tally, labels);
     if (def->label)
         labels[n++] = (struct openmetrics_label){def->label, slice_from(def->label_value)};
     double scale = def->scale > 0 ? def->scale : 1;
-    const uint64_t *words = slab->words + def->word;
+    const uint64_t *words = tally->words + def->word;
     if (def->type == METRIC_HISTOGRAM)
         openmetrics_hist(out, family, labels, n, words, scale);
     else if (def->scale > 0)
@@ -59,7 +59,7 @@ static bool is_first_of_name(const struct metric_table *table, const struct metr
 
 /* One family: all rows of one name, of all objects. */
 static void text_family(struct text *out, const struct metric_table *table,
-                        const struct metric_def *first, const struct slabs *slabs)
+                        const struct metric_def *first, const struct tallies *tallies)
 {
     static const enum openmetrics_kind kinds[] = {
         [METRIC_COUNTER] = OPENMETRICS_COUNTER,
@@ -70,22 +70,22 @@ static void text_family(struct text *out, const struct metric_table *table,
     int len = snprintf(name, sizeof(name), "weir_%s_%s", table->name, first->name);
     assert(len < FAMILY_NAME_MAX);
     openmetrics_family(out, name, kinds[first->type], first->help);
-    for (size_t i = 0; i < slabs->n_items; i++) {
-        if (slabs->items[i].table != table)
+    for (size_t i = 0; i < tallies->n_items; i++) {
+        if (tallies->items[i].table != table)
             continue;
         for (const struct metric_def *def = first; def->name; def++) {
             if (strcmp(def->name, first->name) == 0)
-                text_row(out, name, def, &slabs->items[i]);
+                text_row(out, name, def, &tallies->items[i]);
         }
     }
 }
 
 static void text_table(struct text *out, const struct metric_table *table,
-                       const struct slabs *slabs)
+                       const struct tallies *tallies)
 {
     for (const struct metric_def *def = table->defs; def->name; def++) {
         if (is_first_of_name(table, def))
-            text_family(out, table, def, slabs);
+            text_family(out, table, def, tallies);
     }
 }
 
@@ -203,7 +203,7 @@ static void text_processes(struct text *out, const struct view *view)
     }
 }
 
-void render_metrics(struct text *out, const struct view *view, const struct slabs *slabs)
+void render_metrics(struct text *out, const struct view *view, const struct tallies *tallies)
 {
     struct openmetrics_label labels[] = {{"version", slice_from(view->version)},
                                          {"node", slice_from(view->node)}};
@@ -216,7 +216,7 @@ void render_metrics(struct text *out, const struct view *view, const struct slab
     openmetrics_double(out, "weir_uptime_seconds", "", NULL, 0, view->uptime_s);
     text_processes(out, view);
     text_facts(out, view->board);
-    for (size_t i = 0; i < slabs->n_tables; i++)
-        text_table(out, slabs->tables[i], slabs);
+    for (size_t i = 0; i < tallies->n_tables; i++)
+        text_table(out, tallies->tables[i], tallies);
     openmetrics_end(out);
 }

@@ -84,7 +84,7 @@ static void text_object(struct text *out, const struct view *view, const struct 
                     object->n_requests, object->rate, object->n_in_flight, object->n_failed);
     else
         text_append(out, SLICE("<td></td><td></td><td></td><td></td>"));
-    text_cell(out, object->reason);
+    text_cell(out, strcmp(object->reason, object->address) == 0 ? "" : object->reason);
     text_append(out, SLICE("</tr>\n"));
 }
 

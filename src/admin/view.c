@@ -14,7 +14,7 @@
 struct making {
     const struct view_source *source;
     struct arena *arena;
-    const struct slabs *slabs;
+    const struct tallies *tallies;
     struct view *view;
     size_t cap_listens;
 };
@@ -121,13 +121,13 @@ static int listen_make(void *ctx, const struct socket_want *want)
         arena_dup(making->arena, is_listen ? slice_skip(name, strlen("listen:")) : name).ptr;
     listen->address = want_address(making, want);
     object_fact(making, want->name, listen);
-    const struct slab *slab = slabs_find(making->slabs, "listen", listen->name);
-    if (!is_listen || !slab)
+    const struct tally *tally = tallies_find(making->tallies, "listen", listen->name);
+    if (!is_listen || !tally)
         return 0;
     listen->has_counters = true;
-    listen->n_requests = slab_value(slab, "requests", NULL);
-    listen->n_failed = slab_value(slab, "responses", "5xx");
-    listen->n_in_flight = slab_value(slab, "connections_active", NULL);
+    listen->n_requests = tally_value(tally, "requests", NULL);
+    listen->n_failed = tally_value(tally, "responses", "5xx");
+    listen->n_in_flight = tally_value(tally, "connections_active", NULL);
     listen->rate = rates_get(making->source->rates, "listen", listen->name);
     return 0;
 }
@@ -159,13 +159,14 @@ static void member_make(struct making *making, const struct member *member,
     object->name = arena_dup(making->arena, member->name).ptr;
     object->address = member_address(making, member);
     object_fact(making, member->fact, object);
-    const struct slab *slab = slabs_find(making->slabs, "member", member->label);
-    if (!slab)
+    const struct tally *tally = tallies_find(making->tallies, "member", member->label);
+    if (!tally)
         return;
     object->has_counters = true;
-    object->n_requests = slab_value(slab, "requests", NULL);
-    object->n_failed = slab_value(slab, "connects_failed", NULL) + slab_value(slab, "broken", NULL);
-    object->n_in_flight = slab_value(slab, "in_flight", NULL);
+    object->n_requests = tally_value(tally, "requests", NULL);
+    object->n_failed =
+        tally_value(tally, "connects_failed", NULL) + tally_value(tally, "broken", NULL);
+    object->n_in_flight = tally_value(tally, "in_flight", NULL);
     object->rate = rates_get(making->source->rates, "member", member->label);
 }
 
@@ -194,7 +195,7 @@ static void pools_make(struct making *making)
 struct view *view_make(const struct view_source *source, struct arena *arena)
 {
     const struct snapshot *snap = source->snap;
-    struct making making = {.source = source, .arena = arena, .slabs = source->slabs};
+    struct making making = {.source = source, .arena = arena, .tallies = source->tallies};
     making.view = ARENA_NEW(arena, struct view);
     *making.view = (struct view){
         .version = WEIR_VERSION,
@@ -220,15 +221,15 @@ void view_sample(struct rates *rates, const struct board *board, const struct mo
 {
     struct arena arena;
     arena_init(&arena);
-    struct slabs slabs;
-    slabs_init(&slabs, board, table, &arena);
+    struct tallies tallies;
+    tallies_init(&tallies, board, table, &arena);
     rates_begin(rates, now_ns);
-    for (size_t i = 0; i < slabs.n_items; i++) {
-        const struct slab *slab = &slabs.items[i];
-        rates_add(rates, slab->table->name, slab->object, slab_value(slab, "requests", NULL));
+    for (size_t i = 0; i < tallies.n_items; i++) {
+        const struct tally *tally = &tallies.items[i];
+        rates_add(rates, tally->table->name, tally->object, tally_value(tally, "requests", NULL));
     }
     rates_end(rates);
-    slabs_deinit(&slabs);
+    tallies_deinit(&tallies);
     arena_deinit(&arena);
 }
 

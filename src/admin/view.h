@@ -8,7 +8,7 @@
  *
  *     snapshot: pools, sockets  --+
  *     board: facts, heartbeats  --+--> struct view --> status_json(), page_html()
- *     slabs, rates              --+
+ *     tallies, rates              --+
  *     /proc: memory, time       --+
  *     answers of the processes  --+
  *
@@ -17,7 +17,7 @@
  */
 
 #include "admin/rates.h"
-#include "admin/slabs.h"
+#include "admin/tallies.h"
 #include "admin/usage.h"
 #include "base/arena.h"
 #include "core/board.h"
@@ -91,7 +91,7 @@ struct view {
 struct view_source {
     const struct board *board;
     const struct snapshot *snap;
-    const struct slabs *slabs;
+    const struct tallies *tallies;
     const struct rates *rates;
     uint64_t now_ns;     /* CLOCK_MONOTONIC */
     uint64_t wall_ns;    /* CLOCK_REALTIME */
