@@ -183,7 +183,7 @@ static int admin_start(struct process *process, void **ret_state, struct err *er
     struct loop *loop = process->loops[0];
     struct admin *admin = MEM_NEW(struct admin);
     admin->process = process;
-    admin->born_ns = loop_wall_ns(loop);
+    admin->supervisor = getppid();
     /* The sandbox is still open: this is the user that started weir. */
     access_add_owner(&admin->policy, 0);
     access_add_owner(&admin->policy, getuid());

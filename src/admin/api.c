@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define TYPE_JSON "application/json"
 
@@ -62,13 +63,11 @@ struct seeing {
     struct text out;
 };
 
-static uint64_t started_ns(const struct admin *admin)
+static uint64_t boot_ns(void)
 {
-    struct fact fact;
-    struct fact_ref ref = board_find(admin->process->board, "process:supervisor");
-    if (ref.is_set && board_read(admin->process->board, ref, &fact) && fact.since_ns)
-        return fact.since_ns;
-    return admin->born_ns;
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static void seeing_init(struct seeing *seeing, struct admin *admin)
@@ -85,7 +84,8 @@ static void seeing_init(struct seeing *seeing, struct admin *admin)
         .rates = admin->rates,
         .now_ns = loop_now_ns(loop),
         .wall_ns = loop_wall_ns(loop),
-        .started_ns = started_ns(admin),
+        .boot_ns = boot_ns(),
+        .supervisor = admin->supervisor,
     };
     seeing->view = view_make(&source, &seeing->arena);
 }

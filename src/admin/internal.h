@@ -25,7 +25,7 @@ struct admin {
     struct loop_timer sample;
     struct metric_slab *slab;
     uint64_t n_denied;
-    uint64_t born_ns; /* CLOCK_REALTIME of the start of this life */
+    pid_t supervisor;
 };
 
 extern const struct web_route api_routes[];

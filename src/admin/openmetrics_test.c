@@ -9,9 +9,11 @@
 #include "base/mem.h"
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -145,12 +147,23 @@ static void test_usage(void **state)
                               "1234 99999 1000 18446744073709551615 1 1");
     assert_int_equal(usage_parse(line, 100, 4096, &usage), 0);
     assert_float_equal((float)usage.cpu_s, 2.0f, 1e-6f);
+    assert_float_equal((float)usage.born_s, 12.34f, 1e-6f);
+    assert_string_equal(usage.name, "a) b (c)");
     assert_int_equal(usage.n_threads, 3);
     assert_int_equal(usage.resident_bytes, 4096000);
     for (size_t cut = 0; strstr(line.ptr + cut, " 1000 "); cut++)
         assert_int_equal(usage_parse(slice_make(line.ptr, cut), 100, 4096, &usage), -1);
     assert_int_equal(usage_read(getpid(), &usage), 0);
     assert_true(usage.resident_bytes > 0 && usage.n_threads >= 1);
+    struct usage_child children[4];
+    pid_t pid = fork();
+    if (pid == 0)
+        pause();
+    size_t n = usage_children(getpid(), children, 4);
+    assert_true(n == 0 || (n == 1 && children[0].pid == pid));
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(usage_children(getpid(), children, 4), 0);
     assert_int_equal(usage_read(0x7ffffffe, &usage), -1);
 }
 

@@ -103,7 +103,7 @@ static void world_view(struct world *world)
          .reason = "",
          .since_ns = 1763900000000000000,
          .has_usage = true,
-         .usage = {4096000, 0.25, 2},
+         .usage = {"weir", 4096000, 0.25, 2, 1},
          .pid = 4242},
         {.name = "edge",
          .state = "up",

@@ -3,9 +3,9 @@
 #define ADMIN_TALLIES_H
 
 /*
- * All slabs of the board, read once and put together as tallies: the sums over loops and, where several processes
- * count the same object, over processes; each with the table that says what its words mean. Slabs of
- * tables that no module declares are left out.
+ * All slabs of the board, read once and put together as tallies: the sums over loops and, where several
+ * processes count the same object, over processes; each with the table that says what its words mean.
+ * Slabs of tables that no module declares are left out.
  */
 
 #include "base/arena.h"

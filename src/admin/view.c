@@ -17,6 +17,8 @@ struct making {
     const struct tallies *tallies;
     struct view *view;
     size_t cap_listens;
+    struct usage_child children[BOARD_SEGMENTS_MAX];
+    size_t n_children;
 };
 
 /* ---- one fact ---- */
@@ -60,8 +62,28 @@ static void process_make(struct making *making, size_t segment, struct view_proc
     process->state = fact_state_name(fact.state);
     process->reason = arena_dup(making->arena, slice_from(fact.reason)).ptr;
     process->since_ns = fact.since_ns;
-    process->pid = fact.value >= 1 ? (pid_t)fact.value : 0;
-    process->has_usage = process->pid && usage_read(process->pid, &process->usage) == 0;
+}
+
+/* What the kernel knows of it: processes are found by the names that they give themselves. */
+static void process_usage(struct making *making, struct view_process *process)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "weir:%.10s", process->name);
+    for (size_t i = 0; i < making->n_children; i++) {
+        const struct usage_child *child = &making->children[i];
+        if (strcmp(child->usage.name, name) != 0)
+            continue;
+        process->pid = child->pid;
+        process->usage = child->usage;
+        process->has_usage = true;
+    }
+    if (strcmp(process->name, "supervisor") != 0)
+        return;
+    process->pid = making->source->supervisor;
+    process->has_usage = usage_read(process->pid, &process->usage) == 0;
+    double age_s = (double)making->source->boot_ns / 1e9 - process->usage.born_s;
+    if (process->has_usage && age_s > 0)
+        making->view->uptime_s = age_s;
 }
 
 /* Those that run or should: a kind that the configuration does not need has neither been started nor
@@ -78,9 +100,14 @@ static void processes_make(struct making *making)
     const struct board *board = making->source->board;
     struct view *view = making->view;
     view->processes = ARENA_NEW_ARRAY(making->arena, struct view_process, BOARD_SEGMENTS_MAX);
+    making->n_children =
+        usage_children(making->source->supervisor, making->children, BOARD_SEGMENTS_MAX);
     for (size_t segment = 0; segment < board_n_segments(board); segment++) {
-        if (process_is_used(board, segment))
-            process_make(making, segment, &view->processes[view->n_processes++]);
+        if (!process_is_used(board, segment))
+            continue;
+        struct view_process *process = &view->processes[view->n_processes++];
+        process_make(making, segment, process);
+        process_usage(making, process);
     }
 }
 
@@ -164,8 +191,7 @@ static void member_make(struct making *making, const struct member *member,
         return;
     object->has_counters = true;
     object->n_requests = tally_value(tally, "requests", NULL);
-    object->n_failed =
-        tally_value(tally, "connects_failed", NULL) + tally_value(tally, "broken", NULL);
+    object->n_failed = tally_value(tally, "failures", NULL);
     object->n_in_flight = tally_value(tally, "in_flight", NULL);
     object->rate = rates_get(making->source->rates, "member", member->label);
 }
@@ -208,8 +234,6 @@ struct view *view_make(const struct view_source *source, struct arena *arena)
         .wall_ns = source->wall_ns,
         .board = source->board,
     };
-    if (source->started_ns && source->wall_ns > source->started_ns)
-        making.view->uptime_s = (double)(source->wall_ns - source->started_ns) / 1e9;
     processes_make(&making);
     listens_make(&making);
     pools_make(&making);

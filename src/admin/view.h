@@ -78,7 +78,7 @@ struct view {
     const char *file; /* the configuration */
     uint64_t generation;
     uint64_t wall_ns;
-    double uptime_s; /* of admin's first life */
+    double uptime_s; /* of the supervisor; 0 where the kernel does not tell */
     struct view_process *processes;
     size_t n_processes;
     struct view_object *listens;
@@ -93,9 +93,10 @@ struct view_source {
     const struct snapshot *snap;
     const struct tallies *tallies;
     const struct rates *rates;
-    uint64_t now_ns;     /* CLOCK_MONOTONIC */
-    uint64_t wall_ns;    /* CLOCK_REALTIME */
-    uint64_t started_ns; /* CLOCK_REALTIME, of weir */
+    uint64_t now_ns;  /* CLOCK_MONOTONIC */
+    uint64_t wall_ns; /* CLOCK_REALTIME */
+    uint64_t boot_ns; /* CLOCK_BOOTTIME */
+    pid_t supervisor; /* parent of all processes */
 };
 
 /* Never NULL; everything in it lives as long as the arena, the board and the snapshot. */
