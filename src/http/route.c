@@ -120,29 +120,56 @@ static int read_pool(struct reader *reader, struct route *route)
     return token ? conf_value(reader->load, &word, token, &route->pool_ref) : -1;
 }
 
-static int read_status(struct reader *reader, const struct conf_token *token, int64_t low,
-                       int64_t high, int64_t *ret_status)
+static int read_status(struct reader *reader, const struct conf_token *token, int64_t *ret_status)
 {
-    static const struct conf_word word = {.name = "respond", .type = CONF_STATUS};
-    if (conf_value(reader->load, &word, token, ret_status) < 0)
-        return -1;
-    if (*ret_status < low || *ret_status > high)
-        return conf_error(reader->load->diag, token->at, NULL, "a status from %d to %d stands here",
-                          (int)low, (int)high);
-    return 0;
+    static const struct conf_word word = {.name = "status", .type = CONF_STATUS};
+    return conf_value(reader->load, &word, token, ret_status);
+}
+
+/* RFC 9110 section 6.4.1. */
+static bool has_no_body(int64_t status)
+{
+    return status == 204 || status == 304;
 }
 
 static int read_respond(struct reader *reader, struct route *route)
 {
     const struct conf_token *token = reader_value(reader, "respond", "respond 200 \"pong\"");
     route->action = ROUTE_RESPOND;
-    if (!token || read_status(reader, token, 200, 599, &route->status) < 0)
+    if (!token || read_status(reader, token, &route->status) < 0)
         return -1;
+    if (route->status < 200)
+        return conf_error(reader->load->diag, token->at, NULL,
+                          "a status from 200 to 599 stands here");
     token = reader_peek(reader);
     if (token) {
+        if (has_no_body(route->status))
+            return conf_error(reader->load->diag, token->at, NULL,
+                              "an answer with status %d has no text", (int)route->status);
         route->text = token->text;
         reader->next++;
     }
+    return 0;
+}
+
+/* Those of RFC 9110 section 15.4 that say where to go. */
+static bool is_redirect(int64_t status)
+{
+    return (status >= 301 && status <= 303) || status == 307 || status == 308;
+}
+
+static int read_url(struct reader *reader, struct route *route, const char *example)
+{
+    const struct conf_token *url = reader_value(reader, "redirect", example);
+    if (!url)
+        return -1;
+    if (url->text.len == 0)
+        return conf_error(reader->load->diag, url->at, example, "a URL is not empty");
+    for (size_t i = 0; i < url->text.len; i++)
+        if (url->text.ptr[i] <= ' ' || url->text.ptr[i] > '~')
+            return conf_error(reader->load->diag, url->at, example,
+                              "a URL holds no space and no control or 8-bit bytes");
+    route->text = url->text;
     return 0;
 }
 
@@ -160,17 +187,12 @@ static int read_redirect(struct reader *reader, struct route *route)
     if (token->text.len == 0 || token->text.ptr[0] < '0' || token->text.ptr[0] > '9')
         return conf_error(reader->load->diag, token->at, example,
                           "redirect takes https, or a status and a URL");
-    if (read_status(reader, token, 301, 308, &route->status) < 0)
+    if (read_status(reader, token, &route->status) < 0)
         return -1;
-    const struct conf_token *url = reader_value(reader, "redirect", example);
-    if (!url)
-        return -1;
-    for (size_t i = 0; i < url->text.len; i++)
-        if (url->text.ptr[i] <= ' ' || url->text.ptr[i] > '~')
-            return conf_error(reader->load->diag, url->at, example,
-                              "a URL holds no space and no control or 8-bit bytes");
-    route->text = url->text;
-    return 0;
+    if (!is_redirect(route->status))
+        return conf_error(reader->load->diag, token->at, example,
+                          "a redirect is 301, 302, 303, 307 or 308");
+    return read_url(reader, route, example);
 }
 
 struct word_row {
@@ -373,8 +395,9 @@ static bool word_covers(unsigned word, const struct route *earlier, const struct
     case ROUTE_METHOD:
         return slice_equal(earlier->method, later->method);
     case ROUTE_HOST:
-        if (earlier->is_host_below == later->is_host_below)
-            return slice_equal_nocase(earlier->host, later->host);
+        if (earlier->is_host_below == later->is_host_below &&
+            slice_equal_nocase(earlier->host, later->host))
+            return true;
         return earlier->is_host_below && host_matches(earlier, later->host);
     case ROUTE_PATH:
         if (earlier->is_path_exact)
