@@ -1,5 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-int main(void)
+
+/*
+ * The tables: which modules there are, lower floors first, and which commands. Nothing else knows all of
+ * them by name.
+ */
+
+#include "admin/admin.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/remote.h"
+#include "core/process.h"
+#include "core/settings.h"
+#include "edge/edge.h"
+#include "health/health.h"
+#include "pool/pool.h"
+#include "super/super.h"
+#include <string.h>
+
+int main(int argc, char **argv)
 {
-    return 0;
+    static const struct module *const modules[] = {
+        &settings_module, &pool_module, &health_module, &edge_module, &admin_module,
+    };
+    static const struct command *const commands[] = {
+        &command_run,  &command_check, &command_status,  &command_facts, &command_reload,
+        &command_stop, &command_help,  &command_version, NULL,
+    };
+    static const struct module_table table = {.items = modules, .n_items = ARRAY_LEN(modules)};
+    const struct command_env env = {.table = &table, .commands = commands, .supervise = super_main};
+    if (argc == 3 && strcmp(argv[1], "--process") == 0)
+        return process_main(&table, argc, argv);
+    return cli_main(&env, argc, argv);
 }

@@ -24,7 +24,7 @@ struct command_conf {
 
 struct command_env {
     const struct module_table *table;
-    const struct command *commands; /* ends with a NULL name */
+    const struct command *const *commands; /* ends with NULL */
     /* The supervisor: serves until it is stopped; returns the exit status. */
     int (*supervise)(const struct module_table *table, const struct command_conf *conf);
 };

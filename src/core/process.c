@@ -597,9 +597,8 @@ static void life_end(struct process_life *life)
     }
     bundle_close(&life->bundle);
     bundle_close(&life->coming_bundle);
-    process_loops_destroy(life);
-    board_close(&process->board);
-    mem_free(life->packet);
+    /* The loops, the logs and the board stay: a module may have left something armed, and the kernel
+     * takes it all in a moment. */
 }
 
 int process_main(const struct module_table *table, int argc, char **argv)

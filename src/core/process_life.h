@@ -8,6 +8,7 @@
  *     process.c          the life: init, prepare, commit, drain, stop
  *     process_loops.c    threads, and running something in each of them
  *     process_sockets.c  the listening sockets that the supervisor hands over
+ *     process_status.c   what `status` answers
  *     query.c            questions of admin to the others
  *     request.c          requests of admin to the supervisor
  *
@@ -141,7 +142,6 @@ int process_loops_create(struct process_life *life, int log_fd, int log_bell_fd,
                          enum log_level level, struct err *err);
 int process_loops_start(struct process_life *life, struct err *err);
 void process_loops_join(struct process_life *life);
-void process_loops_destroy(struct process_life *life);
 
 /* A link to the process `kind`, in place of a former one; fd is taken. */
 void queries_init(struct process_life *life);

@@ -70,14 +70,6 @@ void process_loops_join(struct process_life *life)
     life->has_threads = false;
 }
 
-void process_loops_destroy(struct process_life *life)
-{
-    for (uint32_t i = life->process.n_loops; i-- > 0;) {
-        loop_destroy(&life->process.loops[i]);
-        log_close(&life->process.logs[i]);
-    }
-}
-
 /* --- once in each loop -------------------------------------------------------------------------- */
 
 struct each;

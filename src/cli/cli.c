@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * From the command line to a command.
+ */
+
+#include "cli/cli.h"
+#include "base/mem.h"
+#include "base/slice.h"
+#include "config.h"
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TYPO_MAX = 2 };
+
+static const struct command *find(const struct command_env *env, const char *name)
+{
+    for (const struct command *const *command = env->commands; *command; command++) {
+        if (strcmp((*command)->name, name) == 0)
+            return *command;
+    }
+    return NULL;
+}
+
+static void print_usage(const struct command_env *env, FILE *out)
+{
+    fputs("usage: weir COMMAND ...\n\n", out);
+    for (const struct command *const *command = env->commands; *command; command++)
+        fprintf(out, "  weir %-44s %s\n", (*command)->usage, (*command)->doc);
+}
+
+/* The command whose name is a slip away, or NULL. */
+static const char *nearest(const struct command_env *env, const char *name)
+{
+    const char *best = NULL;
+    unsigned best_distance = TYPO_MAX + 1;
+    for (const struct command *const *command = env->commands; *command; command++) {
+        unsigned distance = slice_distance(slice_from(name), slice_from((*command)->name));
+        if (distance < best_distance) {
+            best = (*command)->name;
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+static int unknown(const struct command_env *env, const char *name)
+{
+    const char *meant = nearest(env, name);
+    fprintf(stderr, "weir: there is no command \"%s\"", name);
+    if (meant)
+        fprintf(stderr, "; did you mean \"%s\"?\n", meant);
+    else
+        fputs("; `weir help` lists them\n", stderr);
+    return EXIT_USAGE;
+}
+
+int cli_main(const struct command_env *env, int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(env, stderr);
+        return EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    const struct command *command = find(env, name);
+    return command ? command->run(env, argc - 1, argv + 1) : unknown(env, name);
+}
+
+static int run_help(const struct command_env *env, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    print_usage(env, stdout);
+    return EXIT_SUCCESS;
+}
+
+static int run_version(const struct command_env *env, int argc, char **argv)
+{
+    (void)env;
+    (void)argc;
+    (void)argv;
+    puts("weir " WEIR_VERSION);
+    return EXIT_SUCCESS;
+}
+
+const struct command command_help = {
+    .name = "help",
+    .usage = "help",
+    .doc = "lists the commands",
+    .run = run_help,
+};
+
+const struct command command_version = {
+    .name = "version",
+    .usage = "version",
+    .doc = "says which weir this is",
+    .run = run_version,
+};
+
+/* --- arguments ------------------------------------------------------------------------------------ */
+
+static int wrong(const struct command_env *env, const char *command_name, const char *what,
+                 const char *which)
+{
+    const struct command *command = find(env, command_name);
+    fprintf(stderr, "weir %s: %s%s\n", command_name, what, which);
+    if (command)
+        fprintf(stderr, "usage: weir %s\n", command->usage);
+    return EXIT_USAGE;
+}
+
+/* Matches "--name" or "--name=VALUE"; *ret_value is the part behind '=', or NULL. */
+static const struct cli_option *match(const struct cli_option *options, const char *argument,
+                                      const char **ret_value)
+{
+    for (; options->name; options++) {
+        size_t len = strlen(options->name);
+        if (strncmp(argument, options->name, len) != 0 ||
+            (argument[len] != 0 && argument[len] != '='))
+            continue;
+        *ret_value = argument[len] == '=' ? argument + len + 1 : NULL;
+        return options;
+    }
+    return NULL;
+}
+
+int cli_arguments(const struct command_env *env, int argc, char **argv,
+                  const struct cli_option *options, const char **ret_values, int n_values)
+{
+    int n = 0;
+    bool has_options = true;
+    for (int i = 1; i < argc; i++) {
+        const char *value = NULL;
+        if (has_options && strcmp(argv[i], "--") == 0) {
+            has_options = false;
+            continue;
+        }
+        if (!has_options || argv[i][0] != '-') {
+            if (n == n_values)
+                return wrong(env, argv[0], "one too many: ", argv[i]);
+            ret_values[n++] = argv[i];
+            continue;
+        }
+        const struct cli_option *option = match(options, argv[i], &value);
+        if (!option)
+            return wrong(env, argv[0], "there is no option ", argv[i]);
+        if (!option->text && value)
+            return wrong(env, argv[0], "this option takes no value: ", argv[i]);
+        if (!option->text) {
+            *option->flag = true;
+            continue;
+        }
+        if (!value && i + 1 == argc)
+            return wrong(env, argv[0], "this option wants a value: ", argv[i]);
+        *option->text = value ? value : argv[++i];
+    }
+    return n == n_values ? 0 : wrong(env, argv[0], "something is missing", "");
+}
+
+char *cli_state_dir(const char *option)
+{
+    const char *path = option ? option : getenv("WEIR_STATE");
+    char here[PATH_MAX], absolute[2 * PATH_MAX];
+    if (!path || !path[0])
+        return NULL;
+    if (path[0] == '/' || !getcwd(here, sizeof(here)))
+        return mem_strdup(path);
+    snprintf(absolute, sizeof(absolute), "%s/%s", here, path);
+    return mem_strdup(absolute);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A configuration as the supervisor holds it: read once through a recorder, so that each process gets
+ * exactly the bytes that were checked here.
+ */
+
+#include "base/mem.h"
+#include "core/disk.h"
+#include "core/inspect.h"
+#include "super/internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { HOST_FILE_MAX = 1 << 20 };
+
+int config_load(struct super *super, struct super_config **ret_config)
+{
+    struct super_config *config = MEM_NEW(struct super_config);
+    struct conf_host disk = disk_host();
+    struct conf_recorder recorder = {.inner = &disk, .bundle = &config->recording};
+    conf_bundle_init(&config->recording);
+    struct conf_host host = conf_recorder_host(&recorder);
+    config->generation = ++super->last_generation;
+    const struct snapshot_options options = {
+        .path = super->conf->path,
+        .host = &host,
+        .node = super->conf->node,
+        .state_dir = super->conf->state_dir,
+        .generation = config->generation,
+        .n_loops = 1,
+    };
+    int result = snapshot_load(super->table, &options, &config->snap, &config->diag);
+    if (result == 0 && inspect_files(config->snap, NULL, NULL, config->diag) < 0)
+        result = -1;
+    if (result == 0 && inspect_sockets(config->snap, INSPECT_SILENT, config->diag) < 0)
+        result = -1;
+    *ret_config = config;
+    return result;
+}
+
+void config_destroy(struct super_config **config)
+{
+    struct super_config *old = *config;
+    *config = NULL;
+    if (!old)
+        return;
+    snapshot_unref(&old->snap);
+    conf_bundle_deinit(&old->recording);
+    mem_free(old->bindings);
+    mem_free(old);
+}
+
+/* --- bundles ------------------------------------------------------------------------------------ */
+
+static int add_text(struct conf_bundle *bundle, const char *name, const char *value,
+                    struct err *err)
+{
+    return conf_bundle_add(bundle, CONF_BUNDLE_BLOB, slice_from(name), slice_from(value), err);
+}
+
+/* A file of the host that may be missing: then so is the blob. */
+static int add_host_file(struct conf_bundle *bundle, const char *name, const char *path,
+                         struct err *err)
+{
+    struct arena arena;
+    struct slice bytes;
+    arena_init(&arena);
+    int result = 0;
+    if (disk_read(slice_from(path), HOST_FILE_MAX, &arena, &bytes, NULL, NULL) == 0)
+        result = conf_bundle_add(bundle, CONF_BUNDLE_BLOB, slice_from(name), bytes, err);
+    arena_deinit(&arena);
+    return result;
+}
+
+/* Does any module of the kind resolve names? It may make UDP sockets for nothing else. */
+static bool resolves_names(const struct module_table *table, const char *kind)
+{
+    for (size_t i = 0; i < table->n_items; i++) {
+        const struct module *module = table->items[i];
+        if (module_lives_in(module, kind) && (module->sandbox.allow & SANDBOX_DATAGRAM))
+            return true;
+    }
+    return false;
+}
+
+/* The files that this kind wants, as they are now; they could be read a moment ago. */
+static int add_files(const struct super_config *config, const char *kind,
+                     struct conf_bundle *bundle, struct err *err)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct conf_diag *diag = ARENA_NEW(&arena, struct conf_diag);
+    conf_diag_init(diag, &arena, config->snap->files);
+    int result = inspect_files(config->snap, kind, bundle, diag);
+    if (result < 0)
+        err_set(err, "%s", diag->n_items ? diag->items[0].text : "a file cannot be read any more");
+    arena_deinit(&arena);
+    return result;
+}
+
+static int fill_bundle(struct super *super, const struct super_config *config, const char *kind,
+                       struct conf_bundle *bundle, struct err *err)
+{
+    if (conf_bundle_join(bundle, &config->recording, err) < 0 ||
+        add_text(bundle, "weir.file", super->conf->path, err) < 0 ||
+        add_text(bundle, "weir.node", config->snap->node, err) < 0 ||
+        add_text(bundle, "weir.state", super->state_dir, err) < 0)
+        return -1;
+    if (resolves_names(super->table, kind) &&
+        (add_host_file(bundle, "hosts", "/etc/hosts", err) < 0 ||
+         add_host_file(bundle, "resolv.conf", "/etc/resolv.conf", err) < 0))
+        return -1;
+    return add_files(config, kind, bundle, err);
+}
+
+static int write_all(int fd, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t n = write(fd, bytes.ptr, bytes.len);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        if (n > 0)
+            bytes = slice_skip(bytes, (size_t)n);
+    }
+    return 0;
+}
+
+static int seal(struct slice bytes, int *ret_fd, struct err *err)
+{
+    int fd = memfd_create("weir-bundle", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return err_set_errno(err, errno, "cannot make the memory of a bundle");
+    if (write_all(fd, bytes) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+        err_set_errno(err, errno, "cannot seal a bundle");
+        close(fd);
+        return -1;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int config_bundle(struct super *super, const struct super_config *config, const char *kind,
+                  int *ret_fd, size_t *ret_len, struct err *err)
+{
+    struct conf_bundle bundle;
+    conf_bundle_init(&bundle);
+    int result = fill_bundle(super, config, kind, &bundle, err);
+    if (result == 0) {
+        struct text bytes = TEXT_NONE;
+        conf_bundle_encode(&bundle, &bytes);
+        result = seal(text_slice(&bytes), ret_fd, err);
+        *ret_len = bytes.len;
+        explicit_bzero(bytes.ptr, bytes.len); /* there may be keys in it */
+        text_deinit(&bytes);
+    }
+    conf_bundle_deinit(&bundle);
+    return result;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPER_INTERNAL_H
+#define SUPER_INTERNAL_H
+
+/*
+ * The supervisor's own context, shared by the files of this folder:
+ *
+ *     super.c      start, signals, stop
+ *     config.c     a configuration: snapshot, recording, sealed bundles
+ *     sockets.c    listening sockets, kept from one configuration to the next
+ *     holder.c     who else holds an address
+ *     state_dir.c  the state directory and its lock
+ *     child.c      a process: start, messages, death, restart
+ *     watch.c      the watchdog
+ *     reload.c     a new configuration, in two phases
+ *     notify.c     the service manager
+ */
+
+#include "base/list.h"
+#include "conf/bundle.h"
+#include "core/board.h"
+#include "core/command.h"
+#include "core/control.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/module.h"
+#include "core/sandbox.h"
+#include "core/settings.h"
+#include <sys/types.h>
+
+enum {
+    NS_PER_MS = 1000000,
+    SUPERVISOR_SEGMENT = 0,     /* the first name that module_processes() gives */
+    SEND_WAIT_MS = 1000,        /* a process that reads nothing for so long is beyond help */
+    BACKOFF_FIRST_MS = 100,     /* the first restart is at once, the second after so long, ... */
+    BACKOFF_MAX_MS = 10000,     /* ... doubling up to this */
+    HEALTHY_MS = 60000,         /* who lived so long begins anew */
+    CRASH_LOOP = 5,             /* deaths in a row that make the fact `failed` */
+    CRASH_LOOP_OVER_MS = 10000, /* served so long: `up` again */
+    STOP_WAIT_MS = 2000,        /* from `stop` to SIGKILL */
+    REQUESTERS_MAX = 64,
+};
+
+/* --- listening sockets -------------------------------------------------------------------------- */
+
+/* One address that is bound: a descriptor, or one a loop. */
+struct bound {
+    struct list node;
+    struct addr addr;
+    int type;
+    uint64_t number; /* of the first descriptor; the others follow */
+    uint32_t n_fds;
+    int *fds;
+    dev_t device; /* of a unix socket's file, so that only our own is removed */
+    ino_t inode;
+};
+
+/* What a configuration calls it. */
+struct binding {
+    char name[CONTROL_NAME_MAX];
+    const char *kind; /* of the process that serves it */
+    struct bound *bound;
+    bool is_per_loop;
+};
+
+/* --- configurations ----------------------------------------------------------------------------- */
+
+struct super_config {
+    struct snapshot *snap;
+    struct conf_diag *diag;
+    struct conf_bundle recording;
+    struct binding *bindings;
+    size_t n_bindings;
+    uint64_t generation;
+};
+
+/* --- processes ---------------------------------------------------------------------------------- */
+
+enum child_state {
+    CHILD_OFF,      /* not needed, or ended for good */
+    CHILD_WAITING,  /* dead; its timer starts it again */
+    CHILD_STARTING, /* runs, has committed nothing yet */
+    CHILD_SERVING,
+    CHILD_DRAINING, /* told to drain; goes on until told to stop */
+    CHILD_STOPPING, /* told to stop */
+};
+
+struct super;
+
+struct child {
+    struct super *super;
+    const char *kind;
+    size_t segment; /* on the board */
+    enum child_state state;
+    pid_t pid; /* 0: does not run */
+    uint32_t n_loops;
+    int log_fd; /* memory of its log rings, kept for all its lives */
+    struct loop_io control;
+
+    /* generations: 0 none */
+    uint64_t asked;     /* was told to prepare it, has not answered */
+    uint64_t prepared;  /* ready for it */
+    uint64_t committed; /* in force */
+
+    uint64_t *sent; /* numbers of the sockets that this life has got */
+    size_t n_sent, cap_sent;
+
+    uint64_t started_ns, served_ns; /* of this life; served_ns 0: not yet */
+    uint32_t n_restarts;            /* since the supervisor's start */
+    uint32_t n_quick;               /* deaths in a row without HEALTHY_MS between them */
+    bool is_drained;
+    bool is_fact_failed; /* shown as failed, though it may serve for the moment */
+    char why_killed[FACT_REASON_MAX];
+    struct loop_timer timer; /* WAITING: the restart; STARTING: the limit; STOPPING: the kill */
+};
+
+/* --- the whole ---------------------------------------------------------------------------------- */
+
+enum super_state { SUPER_STARTING, SUPER_SERVING, SUPER_RELOADING, SUPER_STOPPING };
+
+/* Who waits for the end of a reload: admin, by the number of its request. */
+struct requester {
+    pid_t pid; /* of the admin who asked; another life does not know the number */
+    uint64_t id;
+};
+
+struct super {
+    const struct module_table *table;
+    const struct command_conf *conf;
+    char *state_dir; /* absolute */
+    int lock_fd;
+    struct sandbox_user user;
+    uint32_t n_cores;
+    struct loop *loop;
+    enum super_state state;
+    int exit_status;
+
+    struct board_fds board_fds;
+    struct board *board;
+    struct log_drain *drain;
+    struct log *log;
+    int log_fd;
+
+    struct super_config *config; /* in force */
+    struct super_config *coming; /* being prepared by the processes */
+    uint64_t last_generation;
+    struct list bounds;
+    uint64_t last_number;
+
+    struct child children[BOARD_SEGMENTS_MAX];
+    size_t n_children;
+    char *packet; /* CONTROL_BYTES_MAX */
+
+    int signal_fd;
+    struct loop_io signals;
+    struct loop_timer watch;
+    uint64_t watched_ns;
+    struct loop_timer reload_limit, drain_limit, notify_timer;
+    struct requester requesters[REQUESTERS_MAX]; /* of the reload under way */
+    size_t n_requesters;
+    struct requester later[REQUESTERS_MAX]; /* of the one after it */
+    size_t n_later;
+    bool is_reload_due; /* another one was asked for meanwhile */
+    bool is_drained;    /* stop: the drain is over */
+};
+
+static inline const struct settings *super_settings(const struct super *super)
+{
+    return settings_of(super->config->snap);
+}
+
+/* --- config.c --- */
+
+/* Reads, fills, checks: what `weir check` does. 0, or -1 with the mistakes in (*ret_config)->diag;
+ * *ret_config is set in both cases. */
+int config_load(struct super *super, struct super_config **ret_config);
+void config_destroy(struct super_config **config);
+/* The sealed bundle of a kind of process: a descriptor and its length. 0, or -1 with err. */
+int config_bundle(struct super *super, const struct super_config *config, const char *kind,
+                  int *ret_fd, size_t *ret_len, struct err *err);
+
+/* --- sockets.c --- */
+
+/* Binds what the configuration wants and nobody has bound yet. 0, or -1 after it has told config->diag;
+ * what was new is closed again. */
+int sockets_bind(struct super *super, struct super_config *config);
+/* Closes what no configuration names any more; unix sockets' files are removed. */
+void sockets_sweep(struct super *super);
+void sockets_deinit(struct super *super);
+/* "listen:shop 0.0.0.0:443, ..." */
+void sockets_describe(const struct super_config *config, struct text *out);
+
+/* --- holder.c --- */
+
+/* Who listens on the address, as "nginx (pid 123)"; "" where that cannot be found. Returns text. */
+const char *holder_find(const struct addr *addr, int type, char *text, size_t cap);
+
+/* --- state_dir.c --- */
+
+/* Makes the directory, gives it to the user, locks it. *ret_path is absolute, for mem_free(). 0 or -1. */
+int state_dir_open(const char *path, const struct sandbox_user *user, char **ret_path,
+                   int *ret_lock_fd, struct err *err);
+
+/* --- child.c --- */
+
+void child_init(struct super *super, struct child *child, const char *kind, size_t segment);
+/* Starts the process with this configuration. Failing is a death like any other. */
+void child_start(struct child *child, struct super_config *config);
+void child_prepare(struct child *child, struct super_config *config);
+void child_commit(struct child *child);
+/* Tells it to forget what it prepares; one that is new for that configuration ends. */
+void child_abort(struct child *child);
+void child_drain(struct child *child, int64_t wait_ms);
+void child_stop(struct child *child, int64_t wait_ms);
+/* SIGKILL; the reason is what log and fact say. */
+void child_kill(struct child *child, const char *why);
+void child_on_death(struct child *child, int status);
+void child_fact(struct child *child, enum fact_state state, const char *reason);
+static inline bool child_runs(const struct child *child)
+{
+    return child->pid > 0;
+}
+
+/* --- watch.c --- */
+
+void watch_start(struct super *super);
+
+/* --- reload.c --- */
+
+/* who NULL: a signal. */
+void reload_request(struct super *super, const struct requester *who);
+void reload_on_ready(struct super *super, struct child *child);
+void reload_on_refused(struct super *super, struct child *child, struct slice why);
+/* The child died while it was preparing. */
+void reload_on_death(struct super *super, struct child *child, const char *how);
+
+/* --- super.c --- */
+
+struct child *super_child(struct super *super, const char *kind);
+void super_answer(struct super *super, const struct requester *who, bool is_ok, struct slice text);
+/* A process has become ready, refused, drained or ended: looks what is next at a start or a stop. */
+void super_on_progress(struct super *super);
+/* The start has failed; everything ends with EXIT_FAILURE. */
+void super_fail(struct super *super, const char *why);
+void super_stop(struct super *super, bool is_now, const char *why);
+uint64_t super_now(const struct super *super);
+
+/* --- notify.c --- */
+
+void notify_start(struct super *super);
+void notify_ready(struct super *super);
+void notify_reloading(void);
+void notify_stopping(void);
+
+#endif

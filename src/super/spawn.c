@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * How a process comes to be: fork, and the same binary executed anew with its end of the control socket
+ * as descriptor 3 and nothing else of ours. Between fork and exec only what POSIX allows after a fork of
+ * a process with threads (the log's drainer is one).
+ */
+
+#include "super/spawn.h"
+#include "core/control.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+enum { ENV_MAX = 16 };
+
+/* A process gets the variables that its configuration names in its bundle; these are for the runtime
+ * libraries of the sanitizers and of the C library. */
+static size_t choose_env(const char *ret_env[ENV_MAX + 1])
+{
+    static const char *const prefixes[] = {"ASAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS=",
+                                           "LSAN_OPTIONS=", "MALLOC_",        "GLIBC_TUNABLES="};
+    size_t n = 0;
+    for (char **entry = environ; *entry && n < ENV_MAX; entry++) {
+        for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+            if (strncmp(*entry, prefixes[i], strlen(prefixes[i])) == 0) {
+                ret_env[n++] = *entry;
+                break;
+            }
+        }
+    }
+    ret_env[n] = NULL;
+    return n;
+}
+
+/* The terminal's keys reach the whole process group: the supervisor alone acts on them. */
+static void ignore_signals(void)
+{
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    sigset_t none;
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        signal(ignored[i], SIG_IGN);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void become(int control_fd, pid_t supervisor, char *const *argv, char *const *env)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != supervisor)
+        _exit(EXIT_FAILURE); /* it died before the line above */
+    ignore_signals();
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(null_fd, STDOUT_FILENO) < 0)
+        _exit(EXIT_FAILURE);
+    /* dup2() onto itself would leave close-on-exec set. */
+    if (control_fd == CONTROL_FD)
+        fcntl(control_fd, F_SETFD, 0);
+    else if (dup2(control_fd, CONTROL_FD) < 0)
+        _exit(EXIT_FAILURE);
+    close_range(CONTROL_FD + 1, ~0u, 0);
+    execve("/proc/self/exe", argv, env);
+    _exit(EXIT_FAILURE);
+}
+
+int spawn_process(const char *kind, int control_fd, pid_t *ret_pid, struct err *err)
+{
+    char title[64], word[] = "--process", kind_copy[32];
+    char *const argv[] = {title, word, kind_copy, NULL};
+    const char *env[ENV_MAX + 1];
+    union {
+        const char **from;
+        char *const *to;
+    } env_cast = {.from = env}; /* execve() takes what it does not change without const */
+    snprintf(title, sizeof(title), "weir: %s", kind);
+    snprintf(kind_copy, sizeof(kind_copy), "%s", kind);
+    choose_env(env);
+    pid_t supervisor = getpid();
+    pid_t pid = fork();
+    if (pid < 0)
+        return err_set_errno(err, errno, "cannot start a process");
+    if (pid == 0)
+        become(control_fd, supervisor, argv, env_cast.to);
+    *ret_pid = pid;
+    return 0;
+}

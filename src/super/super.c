@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The supervisor's start, its signals, its stop.
+ */
+
+#include "super/super.h"
+#include "base/mem.h"
+#include "super/internal.h"
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { LOG_FLUSH_MS = 1000 };
+
+uint64_t super_now(const struct super *super)
+{
+    return loop_now_ns(super->loop);
+}
+
+struct child *super_child(struct super *super, const char *kind)
+{
+    for (size_t i = 0; i < super->n_children; i++) {
+        if (strcmp(super->children[i].kind, kind) == 0)
+            return &super->children[i];
+    }
+    return NULL;
+}
+
+void super_answer(struct super *super, const struct requester *who, bool is_ok, struct slice text)
+{
+    struct control_message message;
+    control_init(&message, CONTROL_ANSWER);
+    message.id = who->id;
+    message.is_ok = is_ok;
+    message.text = text;
+    for (size_t i = 0; i < super->n_children; i++) {
+        const struct child *child = &super->children[i];
+        if (child->pid == who->pid && loop_io_is_armed(&child->control))
+            control_send_wait(child->control.fd, &message, SEND_WAIT_MS, NULL);
+    }
+}
+
+/* --- progress of a start and a stop --------------------------------------------------------------- */
+
+static void say_what_serves(struct super *super)
+{
+    struct text where = TEXT_NONE;
+    sockets_describe(super->config, &where);
+    log_write(super->log, LOG_LEVEL_INFO, "weir serves%s%s: %s; state in %s",
+              super->config->snap->node[0] ? " as node " : "", super->config->snap->node,
+              where.len ? text_cstr(&where) : "no address", super->state_dir);
+    text_deinit(&where);
+}
+
+/* All processes have prepared what they start with: they serve together. */
+static void on_start_progress(struct super *super)
+{
+    for (size_t i = 0; i < super->n_children; i++) {
+        const struct child *child = &super->children[i];
+        if (snapshot_needs(super->config->snap, child->kind) && child->prepared == 0)
+            return;
+    }
+    super->state = SUPER_SERVING;
+    for (size_t i = 0; i < super->n_children; i++) {
+        if (super->children[i].prepared != 0)
+            child_commit(&super->children[i]);
+    }
+    say_what_serves(super);
+    notify_ready(super);
+    if (super->is_reload_due) {
+        super->is_reload_due = false;
+        reload_request(super, NULL);
+    }
+}
+
+static void stop_all(struct super *super)
+{
+    super->is_drained = true;
+    loop_timer_clear(super->loop, &super->drain_limit);
+    for (size_t i = 0; i < super->n_children; i++) {
+        if (super->children[i].state != CHILD_STOPPING)
+            child_stop(&super->children[i], STOP_WAIT_MS);
+    }
+}
+
+/* Nobody stops before all have drained: the last requests still want to know which members are up. */
+static void on_stop_progress(struct super *super)
+{
+    bool is_drained = true, runs = false;
+    for (size_t i = 0; i < super->n_children; i++) {
+        const struct child *child = &super->children[i];
+        runs = runs || child_runs(child);
+        if (child_runs(child) && child->state == CHILD_DRAINING && !child->is_drained)
+            is_drained = false;
+    }
+    if (is_drained && !super->is_drained)
+        stop_all(super);
+    if (!runs)
+        loop_stop(super->loop);
+}
+
+/* A reload may give up a process that is new, or drain one that is not needed any more. */
+static void stop_drained(struct super *super)
+{
+    for (size_t i = 0; i < super->n_children; i++) {
+        struct child *child = &super->children[i];
+        if (child->state == CHILD_DRAINING && child->is_drained)
+            child_stop(child, STOP_WAIT_MS);
+    }
+}
+
+void super_on_progress(struct super *super)
+{
+    switch (super->state) {
+    case SUPER_STARTING:
+        on_start_progress(super);
+        break;
+    case SUPER_STOPPING:
+        on_stop_progress(super);
+        break;
+    case SUPER_SERVING:
+    case SUPER_RELOADING:
+        stop_drained(super);
+        break;
+    }
+}
+
+static void on_drain_limit(struct loop *loop, struct loop_timer *timer)
+{
+    (void)loop;
+    stop_all(CONTAINER_OF(timer, struct super, drain_limit));
+}
+
+static void drop_coming(struct super *super)
+{
+    struct super_config *coming = super->coming;
+    super->coming = NULL;
+    config_destroy(&coming);
+}
+
+void super_stop(struct super *super, bool is_now, const char *why)
+{
+    bool is_second = super->state == SUPER_STOPPING;
+    if (is_second && super->is_drained)
+        return;
+    log_write(super->log, LOG_LEVEL_INFO, "%s: %s", why,
+              is_second || is_now ? "stopping at once" : "draining, then stopping");
+    if (!is_second)
+        notify_stopping();
+    super->state = SUPER_STOPPING;
+    drop_coming(super);
+    if (is_second || is_now) {
+        stop_all(super);
+        super_on_progress(super);
+        return;
+    }
+    int64_t wait_ms = super_settings(super)->stop_timeout_ms;
+    loop_timer_set(super->loop, &super->drain_limit,
+                   loop_clock_ns() + (uint64_t)wait_ms * NS_PER_MS);
+    for (size_t i = 0; i < super->n_children; i++) {
+        if (super->children[i].state != CHILD_DRAINING)
+            child_drain(&super->children[i], wait_ms);
+    }
+    super_on_progress(super);
+}
+
+void super_fail(struct super *super, const char *why)
+{
+    super->exit_status = EXIT_FAILURE;
+    if (super->state != SUPER_STOPPING)
+        super_stop(super, true, why);
+}
+
+/* --- signals ------------------------------------------------------------------------------------- */
+
+static void on_child_signal(struct super *super)
+{
+    for (size_t i = 0; i < super->n_children; i++) {
+        struct child *child = &super->children[i];
+        int status;
+        /* By number, so that nobody else's child is taken; again, for one that was started just now. */
+        while (child_runs(child) && waitpid(child->pid, &status, WNOHANG) == child->pid)
+            child_on_death(child, status);
+    }
+}
+
+static void on_signal(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+    struct super *super = CONTAINER_OF(io, struct super, signals);
+    struct signalfd_siginfo info;
+    (void)loop;
+    (void)events;
+    while (read(io->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        switch (info.ssi_signo) {
+        case SIGCHLD:
+            on_child_signal(super);
+            break;
+        case SIGHUP:
+            reload_request(super, NULL);
+            break;
+        case SIGINT:
+            super_stop(super, false, "SIGINT");
+            break;
+        default:
+            super_stop(super, false, "SIGTERM");
+            break;
+        }
+    }
+}
+
+/* Blocked before the first thread is started, so that it is blocked in all of them. */
+static int open_signals(struct super *super, struct err *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    super->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (super->signal_fd < 0)
+        return err_set_errno(err, errno, "cannot wait for signals");
+    return loop_io_add_read(super->loop, &super->signals, super->signal_fd, on_signal, err);
+}
+
+/* --- the start ------------------------------------------------------------------------------------ */
+
+static uint32_t count_cores(void)
+{
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof(cores), &cores) < 0)
+        return 1;
+    int n = CPU_COUNT(&cores);
+    return n > 0 ? (uint32_t)n : 1;
+}
+
+static int make_board(struct super *super, const char *const *names, size_t n, struct err *err)
+{
+    if (board_make(names, n, &super->board_fds, err) < 0)
+        return -1;
+    /* The descriptors stay open: every life of every process gets them. */
+    if (board_open(&super->board_fds, SUPERVISOR_SEGMENT, &super->board, err) < 0)
+        return -1;
+    loop_set_heartbeat(super->loop, board_heartbeat(super->board, 0));
+    return 0;
+}
+
+static int make_log(struct super *super, struct err *err)
+{
+    const struct settings *settings = super_settings(super);
+    if (log_drain_start(STDERR_FILENO, (enum log_format)settings->log.format, &super->drain, err) <
+            0 ||
+        log_memory_make(&super->log_fd, err) < 0 ||
+        log_drain_add(super->drain, "weir", super->log_fd, err) < 0)
+        return -1;
+    return log_open(super->log_fd, log_drain_bell(super->drain), 0,
+                    (enum log_level)settings->log.level, &super->log, err);
+}
+
+static int make_children(struct super *super, struct err *err)
+{
+    const char *names[BOARD_SEGMENTS_MAX];
+    size_t n_names = module_processes(super->table, names, BOARD_SEGMENTS_MAX);
+    if (make_board(super, names, n_names, err) < 0)
+        return -1;
+    for (size_t i = SUPERVISOR_SEGMENT + 1; i < n_names; i++) {
+        struct child *child = &super->children[super->n_children++];
+        child_init(super, child, names[i], i);
+        child->n_loops = settings_loops(super->config->snap, names[i], super->n_cores);
+        if (log_memory_make(&child->log_fd, err) < 0 ||
+            log_drain_add(super->drain, child->kind, child->log_fd, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int find_user(struct super *super, struct err *err)
+{
+    struct slice name = super_settings(super)->user;
+    if (geteuid() != 0) {
+        super->user = (struct sandbox_user){.uid = geteuid(), .gid = getegid()};
+        return 0;
+    }
+    char text[64];
+    slice_copy(name, text, sizeof(text));
+    return sandbox_user_find(text, &super->user, err);
+}
+
+static int make_all(struct super *super, struct err *err)
+{
+    const struct snapshot *snap = super->config->snap;
+    if (find_user(super, err) < 0)
+        return -1;
+    if (state_dir_open(snap->state_dir, &super->user, &super->state_dir, &super->lock_fd, err) < 0)
+        return -1;
+    if (loop_create(0, &super->loop, err) < 0 || open_signals(super, err) < 0 ||
+        make_log(super, err) < 0)
+        return -1;
+    return make_children(super, err);
+}
+
+static void print_diag(const struct conf_diag *diag)
+{
+    struct text text = TEXT_NONE;
+    conf_diag_print(diag, &text);
+    fputs(text_cstr(&text), stderr);
+    text_deinit(&text);
+}
+
+static void start_children(struct super *super)
+{
+    for (size_t i = 0; i < super->n_children; i++) {
+        if (snapshot_needs(super->config->snap, super->children[i].kind))
+            child_start(&super->children[i], super->config);
+    }
+    super_on_progress(super);
+}
+
+/* Everything up to the first process. Returns 0, or -1 after it has told standard error. */
+static int prepare(struct super *super)
+{
+    struct err err = ERR_NONE;
+    int result = config_load(super, &super->config);
+    if (result < 0 || super->config->diag->n_items > 0)
+        print_diag(super->config->diag);
+    if (result < 0)
+        return -1;
+    if (make_all(super, &err) < 0) {
+        fprintf(stderr, "weir: %s\n", err.text);
+        return -1;
+    }
+    if (sockets_bind(super, super->config) < 0) {
+        print_diag(super->config->diag);
+        return -1;
+    }
+    return 0;
+}
+
+/* --- the end -------------------------------------------------------------------------------------- */
+
+static void deinit_loop(struct super *super)
+{
+    if (!super->loop)
+        return;
+    loop_timer_clear(super->loop, &super->watch);
+    loop_timer_clear(super->loop, &super->reload_limit);
+    loop_timer_clear(super->loop, &super->drain_limit);
+    loop_timer_clear(super->loop, &super->notify_timer);
+    if (loop_io_is_armed(&super->signals))
+        loop_io_remove(super->loop, &super->signals, false);
+    loop_destroy(&super->loop);
+}
+
+static void super_destroy(struct super *super)
+{
+    sockets_deinit(super);
+    for (size_t i = 0; i < super->n_children; i++) {
+        if (super->children[i].log_fd >= 0)
+            close(super->children[i].log_fd);
+        mem_free(super->children[i].sent);
+    }
+    log_close(&super->log);
+    if (super->drain)
+        log_drain_stop(&super->drain, LOG_FLUSH_MS);
+    if (super->log_fd >= 0)
+        close(super->log_fd);
+    if (super->signal_fd >= 0)
+        close(super->signal_fd);
+    if (super->board) {
+        board_close(&super->board);
+        board_fds_close(&super->board_fds);
+    }
+    deinit_loop(super);
+    config_destroy(&super->config);
+    if (super->lock_fd >= 0)
+        close(
+            super
+                ->lock_fd); /* the lock goes, the file stays: removing it would race with a start */
+    mem_free(super->state_dir);
+    mem_free(super->packet);
+    mem_free(super);
+}
+
+static struct super *super_create(const struct module_table *table, const struct command_conf *conf)
+{
+    struct super *super = MEM_NEW(struct super);
+    super->table = table;
+    super->conf = conf;
+    super->n_cores = count_cores();
+    super->lock_fd = super->log_fd = super->signal_fd = -1;
+    super->packet = mem_alloc(CONTROL_BYTES_MAX);
+    super->exit_status = EXIT_SUCCESS;
+    list_init(&super->bounds);
+    loop_io_init(&super->signals);
+    loop_timer_init(&super->drain_limit, on_drain_limit);
+    /* Before they are set: clearing one that is in no heap does nothing. */
+    loop_timer_init(&super->watch, NULL);
+    loop_timer_init(&super->reload_limit, NULL);
+    loop_timer_init(&super->notify_timer, NULL);
+    return super;
+}
+
+int super_main(const struct module_table *table, const struct command_conf *conf)
+{
+    struct super *super = super_create(table, conf);
+    if (prepare(super) < 0) {
+        super_destroy(super);
+        return EXIT_FAILURE;
+    }
+    notify_start(super);
+    watch_start(super);
+    start_children(super);
+    loop_run(super->loop);
+    int status = super->exit_status;
+    log_write(super->log, LOG_LEVEL_INFO, "weir has stopped");
+    super_destroy(super);
+    return status;
+}
