@@ -5,11 +5,9 @@
 #include "cli/ask.h"
 
 #include "base/addr.h"
-#include "core/settings.h"
 #include "wire/h1.h"
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -18,14 +16,6 @@
 #define SOCKET_NAME "admin.sock"
 
 enum { READ_BYTES = 64 * 1024 };
-
-const char *ask_state_dir(const char *from_option)
-{
-    if (from_option)
-        return from_option;
-    const char *from_env = getenv("WEIR_STATE");
-    return from_env && *from_env ? from_env : SETTINGS_STATE_DEFAULT;
-}
 
 static int64_t now_ms(void)
 {

@@ -19,9 +19,6 @@ enum {
     ASK_ANSWER_MAX = 64 << 20, /* bytes */
 };
 
-/* The state directory that a command means: --state, else WEIR_STATE, else the default. */
-const char *ask_state_dir(const char *from_option);
-
 struct ask_answer {
     unsigned status;
     struct text body;

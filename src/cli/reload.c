@@ -33,10 +33,13 @@ static int tell(const struct command *command, const struct remote_options *opti
 
 static int run_reload(const struct command_env *env, int argc, char **argv)
 {
-    (void)env;
     struct remote_options options;
-    int usage = remote_options(&command_reload, argc, argv, 0, &options);
-    return usage != 0 ? usage : tell(&command_reload, &options, "/v1/reload");
+    int result = remote_options(env, argc, argv, 0, &options);
+    if (result != 0)
+        return result;
+    result = tell(&command_reload, &options, "/v1/reload");
+    remote_options_deinit(&options);
+    return result;
 }
 
 /* The supervisor ends last, within the file's stop-timeout; its socket goes with it. */
@@ -55,15 +58,15 @@ static int wait_until_gone(const char *state_dir)
 
 static int run_stop(const struct command_env *env, int argc, char **argv)
 {
-    (void)env;
     struct remote_options options;
-    int usage = remote_options(&command_stop, argc, argv, REMOTE_NOW | REMOTE_NO_WAIT, &options);
-    if (usage != 0)
-        return usage;
-    int status = tell(&command_stop, &options, options.is_now ? "/v1/stop?now" : "/v1/stop");
-    if (status != EXIT_SUCCESS || options.is_no_wait)
-        return status;
-    return wait_until_gone(options.state_dir);
+    int result = remote_options(env, argc, argv, REMOTE_NOW | REMOTE_NO_WAIT, &options);
+    if (result != 0)
+        return result;
+    result = tell(&command_stop, &options, options.is_now ? "/v1/stop?now" : "/v1/stop");
+    if (result == EXIT_SUCCESS && !options.is_no_wait)
+        result = wait_until_gone(options.state_dir);
+    remote_options_deinit(&options);
+    return result;
 }
 
 const struct command command_reload = {

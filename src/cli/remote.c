@@ -5,42 +5,39 @@
 #include "cli/remote.h"
 
 #include "base/mem.h"
-#include "cli/ask.h"
+#include "cli/cli.h"
+#include "core/settings.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-static int usage(const struct command *command, const char *what, const char *word)
-{
-    fprintf(stderr, "weir %s: %s \"%s\"\nusage: weir %s\n", command->name, what, word,
-            command->usage);
-    return EXIT_USAGE;
-}
-
-int remote_options(const struct command *command, int argc, char **argv, unsigned known,
+int remote_options(const struct command_env *env, int argc, char **argv, unsigned known,
                    struct remote_options *ret_options)
 {
     const char *state_dir = NULL;
     *ret_options = (struct remote_options){.state_dir = NULL};
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        if (strcmp(word, "--state") == 0 && i + 1 == argc)
-            return usage(command, "a directory must follow", word);
-        if (strcmp(word, "--state") == 0)
-            state_dir = argv[++i];
-        else if (strncmp(word, "--state=", strlen("--state=")) == 0)
-            state_dir = word + strlen("--state=");
-        else if ((known & REMOTE_JSON) && strcmp(word, "--json") == 0)
-            ret_options->is_json = true;
-        else if ((known & REMOTE_NOW) && strcmp(word, "--now") == 0)
-            ret_options->is_now = true;
-        else if ((known & REMOTE_NO_WAIT) && strcmp(word, "--no-wait") == 0)
-            ret_options->is_no_wait = true;
-        else
-            return usage(command, "unknown word", word);
+    const struct cli_option all[] = {{.name = "--json", .flag = &ret_options->is_json},
+                                     {.name = "--now", .flag = &ret_options->is_now},
+                                     {.name = "--no-wait", .flag = &ret_options->is_no_wait}};
+    struct cli_option options[ARRAY_LEN(all) + 2] = {{.name = "--state", .text = &state_dir}};
+    size_t n = 1;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        if (known & (1u << i))
+            options[n++] = all[i];
     }
-    ret_options->state_dir = ask_state_dir(state_dir);
+    int result = cli_arguments(env, argc, argv, options, NULL, 0);
+    if (result != 0)
+        return result;
+    ret_options->state_dir = cli_state_dir(state_dir);
+    if (!ret_options->state_dir)
+        ret_options->state_dir = mem_strdup(SETTINGS_STATE_DEFAULT);
     return 0;
+}
+
+void remote_options_deinit(struct remote_options *options)
+{
+    mem_free(options->state_dir);
+    options->state_dir = NULL;
 }
 
 const char *remote_text(const json_t *object, const char *key)

@@ -19,7 +19,7 @@ extern const struct command command_reload;
 extern const struct command command_stop;
 
 struct remote_options {
-    const char *state_dir;
+    char *state_dir; /* never NULL; remote_options_deinit() frees it */
     bool is_json;    /* --json */
     bool is_now;     /* --now */
     bool is_no_wait; /* --no-wait */
@@ -29,8 +29,9 @@ struct remote_options {
 enum { REMOTE_JSON = 1 << 0, REMOTE_NOW = 1 << 1, REMOTE_NO_WAIT = 1 << 2 };
 
 /* 0, or EXIT_USAGE after it has said what is wrong on standard error. */
-int remote_options(const struct command *command, int argc, char **argv, unsigned known,
+int remote_options(const struct command_env *env, int argc, char **argv, unsigned known,
                    struct remote_options *ret_options);
+void remote_options_deinit(struct remote_options *options);
 
 /* --- members of a JSON answer, with a fallback for what is not there --- */
 

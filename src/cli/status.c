@@ -207,18 +207,19 @@ static void show_facts(struct showing *showing)
 
 /* ---- commands ---- */
 
-static int print(const struct command *command, int argc, char **argv, const char *target,
+static int print(const struct command_env *env, int argc, char **argv, const char *target,
                  void (*show)(struct showing *showing))
 {
     struct remote_options options;
     struct err err = ERR_NONE;
     json_t *status = NULL;
-    int usage = remote_options(command, argc, argv, REMOTE_JSON, &options);
+    int usage = remote_options(env, argc, argv, REMOTE_JSON, &options);
     if (usage != 0)
         return usage;
     int result = ask_json(options.state_dir, "GET", target, ASK_STATUS_MS, &status, &err);
+    remote_options_deinit(&options);
     if (result != 0) {
-        fprintf(stderr, "weir %s: %s\n", command->name, err.text);
+        fprintf(stderr, "weir %s: %s\n", argv[0], err.text);
         json_decref(status);
         return EXIT_FAILURE;
     }
@@ -241,14 +242,12 @@ static int print(const struct command *command, int argc, char **argv, const cha
 
 static int run_status(const struct command_env *env, int argc, char **argv)
 {
-    (void)env;
-    return print(&command_status, argc, argv, "/v1/status", show_status);
+    return print(env, argc, argv, "/v1/status", show_status);
 }
 
 static int run_facts(const struct command_env *env, int argc, char **argv)
 {
-    (void)env;
-    return print(&command_facts, argc, argv, "/v1/facts", show_facts);
+    return print(env, argc, argv, "/v1/facts", show_facts);
 }
 
 const struct command command_status = {
