@@ -71,6 +71,7 @@ static void idle_on_event(struct conn *conn, uint32_t events)
 static void idle_link(struct upstream *upstream, struct upstream_member *member, uint64_t now_ns)
 {
     upstream->member = member;
+    upstream->n_moves = member->n_moves;
     upstream->user = NULL;
     upstream->idle_since_ns = now_ns;
     upstream->conn.on_event = idle_on_event;
@@ -224,6 +225,7 @@ void upstream_set_refresh(struct upstream_set *set)
             member_view_update(&member->view, set->board);
             if (addr_equal(&before, &member->view.addr))
                 continue;
+            member->n_moves++;
             while (!list_is_empty(&member->idle)) /* they lead to where the member was */
                 idle_close(LIST_FIRST(&member->idle, struct upstream, link));
         }
@@ -288,6 +290,7 @@ struct upstream *upstream_take_fresh(struct upstream_member *member, struct loop
     }
     list_init(&upstream->link);
     upstream->member = member;
+    upstream->n_moves = member->n_moves;
     upstream->born_ns = loop_now_ns(loop);
     upstream->n_requests = 1;
     upstream->user = user;
@@ -314,10 +317,12 @@ void upstream_keep(struct upstream *upstream)
     struct upstream_member *member = upstream->member;
     struct upstream_set *set = member->pool->set;
     uint64_t now_ns = loop_now_ns(set->loop);
+    bool has_moved = upstream->n_moves != member->n_moves;
     if (set->lineage->current != set)
         member = set->lineage->current ? set_same(set->lineage->current, member) : NULL;
     bool is_old = upstream->born_ns + ms_to_ns(UPSTREAM_AGE_MS) <= now_ns;
-    if (!member || is_old || member->n_idle >= UPSTREAM_IDLE_MAX || conn_pending(&upstream->conn)) {
+    if (!member || has_moved || is_old || member->n_idle >= UPSTREAM_IDLE_MAX ||
+        conn_pending(&upstream->conn)) {
         upstream_free(upstream);
         return;
     }

@@ -50,6 +50,7 @@ struct upstream_member {
     struct upstream_pool *pool;
     metric_word *row; /* MEMBER_* words of this loop */
     uint64_t suspect_until_ns;
+    uint32_t n_moves; /* times that its address in force has changed */
     struct list idle; /* of struct upstream, newest first */
     uint32_t n_idle;
 };
@@ -70,6 +71,7 @@ struct upstream {
     uint64_t idle_since_ns;
     uint64_t born_ns;
     uint32_t n_requests; /* given to it so far; above 1 it is a reused one */
+    uint32_t n_moves;    /* the member's when it connected: an old one leads to an old address */
     void *user;          /* NULL while idle */
 };
 
