@@ -69,10 +69,10 @@ const char *resolver_status_text(enum resolver_status status)
         [RESOLVER_NO_NAME] = "no such name",
         [RESOLVER_NO_ADDRESS] = "the name has no address",
         [RESOLVER_TIMEOUT] = "no answer from DNS",
-        [RESOLVER_UNREACHABLE] = "no DNS server can be reached",
-        [RESOLVER_FAILED] = "the DNS server failed",
+        [RESOLVER_NO_SERVER] = "no DNS server could answer",
         [RESOLVER_GARBAGE] = "the DNS answer cannot be read",
         [RESOLVER_BAD_NAME] = "not a name that DNS can have",
+        [RESOLVER_FAILED] = "the look-up failed",
     };
     assert(status < RESOLVER_N_STATUSES);
     return texts[status];
@@ -215,7 +215,7 @@ static enum resolver_status status_of(int code)
     case ARES_ETIMEOUT:
         return RESOLVER_TIMEOUT;
     case ARES_ECONNREFUSED:
-        return RESOLVER_UNREACHABLE;
+        return RESOLVER_NO_SERVER;
     case ARES_EBADRESP:
         return RESOLVER_GARBAGE;
     case ARES_EBADNAME:

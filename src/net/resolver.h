@@ -43,7 +43,7 @@ enum {
     RESOLVER_RETRY_MIN_MS = 1000,
     RESOLVER_RETRY_MAX_MS = 60000,
     RESOLVER_TRY_MS = 1000, /* for a server's first answer; c-ares doubles it with each round */
-    RESOLVER_TRIES = 3,     /* rounds over all servers */
+    RESOLVER_TRIES = 2,     /* rounds over all servers */
 };
 
 enum resolver_status {
@@ -51,10 +51,10 @@ enum resolver_status {
     RESOLVER_NO_NAME,    /* NXDOMAIN */
     RESOLVER_NO_ADDRESS, /* the name is there, without A and AAAA */
     RESOLVER_TIMEOUT,
-    RESOLVER_UNREACHABLE, /* no server takes the question */
-    RESOLVER_FAILED,      /* SERVFAIL and the like */
-    RESOLVER_GARBAGE,     /* an answer that cannot be read */
-    RESOLVER_BAD_NAME,    /* cannot be asked for */
+    RESOLVER_NO_SERVER, /* none is reachable, or all refuse or fail; c-ares does not tell which */
+    RESOLVER_GARBAGE,   /* an answer that cannot be read */
+    RESOLVER_BAD_NAME,  /* cannot be asked for */
+    RESOLVER_FAILED,    /* anything else */
     RESOLVER_N_STATUSES
 };
 

@@ -289,7 +289,10 @@ static enum web_outcome call_connect(struct web_call *call, const struct web_ask
     if (conn_connect(&call->conn, call->loop, ask->addr, call_on_event, &err) < 0)
         return web_outcome_of(err.number);
     int error = send_request(call, ask);
-    return error < 0 ? web_outcome_of(-error) : WEB_CALL_OK;
+    if (error == 0)
+        return WEB_CALL_OK;
+    conn_close(&call->conn); /* the error is told once, and was told here */
+    return web_outcome_of(-error);
 }
 
 struct web_call *web_call_start(struct loop *loop, const struct web_ask *ask, web_call_fn *fn,
