@@ -443,7 +443,8 @@ static void on_control(struct loop *loop, struct loop_io *io, uint32_t events)
             return;
         if (result < 0) {
             /* Dead, as a rule: the signal that says how is on its way. If it is not, it is now. */
-            child_kill(child, "its control socket broke");
+            if (child_runs(child))
+                kill(child->pid, SIGKILL);
             int fd = io->fd;
             loop_io_remove(loop, io, false);
             close(fd);

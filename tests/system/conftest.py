@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the system tests: a weir in a folder of its own, applications to stand behind it, free ports.
+
+The programs come from the environment (WEIR, WEIR_APP), or from build/. Whatever a test starts ends with
+it, and the test fails if anything is left: a process, a socket's file, a line of a sanitizer in the log.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import random
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+WEIR = os.environ.get("WEIR", str(ROOT / "build" / "weir"))
+APP = os.environ.get("WEIR_APP", str(ROOT / "build" / "weir-app"))
+PATIENCE_S = 20  # no test fails because a machine is slow
+COMPLAINTS = re.compile(r"Sanitizer|runtime error|Assertion")
+
+
+def until(condition, timeout=PATIENCE_S, every=0.01):
+    """The first true value of condition(), or what it gave last."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value or time.monotonic() >= deadline:
+            return value
+        time.sleep(every)
+
+
+def stat_fields(pid):
+    """The fields of /proc/PID/stat behind the name, or None."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def is_alive(pid):
+    fields = stat_fields(pid)
+    return fields is not None and fields[0] != "Z"
+
+
+def children(pid):
+    """pid -> title of the living children of a process."""
+    found = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        fields = stat_fields(entry.name)
+        if fields is None or fields[0] == "Z" or int(fields[1]) != pid:
+            continue
+        with contextlib.suppress(OSError):
+            title = (entry / "cmdline").read_bytes().split(b"\0")[0].decode()
+            found[int(entry.name)] = title
+    return found
+
+
+class Weir:
+    """One `weir run` and what the tests want to know about it."""
+
+    def __init__(self, folder, text, state=None, args=(), env=None):
+        self.folder = folder
+        self.file = folder / "test.weir"
+        self.state = state or folder / "state"
+        self.log_file = folder / "log"
+        self.args = list(args)
+        self.env = {**os.environ, **(env or {})}
+        self.process = None
+        self.seen = set()  # every child that was ever seen
+        self.killed = {}
+        self.write(text)
+
+    def write(self, text):
+        """The file changes at once, as an editor does it."""
+        new = self.folder / "test.weir.new"
+        new.write_text(text)
+        new.rename(self.file)
+
+    def spawn(self):
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen(
+                [WEIR, "run", "test.weir", "--state", str(self.state), *self.args],
+                cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return self
+
+    def start(self):
+        """Until it says that it serves."""
+        before = self.log().count("weir serves")
+        self.spawn()
+        until(lambda: self.log().count("weir serves") > before or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log()
+        assert self.log().count("weir serves") > before, self.log()
+        self.pids()
+        return self
+
+    def log(self):
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def wait_log(self, text, timeout=PATIENCE_S):
+        assert until(lambda: text in self.log(), timeout), f"no {text!r} in the log:\n{self.log()}"
+
+    @property
+    def pid_supervisor(self):
+        return self.process.pid
+
+    def pids(self):
+        """kind -> pid, from the titles of the children."""
+        found = {}
+        for pid, title in children(self.process.pid).items():
+            self.seen.add(pid)
+            if title.startswith("weir: "):
+                found[title[len("weir: "):]] = pid
+        return found
+
+    def pid(self, kind, wait=True):
+        if not wait:
+            return self.pids().get(kind)
+        pid = until(lambda: self.pids().get(kind))
+        assert pid, f"no process of kind {kind}:\n{self.log()}"
+        return pid
+
+    def kill(self, kind, number):
+        pid = self.pid(kind)
+        self.killed[kind] = pid
+        os.kill(pid, number)
+        return pid
+
+    def is_back(self, kind):
+        pid = self.pids().get(kind)
+        if not pid or pid == self.killed.get(kind):
+            return False
+        fact = self.fact(f"process:{kind}", check=False)
+        return fact is not None and fact["state"] == "up" and fact["reason"] == f"pid {pid}"
+
+    def wait_back(self, kind, timeout=PATIENCE_S):
+        """After kill(): another life of it serves."""
+        return until(lambda: self.is_back(kind), timeout, 0.002)
+
+    def command(self, *args, check=True, timeout=60):
+        done = subprocess.run([WEIR, *args, "--state", str(self.state)], cwd=self.folder, text=True,
+                              capture_output=True, timeout=timeout, check=False)
+        assert not check or done.returncode == 0, done.stdout + done.stderr + self.log()
+        return done
+
+    def reload(self, check=True):
+        return self.command("reload", check=check)
+
+    def status(self):
+        return json.loads(self.command("status", "--json").stdout)
+
+    def facts(self, check=True):
+        done = self.command("facts", "--json", check=check)
+        if done.returncode != 0:
+            return {}
+        return {fact["name"]: fact for fact in json.loads(done.stdout)["facts"]}
+
+    def fact(self, name, check=True):
+        facts = self.facts(check)
+        assert not check or name in facts, (name, sorted(facts))
+        return facts.get(name)
+
+    def wait_fact(self, name, state, timeout=PATIENCE_S):
+        def is_so():
+            fact = self.fact(name, check=False)
+            return fact is not None and fact["state"] == state
+        assert until(is_so, timeout, 0.05), (name, state, self.fact(name, check=False), self.log())
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait_end(self, timeout=PATIENCE_S):
+        """The exit status."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"weir did not end:\n{self.log()}")
+
+    def stop(self):
+        self.pids()
+        self.signal(signal.SIGTERM)
+        return self.wait_end()
+
+    def assert_nothing_left(self):
+        assert until(lambda: not any(is_alive(pid) for pid in self.seen)), \
+            {pid: is_alive(pid) for pid in self.seen}
+        left = [path.name for path in self.state.glob("*.sock")] if self.state.exists() else []
+        assert not left, left
+
+    def finish(self):
+        """The end of a test: stops what still runs, and looks at what it left."""
+        if self.process is None:
+            return
+        was_running = self.process.poll() is None
+        try:
+            if was_running:
+                assert self.stop() == 0, self.log()
+                self.assert_nothing_left()
+            complaint = COMPLAINTS.search(self.log())
+            assert not complaint, self.log()
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+
+
+class App:
+    """One weir-app."""
+
+    def __init__(self, name, *options):
+        self.name = name
+        self.process = subprocess.Popen([APP, name, "0", *options], stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+        assert select.select([self.process.stdout], [], [], PATIENCE_S)[0], "weir-app says nothing"
+        self.port = int(self.process.stdout.readline().rsplit(":", 1)[1])
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def weir_bin():
+    return WEIR
+
+
+@pytest.fixture(scope="session")
+def tools():
+    """The folder of weir-client and weir-inject."""
+    return pathlib.Path(APP).parent
+
+
+@pytest.fixture
+def weir(tmp_path):
+    """weir(text) starts one and waits until it serves; weir(text, start=False) only makes it."""
+    made = []
+
+    def make(text, start=True, **options):
+        folder = tmp_path / f"weir{len(made)}"
+        folder.mkdir()
+        one = Weir(folder, text, **options)
+        made.append(one)
+        return one.start() if start else one
+
+    yield make
+    for one in made:
+        one.finish()
+
+
+@pytest.fixture
+def apps():
+    made = []
+
+    def make(name, *options):
+        made.append(App(name, *options))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.stop()
+
+
+@pytest.fixture
+def free_port():
+    """Ports below the range that the kernel gives to clients, so that none takes one in between."""
+    given = set()
+
+    def choose():
+        while True:
+            port = random.randint(20000, 29999)
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            if port not in given:
+                given.add(port)
+                return port
+
+    return choose
