@@ -78,7 +78,6 @@ struct file_want {
     struct conf_at at; /* what a file that cannot be read quotes */
     size_t max_bytes;  /* a larger file is an error */
     bool is_secret;    /* a file that others than its owner may read is worth a warning */
-    bool is_optional;  /* where it does not exist the blob is empty, and nothing is told */
     /* What is wrong with the bytes, as a sentence in err, and -1; told at `at`. May be NULL. */
     int (*check)(struct slice bytes, struct err *err);
 };

@@ -83,42 +83,6 @@ static bool health_is_needed(const struct snapshot *snap)
     return pool_conf_of(snap)->n_pools > 0;
 }
 
-/* The first member that is named by a host, or NULL. */
-static const struct member *first_named(const struct snapshot *snap)
-{
-    const struct pool_conf *conf = pool_conf_of(snap);
-    for (uint32_t i = 0; i < conf->n_pools; i++) {
-        for (uint32_t j = 0; j < conf->pools[i]->n_members; j++) {
-            if (conf->pools[i]->members[j]->endpoint.host.len)
-                return conf->pools[i]->members[j];
-        }
-    }
-    return NULL;
-}
-
-/* How this machine turns names into addresses, as long as there are names. */
-static int health_files(const struct snapshot *snap, file_want_fn *want, void *ctx)
-{
-    const struct member *named = first_named(snap);
-    if (!named)
-        return 0;
-    const struct file_want hosts = {
-        .name = "hosts",
-        .path = SLICE("/etc/hosts"),
-        .at = named->endpoint.at,
-        .max_bytes = HEALTH_FILE_MAX,
-        .is_optional = true,
-    };
-    const struct file_want resolv_conf = {
-        .name = "resolv.conf",
-        .path = SLICE("/etc/resolv.conf"),
-        .at = named->endpoint.at,
-        .max_bytes = HEALTH_FILE_MAX,
-        .is_optional = true,
-    };
-    return want(ctx, &hosts) < 0 || want(ctx, &resolv_conf) < 0 ? -1 : 0;
-}
-
 /* ---- a commit ---- */
 
 static size_t count_members(const struct pool_conf *conf)
@@ -301,7 +265,6 @@ const struct module health_module = {
     .process = "health",
     .is_needed = health_is_needed,
     .sandbox = {.allow = SANDBOX_CONNECT | SANDBOX_DATAGRAM},
-    .files = health_files,
     .start = health_start,
     .commit = health_commit,
     .stop = health_stop,

@@ -47,7 +47,6 @@ enum {
     HEALTH_WATCH_MS = 100,
     HEALTH_FIRST_SPREAD_NS = 1000000,
     HEALTH_FIRST_WITHIN_NS = 1000000000,
-    HEALTH_FILE_MAX = 1 << 20, /* bytes of hosts and of resolv.conf */
 };
 
 extern const struct module health_module;
