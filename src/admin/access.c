@@ -33,9 +33,7 @@ static int check_unix(const struct access_policy *policy, const struct access_as
     if (ask->has_uid && is_owner(policy, ask->uid))
         return 0;
     if (ask->has_uid)
-        err_set(err,
-                "user %u may not use this socket; root, who started weir, and the owner of the "
-                "state directory may",
+        err_set(err, "user %u may not use this socket; root and the user that started weir may",
                 ask->uid);
     else
         err_set(err, "the kernel does not say who asks");

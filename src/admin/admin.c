@@ -242,7 +242,8 @@ static void admin_commit(void *state, struct snapshot *snap)
     struct admin *admin = state;
     struct stat state_dir;
     admin->snap = snap;
-    if (stat(snap->state_dir, &state_dir) == 0)
+    /* Not the user that the processes became: a part that was taken over must not command the others. */
+    if (stat(snap->state_dir, &state_dir) == 0 && state_dir.st_uid != geteuid())
         access_add_owner(&admin->policy, state_dir.st_uid);
     memcpy(admin->token, admin->token_next, sizeof(admin->token));
     admin->policy.token = slice_from(admin->token);

@@ -116,21 +116,27 @@ static void paint_cut(const struct table_style *style, const struct table_cell *
 }
 
 struct layout {
-    size_t widths[TABLE_COLUMNS_MAX];
-    size_t last_from; /* where the last column begins */
+    size_t widths[TABLE_COLUMNS_MAX]; /* 0: left out */
+    size_t last;                      /* the last column that is shown */
+    size_t last_from;                 /* where it begins */
 };
 
 static struct layout layout_of(const struct table *table)
 {
-    struct layout layout = {.last_from = 0};
-    for (size_t i = 0; i < table->n_columns; i++)
-        layout.widths[i] = width_of(slice_from(table->columns[i].head));
+    struct layout layout = {.last = 0};
     for (size_t i = 0; i < table->n_cells; i++) {
         size_t *width = &layout.widths[i % table->n_columns];
         *width = table->cells[i].width > *width ? table->cells[i].width : *width;
     }
-    for (size_t i = 0; i + 1 < table->n_columns; i++)
-        layout.last_from += layout.widths[i] + gap;
+    for (size_t i = 0; i < table->n_columns; i++) {
+        size_t head = width_of(slice_from(table->columns[i].head));
+        if (layout.widths[i] == 0)
+            continue;
+        layout.widths[i] = layout.widths[i] > head ? layout.widths[i] : head;
+        layout.last = i;
+    }
+    for (size_t i = 0; i < layout.last; i++)
+        layout.last_from += layout.widths[i] ? layout.widths[i] + gap : 0;
     return layout;
 }
 
@@ -139,17 +145,18 @@ static void print_cell(const struct table *table, const struct table_style *styl
                        const struct layout *layout, size_t column, const struct table_cell *cell,
                        struct slice value, struct text *out)
 {
-    bool is_last = column + 1 == table->n_columns;
-    size_t fill = layout->widths[column] -
-                  (cell->width < layout->widths[column] ? cell->width : layout->widths[column]);
-    if (table->columns[column].is_number)
+    if (layout->widths[column] == 0)
+        return;
+    bool is_last = column == layout->last, is_number = table->columns[column].is_number;
+    size_t fill = layout->widths[column] - cell->width;
+    if (is_number)
         text_pad(out, ' ', fill);
     if (is_last && style->width > layout->last_from + 1)
         paint_cut(style, cell, value, style->width - layout->last_from, out);
     else
         table_paint(style, cell->look, value, out);
     if (!is_last)
-        text_pad(out, ' ', (table->columns[column].is_number ? 0 : fill) + gap);
+        text_pad(out, ' ', (is_number ? 0 : fill) + gap);
 }
 
 static void end_line(struct text *out)

@@ -75,8 +75,8 @@ static void test_foreign_bytes(void **state)
                SLICE("\xc2\x9b"
                      "31m\r\n\x7f"));
     check(&table, (struct table_style){false, 0},
-          "NAME      N  REASON\n"
-          "?[2Jgrün     ?31m???\n");
+          "NAME      REASON\n"
+          "?[2Jgrün  ?31m???\n");
     table_deinit(&table);
     table_init(&table, columns, 3);
     check(&table, (struct table_style){false, 0}, "");
