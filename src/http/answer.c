@@ -25,8 +25,6 @@ static const struct http_reason_row rows[HTTP_N_REASONS] = {
     [HTTP_HEAD_LATE] = {"head_late", 408, true, 0, "the request did not come in time\n"},
     [HTTP_BODY_LATE] = {"body_late", 408, true, 0, "the request's body did not come in time\n"},
     [HTTP_CROWDED] = {"crowded", 503, true, HTTP_RETRY_AFTER_S, "too many connections\n"},
-    [HTTP_LEAVING] = {"leaving", 503, true, HTTP_RETRY_AFTER_S,
-                      "this address is no longer served\n"},
 };
 
 _Static_assert(HTTP_N_REASONS <= LISTEN_BAD - LISTEN_ANSWERS, "a word for each reason");

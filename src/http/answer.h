@@ -23,7 +23,6 @@ enum http_reason {
     HTTP_HEAD_LATE,   /* 408: the request's head did not come in time */
     HTTP_BODY_LATE,   /* 408: the request's body did not come in time */
     HTTP_CROWDED,     /* 503: too many connections */
-    HTTP_LEAVING,     /* 503: the listen is being taken away */
     HTTP_N_REASONS,
 };
 

@@ -74,8 +74,8 @@ void client_deadline(struct http_client *client, int64_t ms)
 
 bool client_is_last(const struct http_client *client)
 {
-    const struct http_service *service = client->listen->service;
-    return !service || client->n_requests >= service->conf->limits.requests;
+    const struct http_listen *listen = client->listen;
+    return listen->is_closing || client->n_requests >= listen->service->conf->limits.requests;
 }
 
 static void client_on_free(struct loop *loop, struct loop_task *task)
@@ -145,7 +145,7 @@ void client_done(struct http_client *client)
     assert(!client->exchange);
     if (client->phase == CLIENT_GONE)
         return;
-    if (client->must_close || !client->listen->service) {
+    if (client->must_close) {
         bool is_quiet = !client->held && !client->is_readable && !conn_pending(&client->conn);
         if (is_quiet)
             client_close(client, false);
@@ -154,7 +154,8 @@ void client_done(struct http_client *client)
         return;
     }
     client_move(client, CLIENT_IDLE);
-    client_deadline(client, client->listen->service->conf->timeouts.idle_ms);
+    int64_t idle_ms = client->listen->service->conf->timeouts.idle_ms;
+    client_deadline(client, client->listen->is_closing ? HTTP_LEAVE_MS : idle_ms);
     if (client->held || client->is_readable)
         loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
 }
@@ -225,11 +226,6 @@ static void client_feed(struct http_client *client, const char *buf, size_t len)
     struct http_service *service = client->listen->service;
     struct h1_head *head = &client->listen->worker->request;
     enum h1_error error;
-    if (!service) {
-        client_move(client, CLIENT_BUSY);
-        answer_reason(client, HTTP_LEAVING, false);
-        return;
-    }
     h1_head_reset(head);
     ssize_t head_len = h1_parse_request(buf, len, &service->limits, head, &error);
     if (head_len == 0) {

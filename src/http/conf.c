@@ -186,7 +186,6 @@ static const struct metric_def listen_defs[] = {
     ANSWER(HTTP_HEAD_LATE, "head_late"),
     ANSWER(HTTP_BODY_LATE, "body_late"),
     ANSWER(HTTP_CROWDED, "crowded"),
-    ANSWER(HTTP_LEAVING, "leaving"),
     BAD(H1_ERR_METHOD, "method"),
     BAD(H1_ERR_METHOD_LONG, "method_long"),
     BAD(H1_ERR_TARGET, "target"),

@@ -476,7 +476,7 @@ static ssize_t response_begin(struct http_exchange *exchange, const char *buf)
     struct h1_reply reply = {.client_minor = exchange->client_minor};
     enum h1_body_kind kind = h1_reply_body(head, &reply);
     exchange->is_reply_chunked = kind == H1_BODY_CHUNKED;
-    if (kind == H1_BODY_UNTIL_CLOSE || !exchange->is_request_done || !client->listen->service)
+    if (kind == H1_BODY_UNTIL_CLOSE || !exchange->is_request_done)
         client->must_close = true;
     reply.is_close = client->must_close;
     return h1_write_response_head(worker->scratch, sizeof(worker->scratch), head, buf, &reply);

@@ -141,8 +141,12 @@ struct http_listen *http_listen_create(struct http_worker *worker, const char *n
                                        struct http_epoch *epoch, struct err *err);
 /* The service under a new epoch, which has one of that name. */
 void http_listen_switch(struct http_listen *listen, struct http_epoch *epoch);
-/* Stops accepting; idle clients are closed, busy ones finish their answer with Connection: close. The
- * listen frees itself when the last is gone. */
+/*
+ * Stops accepting. HTTP/1 has no way to take back that a connection stays, and a request may be on its way
+ * on one that looks idle; so the clients that are there are still served for a while, and each next answer
+ * says Connection: close. Those that ask nothing for HTTP_LEAVE_MS are closed. The listen frees itself
+ * when the last is gone.
+ */
 void http_listen_close(struct http_listen *listen);
 /* Client connections that are still there, in all listens of the worker. */
 uint32_t http_worker_n_clients(const struct http_worker *worker);

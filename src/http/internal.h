@@ -35,6 +35,7 @@
 
 enum {
     HTTP_LINGER_MS = 2000,
+    HTTP_LEAVE_MS = 1000, /* in which an idle client of a closing listen may still ask */
     HTTP_RETRY_AFTER_S = 1,
     HTTP_EARLY_BODY_MAX = 16 * 1024, /* of a request's body kept for a second try */
     HTTP_FORWARDED_MAX = 112,
@@ -82,11 +83,11 @@ struct http_listen {
     struct http_worker *worker;
     struct list link; /* in worker->listens */
     struct listener listener;
-    struct http_service *service;  /* of the current epoch; NULL: being closed */
-    struct http_epoch *last_epoch; /* held while the last clients leave; NULL while serving */
-    metric_word *row;              /* outlives the service: gauges are taken down with it */
+    struct http_service *service; /* of the current epoch; NULL: being closed */
+    metric_word *row;             /* outlives the service: gauges are taken down with it */
     struct list clients;
     uint32_t n_clients;
+    bool is_closing; /* the last clients leave */
     struct loop_task free_task;
 };
 
@@ -157,7 +158,7 @@ void client_linger(struct http_client *client);
 void client_close(struct http_client *client, bool is_abort);
 /* The phase ends in so many milliseconds from now. */
 void client_deadline(struct http_client *client, int64_t ms);
-/* No service or too many requests: this answer is the connection's last. */
+/* The listen closes, or these were requests enough: this answer is the connection's last. */
 bool client_is_last(const struct http_client *client);
 /* Sends to the client and counts; -errno when it is gone. */
 int client_send(struct http_client *client, const struct iovec *parts, int n_parts);

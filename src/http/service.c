@@ -115,7 +115,7 @@ void http_epoch_begin(struct http_epoch *epoch, struct http_epoch *old)
         return;
     LIST_EACH (node, &epoch->worker->listens) {
         struct http_listen *listen = LIST_ENTRY(node, struct http_listen, link);
-        if (listen->service)
+        if (!listen->is_closing)
             http_listen_switch(listen, epoch);
     }
     http_epoch_end(old);
@@ -194,26 +194,24 @@ static void listen_on_free(struct loop *loop, struct loop_task *task)
 
 void listen_leave(struct http_listen *listen)
 {
-    if (listen->service || listen->n_clients > 0 || !list_is_linked(&listen->link))
+    if (!listen->is_closing || listen->n_clients > 0 || !list_is_linked(&listen->link))
         return;
     list_remove(&listen->link);
-    epoch_leave(listen->last_epoch);
+    epoch_leave(listen->service->epoch);
     loop_defer(listen->worker->loop, &listen->free_task, listen_on_free);
 }
 
 void http_listen_close(struct http_listen *listen)
 {
     listener_stop(&listen->listener, listen->worker->loop);
-    /* Its clients count in a slab that lives as long as the epoch's plan. */
-    listen->last_epoch = listen->service->epoch;
-    listen->last_epoch->n_users++;
-    listen->service = NULL;
+    listen->is_closing = true;
+    listen->service->epoch->n_users++; /* for the clients that are left */
     LIST_EACH (node, &listen->clients) {
         struct http_client *client = LIST_ENTRY(node, struct http_client, link);
-        if (client->phase == CLIENT_IDLE && !client->held)
-            client_close(client, false);
-        else if (client->phase == CLIENT_BUSY)
-            client->must_close = true;
+        if (client->phase == CLIENT_IDLE)
+            client_deadline(client, HTTP_LEAVE_MS);
+        else if (client->exchange && client->exchange->status == 0)
+            client->must_close = true; /* its head will say so */
     }
     listen_leave(listen);
 }
