@@ -242,7 +242,10 @@ static void admin_commit(void *state, struct snapshot *snap)
     struct admin *admin = state;
     struct stat state_dir;
     admin->snap = snap;
-    /* Not the user that the processes became: a part that was taken over must not command the others. */
+    /*
+     * Not the user that the processes became: a part that was taken over must not command the
+     * others.
+     */
     if (stat(snap->state_dir, &state_dir) == 0 && state_dir.st_uid != geteuid())
         access_add_owner(&admin->policy, state_dir.st_uid);
     memcpy(admin->token, admin->token_next, sizeof(admin->token));
@@ -264,6 +267,8 @@ static void admin_stop(void *state)
     loop_timer_clear(admin->process->loops[0], &admin->sample);
     web_server_destroy(&admin->server);
     rates_destroy(&admin->rates);
+    if (admin->slab)
+        metric_forget(admin->slab);
     mem_free(admin);
 }
 

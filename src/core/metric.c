@@ -151,6 +151,11 @@ void metric_close(struct board *board, struct metric_slab *slab)
     mem_free(slab);
 }
 
+void metric_forget(struct metric_slab *slab)
+{
+    mem_free(slab);
+}
+
 metric_word *metric_row(struct metric_slab *slab, uint32_t loop_index)
 {
     const struct segment_slab *entry = &slab->segment->slabs[slab->entry];

@@ -87,6 +87,8 @@ struct metric_slab *metric_open(struct board *board, const struct metric_table *
                                 const char *object, uint32_t n_loops, bool is_new_life);
 /* The object is gone; its memory may serve another. No loop may write to it any more. */
 void metric_close(struct board *board, struct metric_slab *slab);
+/* Lets go of the handle alone, at the end of a life: the counts stay for the next one. */
+void metric_forget(struct metric_slab *slab);
 metric_word *metric_row(struct metric_slab *slab, uint32_t loop_index);
 
 /* --- reading ----------------------------------------------------------------------------------- */

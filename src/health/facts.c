@@ -24,16 +24,21 @@ static void state_member(struct target *target)
                       target->reason, loop_wall_ns(health->loop));
 }
 
+/* A commit looks at all pools when it is through with all members. */
+static void state_pool_of(struct target *target, enum fact_state former)
+{
+    if (former != target->state && !target->health->is_committing)
+        fact_pool(target->health, target->pool);
+}
+
 void fact_member(struct target *target, enum fact_state state, const char *reason)
 {
-    bool is_same = state == target->state;
+    enum fact_state former = target->state;
     target->state = state;
     if (reason != target->reason)
         snprintf(target->reason, sizeof(target->reason), "%s", reason);
     state_member(target);
-    /* A commit looks at all pools when it is through with all members. */
-    if (!is_same && !target->health->is_committing)
-        fact_pool(target->health, target->pool);
+    state_pool_of(target, former);
 }
 
 static enum fact_state fact_of(enum machine_state state)
@@ -70,20 +75,22 @@ void fact_checked(struct target *target, const struct check_result *result,
                   const struct machine_step *step)
 {
     const struct machine *machine = &target->machine;
+    enum fact_state former = target->state;
     char sentence[FACT_REASON_MAX];
-    char reason[FACT_REASON_MAX + 32];
     reason_format(result, target->member->pool->check, sentence);
+    target->state = fact_of(machine->state);
     if (machine->n_row == 0)
-        snprintf(reason, sizeof(reason), "%s", sentence);
+        snprintf(target->reason, sizeof(target->reason), "%s", sentence);
     else /* the state stands, but this result speaks against it */
-        snprintf(reason, sizeof(reason), "%s (%" PRIu32 " of %" PRIu32 ")", sentence,
-                 machine->n_row,
+        snprintf(target->reason, sizeof(target->reason), "%.60s (%" PRIu32 " of %" PRIu32 ")",
+                 sentence, machine->n_row,
                  machine->state == MACHINE_UP ? machine->rules.fall : machine->rules.rise);
-    fact_member(target, fact_of(machine->state), reason);
+    state_member(target);
     if (step->has_changed) {
         target_count(target, CHECK_TRANSITIONS);
         log_transition(target, result, step);
     }
+    state_pool_of(target, former);
 }
 
 void fact_unchecked(struct target *target)

@@ -255,6 +255,8 @@ void target_destroy(struct target **target_ptr)
         target->health->n_running--;
     }
     schedule_remove(target);
+    if (target->slab)
+        metric_forget(target->slab);
     mem_free(target->label);
     mem_free(target->fact);
     mem_free(target->address_fact);
