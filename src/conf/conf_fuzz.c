@@ -3,7 +3,7 @@
  * Fuzzes the whole language: bytes to tree to structs, against rows that use every type. Whatever comes
  * in, the diagnostics can be printed; what loads without a mistake, printed in full, loads again to the
  * same values, and its full print is then the same text. The tree is read a second time from the bundle
- * that a recorder made of the first, and must come out alike.
+ * that a recorder made of the first, and must come out alike; every word stands where it says.
  */
 #include "base/mem.h"
 #include "conf/bundle.h"
@@ -24,6 +24,30 @@ static void check_places(const struct sample *sample)
         struct conf_at at = sample->diag.items[i].at;
         require(at.line == 0 || (at.file < sample->files.n_items && at.column > 0 && at.len > 0));
     }
+}
+
+static struct slice line_at(const struct conf_files *files, struct conf_at at)
+{
+    struct slice rest = files->items[at.file].bytes;
+    for (uint32_t line = 1; line < at.line; line++)
+        slice_cut(&rest, '\n');
+    require(rest.ptr);
+    return slice_cut(&rest, '\n');
+}
+
+/* What stands at a word's place is the word, unless quotes or a variable changed it. */
+static void check_words(const struct conf_files *files, const struct conf_stmt *stmt)
+{
+    for (size_t i = 0; i < stmt->n_tokens; i++) {
+        const struct conf_token *token = &stmt->tokens[i];
+        struct slice source = slice_skip(line_at(files, token->at), token->at.column - 1);
+        require(source.len >= token->at.len);
+        source.len = token->at.len;
+        if (!token->is_bad && !token->is_quoted && slice_find(source, '$') == source.len)
+            require(slice_equal(source, token->text));
+    }
+    for (size_t i = 0; i < stmt->n_children; i++)
+        check_words(files, stmt->children[i]);
 }
 
 static void check_print(struct sample *sample)
@@ -106,6 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sample_load(sample, slice_make((const char *)data, size));
     conf_diag_print(&sample->diag, &page);
     check_places(sample);
+    check_words(&sample->files, sample->root);
     require((sample->rc < 0) <= (sample->diag.n_errors > 0));
     require((sample->diag.n_errors > 0) == (page.len > 0));
     if (sample->diag.n_errors == 0)

@@ -15,7 +15,7 @@ struct printer {
     size_t depth;
 };
 
-static void print_words(struct printer *printer, const struct conf_word *words, void *self);
+static void print_rows(struct printer *printer, const struct conf_block *block, void *self);
 
 static void start_line(struct printer *printer)
 {
@@ -226,7 +226,7 @@ static void print_block(struct printer *printer, const struct conf_word *word, v
     if (conf_words_exist(word->block->words)) {
         text_append(printer->out, SLICE(" {\n"));
         printer->depth++;
-        print_words(printer, word->block->words, self);
+        print_rows(printer, word->block, self);
         printer->depth--;
         start_line(printer);
         text_append_char(printer->out, '}');
@@ -287,10 +287,11 @@ static void print_row(struct printer *printer, const struct conf_word *word, voi
     }
 }
 
-static void print_words(struct printer *printer, const struct conf_word *words, void *self)
+static void print_rows(struct printer *printer, const struct conf_block *block, void *self)
 {
-    for (; words && words->name; words++)
-        print_row(printer, words, self);
+    for (const struct conf_word *word = block->words; word->name; word++)
+        if (!block->has_word || block->has_word(self, word))
+            print_row(printer, word, self);
 }
 
 void conf_print_full(const struct conf_section *sections, size_t n_sections,
@@ -299,5 +300,6 @@ void conf_print_full(const struct conf_section *sections, size_t n_sections,
     struct printer printer = {.out = out};
     (void)root; /* the objects know their statements */
     for (size_t i = 0; i < n_sections; i++)
-        print_words(&printer, sections[i].words, sections[i].self);
+        for (const struct conf_word *word = sections[i].words; word && word->name; word++)
+            print_row(&printer, word, sections[i].self);
 }

@@ -58,10 +58,32 @@ static const struct conf_word check_words[] = {{.name = "every",
                                                 .fallback = "3",
                                                 .min = 1,
                                                 .max = 10},
+                                               {.name = "tilt",
+                                                .type = CONF_PERCENT,
+                                                .offset = offsetof(struct sample_check, tilt),
+                                                .fallback = "1%"},
                                                {.name = NULL}};
 
-static const struct conf_block check_block = {
-    .size = sizeof(struct sample_check), .args = check_args, .words = check_words};
+/* An eye sees no tilt. */
+static bool check_has_word(const void *self, const struct conf_word *word)
+{
+    const struct sample_check *check = self;
+    return check->kind != 1 || !slice_is(slice_from(word->name), "tilt");
+}
+
+static int check_finish(struct conf_load *load, void *self)
+{
+    const struct sample_check *check = self;
+    if (check->kind != 1 || !conf_is_set(&check->object, "tilt"))
+        return 0;
+    return conf_error(load->diag, conf_where(&check->object, "tilt"), NULL, "nobody sees a tilt");
+}
+
+static const struct conf_block check_block = {.size = sizeof(struct sample_check),
+                                              .args = check_args,
+                                              .words = check_words,
+                                              .finish = check_finish,
+                                              .has_word = check_has_word};
 
 /* ---- limits, retry ---- */
 

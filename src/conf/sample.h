@@ -23,6 +23,7 @@ struct sample_check {
     int kind;
     int64_t every_ms;
     int64_t fall;
+    int64_t tilt;
 };
 
 struct sample_limits {

@@ -187,6 +187,9 @@ struct conf_block {
     const struct conf_word *words; /* ends with a NULL name; may be NULL */
     /* Looks at one filled struct alone: words that exclude each other, bounds that depend. May be NULL. */
     int (*finish)(struct conf_load *load, void *self);
+    /* Does the word mean anything in this struct (path in a tcp check does not)? conf_print_full() leaves
+     * out what does not, as finish() would refuse it. NULL: all of them do. */
+    bool (*has_word)(const void *self, const struct conf_word *word);
 };
 
 /* One module's words at the top of the file, and the struct that they fill. */

@@ -298,7 +298,7 @@ static void test_bad_words(void **state)
         {"shelf a { item x 1 wieght 2 fragile }",
          "1:20 unknown word \"wieght\" in item = did you mean \"weight\"?\n"},
         {"shelf a { item x 1; check look qqq 2 fall 11 }",
-         "1:32 unknown word \"qqq\" in check = known here: every, fall\n"
+         "1:32 unknown word \"qqq\" in check = known here: every, fall, tilt\n"
          "1:43 \"11\" is too large: at most 10\n"},
         {"\"level\" 3", "1:1 a quoted word is a value, and no value stands here\n"},
         {"level", "1:1 level has no value = level N\n"},
@@ -329,10 +329,11 @@ static void test_bad_words(void **state)
         {"shelf a { item x 1; check }", "1:21 check has no kind = check look|weigh\n"},
         {"shelf a { item x 1; check every 2s }",
          "1:27 \"every\" is not known here: write one of look, weigh\n"
-         "1:33 unknown word \"2s\" in check = known here: every, fall\n"},
+         "1:33 unknown word \"2s\" in check = known here: every, fall, tilt\n"},
         {"shelf a { item x 1; check look fall every 2s }", "1:32 fall has no value = fall N\n"},
         {"parts { a 10.0.0.1 b }", "1:20 \"b\" is one word too many for a\n"},
         {"parts { a 10.0.0.1 { } }", "1:9 a takes no { }\n"},
+        {"shelf a { item x 1; check look tilt 2% }", "1:32 nobody sees a tilt\n"},
         {"shelf a { item x 1; note }", "1:21 this note is empty = note TEXT...\n"},
         {"shelf a { item x 1; limits { wait 1h; room 1k } }",
          "1:39 the room is smaller than the wait\n"},

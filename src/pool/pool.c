@@ -111,9 +111,21 @@ static bool is_visible(struct slice text)
     return text.len > 0;
 }
 
+static const char *const http_words[] = {"path", "method", "host", "expect"};
+
+/* What a tcp check asks nothing with, it has not. */
+static bool check_has_word(const void *self, const struct conf_word *word)
+{
+    const struct check_conf *check = self;
+    for (size_t i = 0; i < ARRAY_LEN(http_words) && check->kind != CHECK_HTTP; i++) {
+        if (slice_is(slice_from(word->name), http_words[i]))
+            return false;
+    }
+    return true;
+}
+
 static int refuse_http_words(struct conf_load *load, const struct check_conf *check)
 {
-    static const char *const http_words[] = {"path", "method", "host", "expect"};
     int result = 0;
     for (size_t i = 0; i < ARRAY_LEN(http_words); i++) {
         if (conf_is_set(&check->object, http_words[i]))
@@ -167,6 +179,7 @@ static const struct conf_block check_block = {
     .args = check_args,
     .words = check_words,
     .finish = check_finish,
+    .has_word = check_has_word,
 };
 
 /* ---- member and pool ---- */
