@@ -12,13 +12,13 @@
  *
  *     GET  /            a page for a browser                    (from the board)
  *     GET  /metrics     OpenMetrics text                        (from the board)
- *     GET  /v1/status   everything, as JSON                     (the board, and each process is asked)
+ *     GET  /v1/status   everything, as JSON                     (the board and every process)
  *     GET  /v1/facts    the facts                               (from the board)
  *     POST /v1/reload   {"text": "generation 7"}; 422 {"error": ..., "diagnostics": ...}
  *     POST /v1/stop     drains and stops; with ?now without draining
  *
- * Errors are {"error": sentence}. What the board says needs nobody's answer; a process that hangs is
- * shown as one that does not answer, after a second.
+ * Errors are {"error": sentence}. What the board says needs nobody's answer; a process that hangs
+ * is shown as one that does not answer, after a second.
  */
 
 #include "base/slice.h"

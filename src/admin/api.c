@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The routes of admin. What the board holds is answered at once; /v1/status asks every process first and
- * takes what has come when the last has answered or its second is over; reload and stop wait for the
- * supervisor.
+ * The routes of admin. What the board holds is answered at once; /v1/status asks every process
+ * first and takes what has come when the last has answered or its second is over; reload and stop
+ * wait for the supervisor.
  */
 #include "admin/internal.h"
 #include "admin/openmetrics.h"
@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #define TYPE_JSON "application/json"
 
@@ -63,13 +62,6 @@ struct seeing {
     struct text out;
 };
 
-static uint64_t boot_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void seeing_init(struct seeing *seeing, struct admin *admin)
 {
     struct loop *loop = admin->process->loops[0];
@@ -84,7 +76,6 @@ static void seeing_init(struct seeing *seeing, struct admin *admin)
         .rates = admin->rates,
         .now_ns = loop_now_ns(loop),
         .wall_ns = loop_wall_ns(loop),
-        .boot_ns = boot_ns(),
         .supervisor = admin->supervisor,
     };
     seeing->view = view_make(&source, &seeing->arena);

@@ -3,7 +3,9 @@
 #define ADMIN_INTERNAL_H
 
 /*
- * What the files of admin share: its one state, made by admin.c, used by api.c.
+ * What the files of admin share: its one state. admin.c makes it at the start of the process, hands
+ * it to the web server as the context of every handler, and lets go of it at the stop; the handlers
+ * of api.c find in it whom to ask and what may be asked. Everything in it belongs to loop 0.
  */
 
 #include "admin/access.h"

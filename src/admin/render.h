@@ -3,8 +3,8 @@
 #define ADMIN_RENDER_H
 
 /*
- * A view in the three forms in which it leaves: JSON for programs, HTML for a browser, OpenMetrics text
- * for a scraper. Nothing here makes a system call or knows where the view comes from.
+ * A view in the three forms in which it leaves: JSON for programs, HTML for a browser, OpenMetrics
+ * text for a scraper. Nothing here makes a system call or knows where the view comes from.
  */
 
 #include "admin/tallies.h"

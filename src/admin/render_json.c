@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The JSON of /v1/status and /v1/facts. What a process answered is read by jansson and written anew, so
- * that a process that talks nonsense spoils its own entry and nothing else.
+ * The JSON of /v1/status and /v1/facts. What a process answered is read by jansson and written
+ * anew, so that a process that talks nonsense spoils its own entry and nothing else.
  */
 #include "admin/render.h"
 

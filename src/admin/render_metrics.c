@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The metrics page: every table that a module declares, family by family, then the facts and what is
- * known of the processes.
+ * The metrics page: every table that a module declares, family by family, then the facts and what
+ * is known of the processes.
  */
 #include "admin/openmetrics.h"
 #include "admin/render.h"

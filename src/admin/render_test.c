@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The three forms of a view against golden files in tests/admin: a real board with facts and tallies from
- * two processes, and names and reasons that try to break out of each form.
+ * The three forms of a view against golden files in tests/admin: a real board with facts and
+ * tallies from two processes, and names and reasons that try to break out of each form.
  */
 #include "admin/render.h"
 
@@ -171,7 +171,9 @@ static void world_deinit(struct world *world)
     board_fds_close(&world->fds);
 }
 
-/* WEIR_GOLDEN=write puts what came out in the place of what was wanted, to be read and committed. */
+/*
+ * WEIR_GOLDEN=write puts what came out in the place of what was wanted, to be read and committed.
+ */
 static void check_golden(const char *path, const struct text *got)
 {
     const char *mode = getenv("WEIR_GOLDEN");

@@ -3,9 +3,9 @@
 #define ADMIN_TALLIES_H
 
 /*
- * All slabs of the board, read once and put together as tallies: the sums over loops and, where several
- * processes count the same object, over processes; each with the table that says what its words mean.
- * Slabs of tables that no module declares are left out.
+ * All slabs of the board, read once and put together as tallies: the sums over loops and, where
+ * several processes count the same object, over processes; each with the table that says what its
+ * words mean. Slabs of tables that no module declares are left out.
  */
 
 #include "base/arena.h"
@@ -44,8 +44,8 @@ void tallies_deinit(struct tallies *tallies);
 const struct tally *tallies_find(const struct tallies *tallies, const char *table,
                                  const char *object);
 /*
- * The counter or gauge of that name: the row whose own label has that value, or, where label_value is
- * NULL, the sum over all rows of the name. 0 where there is none.
+ * The counter or gauge of that name: the row whose own label has that value, or, where label_value
+ * is NULL, the sum over all rows of the name. 0 where there is none.
  */
 uint64_t tally_value(const struct tally *tally, const char *name, const char *label_value);
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum {
@@ -72,6 +73,16 @@ int usage_read(pid_t pid, struct usage *ret_usage)
         return -1;
     return usage_parse(slice_make(line, (size_t)n), (uint64_t)sysconf(_SC_CLK_TCK),
                        (uint64_t)sysconf(_SC_PAGESIZE), ret_usage);
+}
+
+double usage_now_s(void)
+{
+    char line[80];
+    ssize_t n = read_file("/proc/uptime", line, sizeof(line) - 1);
+    if (n <= 0)
+        return 0;
+    line[n] = '\0';
+    return strtod(line, NULL);
 }
 
 size_t usage_children(pid_t parent, struct usage_child *ret_children, size_t max)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Putting a view together: the configured things in the order of the file, each with its fact and its
- * counters.
+ * Putting a view together: the configured things in the order of the file, each with its fact and
+ * its counters.
  */
 #include "admin/view.h"
 
@@ -81,13 +81,12 @@ static void process_usage(struct making *making, struct view_process *process)
         return;
     process->pid = making->source->supervisor;
     process->has_usage = usage_read(process->pid, &process->usage) == 0;
-    double age_s = (double)making->source->boot_ns / 1e9 - process->usage.born_s;
+    double age_s = usage_now_s() - process->usage.born_s;
     if (process->has_usage && age_s > 0)
         making->view->uptime_s = age_s;
 }
 
-/* Those that run or should: a kind that the configuration does not need has neither been started nor
- * stated. */
+/* A kind that the configuration does not need has neither been started nor stated. */
 static bool process_is_used(const struct board *board, size_t segment)
 {
     char name[FACT_NAME_MAX];

@@ -3,8 +3,8 @@
 #define ADMIN_VIEW_H
 
 /*
- * weir as it is now, put together for one answer: what the snapshot configures, what the board says of
- * it, what the counters count. The JSON of /v1/status and the page at / are made from it.
+ * weir as it is now, put together for one answer: what the snapshot configures, what the board says
+ * of it, what the counters count. The JSON of /v1/status and the page at / are made from it.
  *
  *     snapshot: pools, sockets  --+
  *     board: facts, heartbeats  --+--> struct view --> status_json(), page_html()
@@ -12,8 +12,8 @@
  *     /proc: memory, time       --+
  *     answers of the processes  --+
  *
- * A view lives in an arena and is thrown away behind the answer. Making it asks nobody and waits for
- * nothing; the answers of the processes, which may take their time, are put in by the caller.
+ * A view lives in an arena and is thrown away behind the answer. Making it asks nobody and waits
+ * for nothing; the answers of the processes, which may take their time, are put in by the caller.
  */
 
 #include "admin/rates.h"
@@ -95,7 +95,6 @@ struct view_source {
     const struct rates *rates;
     uint64_t now_ns;  /* CLOCK_MONOTONIC */
     uint64_t wall_ns; /* CLOCK_REALTIME */
-    uint64_t boot_ns; /* CLOCK_BOOTTIME */
     pid_t supervisor; /* parent of all processes */
 };
 

@@ -5,12 +5,12 @@
 #include "cli/ask.h"
 
 #include "base/addr.h"
+#include "core/loop.h"
 #include "wire/h1.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SOCKET_NAME "admin.sock"
@@ -19,9 +19,7 @@ enum { READ_BYTES = 64 * 1024 };
 
 static int64_t now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)(loop_clock_ns() / 1000000);
 }
 
 /* ---- connecting ---- */

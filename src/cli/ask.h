@@ -25,21 +25,23 @@ struct ask_answer {
 };
 
 /*
- * Asks. Returns 0 with the answer, whatever its status (text_deinit(&ret_answer->body) is the caller's),
- * or -1 with err: which socket was tried, why that failed, what would be right.
+ * Asks. Returns 0 with the answer, whatever its status (text_deinit(&ret_answer->body) is the
+ * caller's), or -1 with err: which socket was tried, why that failed, what would be right.
  */
 int ask(const char *state_dir, const char *method, const char *target, int limit_ms,
         struct ask_answer *ret_answer, struct err *err);
 
 /*
  * The same for answers in JSON. 0: an answer of class 2xx, whose document is the caller's
- * (json_decref); 1: weir refused; err has its sentence, and *ret_document the whole, with "diagnostics" for
- * instance; -1: there is no answer.
+ * (json_decref); 1: weir refused; err has its sentence, and *ret_document the whole, with
+ * "diagnostics" for instance; -1: there is no answer.
  */
 int ask_json(const char *state_dir, const char *method, const char *target, int limit_ms,
              json_t **ret_document, struct err *err);
 
-/* Does anybody listen on the socket still? The supervisor holds it, so false means that it is gone. */
+/*
+ * Does anybody listen on the socket still? The supervisor holds it, so false means that it is gone.
+ */
 bool ask_is_alive(const char *state_dir);
 
 #endif

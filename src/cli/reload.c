@@ -11,7 +11,9 @@
 
 enum { STOP_LOOK_MS = 50 };
 
-/* Prints what was answered: the text, or the diagnostics and the sentence. Returns the exit status. */
+/*
+ * Prints what was answered: the text, or the diagnostics and the sentence. Returns the exit status.
+ */
 static int tell(const struct command *command, const struct remote_options *options,
                 const char *target)
 {

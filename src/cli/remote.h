@@ -3,8 +3,8 @@
 #define CLI_REMOTE_H
 
 /*
- * The commands that talk to a running weir: rows for the table of commands, and the options that they
- * have in common. Each finds its weir by the state directory (cli/ask.h).
+ * The commands that talk to a running weir: rows for the table of commands, and the options that
+ * they have in common. Each finds its weir by the state directory (cli/ask.h).
  */
 
 #include "core/command.h"
@@ -41,7 +41,9 @@ uint64_t remote_count(const json_t *object, const char *key);
 
 /* "3 s", "12 m", "4 h", "6 d" for a number of seconds. */
 const char *remote_age(double seconds, char buf[24]);
-/* The same for the time from `since` to `now`, RFC 3339 as weir writes it; "" where one is missing. */
+/*
+ * The same for the time from `since` to `now`, RFC 3339 as weir writes it; "" where one is missing.
+ */
 const char *remote_since(const char *since, const char *now, char buf[24]);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * weir status, weir facts: what a running weir says of itself, as tables or as the JSON that it gave.
+ * weir status, weir facts: what a running weir says of itself, as tables or as the JSON that it
+ * gave.
  */
 #include "base/mem.h"
 #include "base/text.h"

@@ -4,8 +4,8 @@
 
 /*
  * A table for a person's eyes: columns as wide as their widest cell, numbers to the right, the last
- * column cut at the terminal's edge instead of wrapped, columns that are empty in every row left out.
- * What comes from outside cannot steer the terminal: control characters are shown as '?'.
+ * column cut at the terminal's edge instead of wrapped, columns that are empty in every row left
+ * out. What comes from outside cannot steer the terminal: control characters are shown as '?'.
  */
 
 #include "base/slice.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The small HTTP/1 server: connections as a state machine over net/conn.h and wire/h1.h. What a request
- * needs (its bytes, the index of its head, its body) is one piece of memory that exists only from its
- * first byte to the end of its answer, so that an idle connection costs little.
+ * The small HTTP/1 server: connections as a state machine over net/conn.h and wire/h1.h. What a
+ * request needs (its bytes, the index of its head, its body) is one piece of memory that exists
+ * only from its first byte to the end of its answer, so that an idle connection costs little.
  */
 #include "web/server.h"
 

@@ -3,25 +3,26 @@
 #define WEB_SERVER_H
 
 /*
- * A small HTTP/1 server for weir's own interfaces: the admin API now, the job API later. It is not the
- * balancer: a request is buffered whole, within bounds, before anybody looks at it, and an answer is one
- * piece of memory. In return a handler is a plain function, which may answer at once or later.
+ * A small HTTP/1 server for weir's own interfaces: the admin API now, the job API later. It is not
+ * the balancer: a request is buffered whole, within bounds, before anybody looks at it, and an
+ * answer is one piece of memory. In return a handler is a plain function, which may answer at once
+ * or later.
  *
- *     accept -> [ READ: head, body ] -> admit() -> route -> handle() ... web_answer() -> [ FLUSH ] --+
- *                   ^                                                                                |
- *                   +------------------------------- keep-alive -------------------------------------+
- *                                                                       else [ LINGER ] -> closed
+ *     accept -> [ HEAD, BODY ] -> admit() -> route -> handle() ... web_answer() -> [ FLUSH ] --+
+ *                   ^                                                                          |
+ *                   +------------------------------ keep-alive --------------------------------+
+ *                                                                   else [ LINGER ] -> closed
  *
- * Every answer that is not a handler's own (a request that is no HTTP, a route that does not exist, a
- * limit) is JSON, {"error": sentence}, made by web_error(), which handlers use too.
+ * Every answer that is not a handler's own (a request that is no HTTP, a route that does not exist,
+ * a limit) is JSON, {"error": sentence}, made by web_error(), which handlers use too.
  *
- * Requests on one connection are answered one after the other, in order; bytes of the next one wait in
- * the kernel, or in the connection's buffer where they came together. Nothing waits for ever: see
- * struct web_limits.
+ * Requests on one connection are answered one after the other, in order; bytes of the next one wait
+ * in the kernel, or in the connection's buffer where they came together. Nothing waits for ever:
+ * see struct web_limits.
  *
- * Everything runs in one loop's thread. The server owns its connections; whoever creates it owns the
- * listening descriptors. A connection is freed at the end of the turn in which it was closed, so that
- * callbacks need not care who is on the stack.
+ * Everything runs in one loop's thread. The server owns its connections; whoever creates it owns
+ * the listening descriptors. A connection is freed at the end of the turn in which it was closed,
+ * so that callbacks need not care who is on the stack.
  */
 
 #include "base/addr.h"
@@ -38,10 +39,9 @@ struct web_exchange;
 
 /* Bounds; zero takes the default that stands behind. */
 struct web_limits {
-    uint32_t n_conns;  /* 256; above it the oldest idle one goes, or the new one gets 503 */
-    size_t body_bytes; /* 64 KiB; 413 */
-    uint32_t
-        head_ms; /* 10 s from its first byte to its last, 408; as long from accept to the first byte */
+    uint32_t n_conns;    /* 256; above it the oldest idle one goes, or the new one gets 503 */
+    size_t body_bytes;   /* 64 KiB; 413 */
+    uint32_t head_ms;    /* 10 s from its first byte to its last, 408; as long for the first byte */
     uint32_t body_ms;    /* 30 s from the head's last byte to the body's; 408 */
     uint32_t idle_ms;    /* 60 s between two requests; closed without a word */
     uint32_t answer_ms;  /* 60 s for the handler; 504, and on_gone() */
@@ -60,9 +60,9 @@ struct web_counters {
 };
 
 /*
- * A request and the answer to it. It lives until web_answer() or on_gone(), whichever comes first: on_gone
- * comes when the client is gone or the time is over before the answer, and the exchange must not be
- * touched after it. All slices point into the connection's own memory and live as long.
+ * A request and the answer to it. It lives until web_answer() or on_gone(), whichever comes first:
+ * on_gone comes when the client is gone or the time is over before the answer, and the exchange
+ * must not be touched after it. All slices point into the connection's own memory and live as long.
  */
 struct web_exchange {
     struct web_server *server;
@@ -102,23 +102,25 @@ struct web_config {
 
 struct web_server *web_server_create(struct loop *loop, const struct web_config *config);
 /*
- * Accepts from a listening descriptor, which stays the caller's. `origin` comes back in each exchange,
- * NULL is fine. 0, or -1 with err. At most WEB_LISTENERS_MAX at a time.
+ * Accepts from a listening descriptor, which stays the caller's. `origin` comes back in each
+ * exchange, NULL is fine. 0, or -1 with err. At most WEB_LISTENERS_MAX at a time.
  */
 enum { WEB_LISTENERS_MAX = 8 };
 int web_server_listen(struct web_server *server, int fd, const void *origin, struct err *err);
 /* Stops accepting from this descriptor; connections that came by it stay. */
 void web_server_unlisten(struct web_server *server, int fd);
 /*
- * No new connection, no further request on those that are there: idle ones close now, the others behind
- * their answer. web_server_counters()->n_conns falls to 0.
+ * No new connection, no further request on those that are there: idle ones close now, the others
+ * behind their answer. web_server_counters()->n_conns falls to 0.
  */
 void web_server_drain(struct web_server *server);
 /* Closes everything at once (on_gone comes for what is unanswered). NULL is fine. */
 void web_server_destroy(struct web_server **server);
 const struct web_counters *web_server_counters(const struct web_server *server);
 
-/* --- answering ---------------------------------------------------------------------------------- */
+/*
+ * --- answering ----------------------------------------------------------------------------------
+ */
 
 struct web_answer {
     uint16_t status;
@@ -129,8 +131,9 @@ struct web_answer {
 };
 
 /*
- * Sends the answer and ends the exchange. Date, Content-Length and Connection are written by the server;
- * so are Cache-Control: no-store and X-Content-Type-Options: nosniff, which fit all that it serves.
+ * Sends the answer and ends the exchange. Date, Content-Length and Connection are written by the
+ * server; so are Cache-Control: no-store and X-Content-Type-Options: nosniff, which fit all that it
+ * serves.
  */
 void web_answer(struct web_exchange *exchange, const struct web_answer *answer);
 /* {"error": sentence} */

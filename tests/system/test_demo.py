@@ -241,7 +241,9 @@ def test_weir_does_not_start(tmp_path):
     command = DEMO[:]
     command[command.index("--weir") + 1] = str(broken)
     env = dict(os.environ, TMPDIR=str(tmp_path / "tmp"))
-    done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S)
+    done = subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert done.returncode == 1
     assert "weir ended with status 1" in done.stderr and "no luck" in done.stderr
     assert list((tmp_path / "tmp").iterdir()) == []
