@@ -82,7 +82,7 @@ void answer_reason(struct http_client *client, enum http_reason reason, bool is_
     struct h1_answer answer = {.status = row->status,
                                .is_close = row->is_close || client->must_close,
                                .is_head = is_head,
-                               .client_minor = 1,
+                               .client_minor = client->minor,
                                .retry_after_s = row->retry_after_s,
                                .lines = worker_date(client->listen->worker),
                                .text = slice_from(row->sentence)};
@@ -137,6 +137,10 @@ void answer_route(struct http_client *client, const struct route *route, const c
     struct http_worker *worker = client->listen->worker;
     const struct h1_head *head = &worker->request;
     struct text lines = TEXT_NONE;
+    if (route->action == ROUTE_REDIRECT_HTTPS && head->host.len == 0) {
+        answer_error(client, H1_ERR_HOST_MISSING, head->method == H1_METHOD_HEAD);
+        return;
+    }
     text_append(&lines, worker_date(worker));
     bool is_redirect = route->action != ROUTE_RESPOND;
     if (is_redirect)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- bytes between reads ---- */
@@ -146,7 +147,9 @@ void client_done(struct http_client *client)
     if (client->phase == CLIENT_GONE)
         return;
     if (client->must_close) {
-        bool is_quiet = !client->held && !client->is_readable && !conn_pending(&client->conn);
+        /* Who said that it sends nothing more needs no lingering. */
+        bool is_quiet = client->is_leaving && !client->held && !client->is_readable &&
+                        !conn_pending(&client->conn);
         if (is_quiet)
             client_close(client, false);
         else
@@ -203,7 +206,9 @@ static size_t request_begin(struct http_client *client, const char *buf, size_t 
     struct http_service *service = client->listen->service;
     const struct h1_head *head = &client->listen->worker->request;
     bool is_head = head->method == H1_METHOD_HEAD;
-    client->must_close = !head->is_keep_alive || client_is_last(client);
+    client->minor = head->minor;
+    client->is_leaving = !head->is_keep_alive;
+    client->must_close = client->is_leaving || client_is_last(client);
     enum h1_error error = h1_check_request(head);
     if (error != H1_OK) {
         answer_error(client, error, is_head);
@@ -258,11 +263,21 @@ static bool client_is_between(const struct http_client *client)
            conn_pending(&client->conn) == 0;
 }
 
+/* The kernel may hold more of a body whose beginning came with the head: no event will say so. */
+static void client_read_body(struct http_client *client)
+{
+    if (client->phase == CLIENT_BUSY && client->is_readable && client->exchange &&
+        exchange_wants_body(client->exchange))
+        loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
+}
+
 static void client_read(struct http_client *client)
 {
     for (int round = 0; round < LOOP_BUDGET; round++) {
-        if (!client_is_between(client) || !client->is_readable)
+        if (!client_is_between(client) || !client->is_readable) {
+            client_read_body(client);
             return;
+        }
         char *buf;
         bool is_drained;
         uint32_t n_held = client->held ? client->held->len : 0;
@@ -370,7 +385,8 @@ static void client_describe(struct http_client *client)
     client->forwarded_len = (uint8_t)n;
 }
 
-/* Too many connections: said without keeping anything, in one short answer that fits any socket. */
+/* Too many connections: said without keeping anything, in one short answer that fits any socket. What
+ * the client has sent already is read, or closing would be a reset, which may take the answer away. */
 static void refuse(struct http_listen *listen, int fd)
 {
     const struct http_reason_row *row = http_reason_row(HTTP_CROWDED);
@@ -384,9 +400,18 @@ static void refuse(struct http_listen *listen, int fd)
     ssize_t n = h1_write_answer(worker->scratch, sizeof(worker->scratch), &answer);
     if (n > 0)
         (void)!write(fd, worker->scratch, (size_t)n);
+    shutdown(fd, SHUT_WR);
+    (void)!recv(fd, loop_buf(worker->loop), LOOP_BUF_SIZE, MSG_DONTWAIT);
     metric_add(listen->row, LISTEN_REFUSED, 1);
     metric_add(listen->row, LISTEN_ANSWERS + HTTP_CROWDED, 1);
     close(fd);
+}
+
+/* Of the connections that the listen may have, as each loop counts its own. */
+static int64_t loop_share(const struct http_service *service)
+{
+    int64_t n_loops = service->epoch->n_loops;
+    return (service->conf->limits.connections + n_loops - 1) / n_loops;
 }
 
 void client_accept(struct http_listen *listen, int fd, const struct addr *peer)
@@ -394,7 +419,7 @@ void client_accept(struct http_listen *listen, int fd, const struct addr *peer)
     const struct http_service *service = listen->service;
     struct http_worker *worker = listen->worker;
     metric_add(listen->row, LISTEN_CONNECTIONS, 1);
-    if (listen->n_clients >= service->conf->limits.connections / service->epoch->n_loops + 1) {
+    if (listen->n_clients >= loop_share(service)) {
         refuse(listen, fd);
         return;
     }

@@ -89,6 +89,9 @@ static void exchange_free(struct http_exchange *exchange)
 
 void exchange_abandon(struct http_exchange *exchange)
 {
+    /* A part of a body must not look whole to the member. */
+    if (exchange->upstream && !exchange->is_request_done)
+        conn_abort(&exchange->upstream->conn);
     exchange_release(exchange, false);
     exchange_free(exchange);
 }
@@ -242,7 +245,7 @@ static void exchange_rearm(struct http_exchange *exchange)
         ms = timeouts->connect_ms;
     else if (exchange->status)
         ms = timeouts->stream_ms;
-    else if (!exchange->is_request_done)
+    else if (!exchange->is_request_done && !exchange->is_member_deaf)
         ms = timeouts->body_ms;
     client_deadline(exchange->client, ms);
 }
@@ -257,6 +260,8 @@ static bool exchange_is_repeatable(const struct http_exchange *exchange, bool wa
 
 static enum http_reason failure_reason(bool was_connecting, int error)
 {
+    if (error == EPROTO)
+        return HTTP_NONSENSE;
     if (error == ETIMEDOUT && !was_connecting)
         return HTTP_LATE;
     return was_connecting ? HTTP_UNREACHABLE : HTTP_BROKEN;
@@ -280,12 +285,11 @@ static void exchange_upstream_failed(struct http_exchange *exchange, int error)
     }
     mem_free(exchange->held);
     exchange->held = NULL;
-    if (!exchange->status && error != EPROTO && exchange_is_repeatable(exchange, was_connecting)) {
+    exchange->failure = (uint8_t)failure_reason(was_connecting, error);
+    if (!exchange->status && error != EPROTO && exchange_is_repeatable(exchange, was_connecting))
         exchange_try(exchange);
-        return;
-    }
-    exchange_fail(exchange,
-                  error == EPROTO ? HTTP_NONSENSE : failure_reason(was_connecting, error));
+    else
+        exchange_fail(exchange, (enum http_reason)exchange->failure);
 }
 
 /* A connection for this try. What cannot be repeated goes out on a kept connection only after a look
@@ -320,10 +324,12 @@ static void exchange_try(struct http_exchange *exchange)
         if (!exchange->upstream) {
             upstream_suspect(member, loop_now_ns(loop), true);
             upstream_tried_add(&exchange->tried, member);
+            exchange->failure = HTTP_UNREACHABLE;
         }
     }
     if (!exchange->upstream) {
-        exchange_fail(exchange, exchange->n_tries ? HTTP_UNREACHABLE : HTTP_NO_MEMBER);
+        exchange_fail(exchange,
+                      exchange->n_tries ? (enum http_reason)exchange->failure : HTTP_NO_MEMBER);
         return;
     }
     struct conn *conn = &exchange->upstream->conn;
@@ -345,10 +351,7 @@ static void exchange_try(struct http_exchange *exchange)
 
 void exchange_on_timeout(struct http_exchange *exchange)
 {
-    bool waits_for_client = !exchange->is_request_done && !exchange->status &&
-                            !exchange->is_connecting && exchange->upstream &&
-                            !conn_pending(&exchange->upstream->conn);
-    if (waits_for_client)
+    if (!exchange->status && exchange_wants_body(exchange))
         exchange_fail(exchange, HTTP_BODY_LATE);
     else if (exchange->status)
         exchange_cut(exchange);
@@ -360,15 +363,14 @@ void exchange_on_timeout(struct http_exchange *exchange)
 
 bool exchange_wants_body(const struct http_exchange *exchange)
 {
-    return !exchange->is_request_done && exchange->upstream && !exchange->is_connecting &&
-           conn_pending(&exchange->upstream->conn) == 0;
+    return !exchange->is_request_done && !exchange->is_member_deaf && exchange->upstream &&
+           !exchange->is_connecting && conn_pending(&exchange->upstream->conn) == 0;
 }
 
-/* The body turned bad while it streamed: the member's request is cut, so that it never looks whole. */
+/* The body turned bad while it streamed. */
 static void request_spoiled(struct http_exchange *exchange, enum h1_error error)
 {
     struct http_client *client = exchange->client;
-    conn_abort(&exchange->upstream->conn);
     if (exchange->status) {
         exchange_cut(exchange);
         return;
@@ -377,7 +379,20 @@ static void request_spoiled(struct http_exchange *exchange, enum h1_error error)
     answer_error(client, error, false);
 }
 
-/* Relays what was read; false when the exchange is over. */
+/*
+ * The member takes no more. Often it has answered before it closed (413, 401), and that answer is what the
+ * client should read: what is there of it is read to its end, which also says whether there was one.
+ */
+static void request_unwanted(struct http_exchange *exchange)
+{
+    exchange->is_member_deaf = true;
+    exchange->is_response_hangup = true;
+    exchange->is_response_readable = true;
+    exchange_rearm(exchange);
+    exchange_pull_response(exchange);
+}
+
+/* Relays what was read; false when no more of it is wanted. */
 static bool request_feed(struct http_exchange *exchange, const char *buf, size_t len)
 {
     struct relay *relay = &worker_of(exchange)->relay;
@@ -396,9 +411,8 @@ static bool request_feed(struct http_exchange *exchange, const char *buf, size_t
             return false;
         }
         metric_add(upstream->member->row, MEMBER_BYTES_TO, relay->n_data);
-        int rc = conn_sendv(&upstream->conn, relay->parts + 1, relay->n_parts - 1, false);
-        if (rc < 0) {
-            exchange_upstream_failed(exchange, -rc);
+        if (conn_sendv(&upstream->conn, relay->parts + 1, relay->n_parts - 1, false) < 0) {
+            request_unwanted(exchange);
             return false;
         }
     } while (result == RELAY_FULL);
@@ -424,7 +438,6 @@ void exchange_pull_request(struct http_exchange *exchange)
             return;
         }
         if (n <= 0) {
-            conn_abort(&exchange->upstream->conn);
             exchange_client_lost(exchange);
             return;
         }
@@ -452,6 +465,8 @@ static bool response_interim(struct http_exchange *exchange, const char *buf)
         exchange_client_lost(exchange);
         return false;
     }
+    mem_free(exchange->sent); /* the client has seen this member: no other may answer now */
+    exchange->sent = NULL;
     exchange_rearm(exchange);
     return true;
 }
@@ -570,8 +585,8 @@ static bool response_body(struct http_exchange *exchange, const char *buf, size_
         return false;
     }
     if (result == RELAY_END) {
-        /* A member that said more than its answer, or has closed, is not to be used again. */
-        exchange_finish(exchange, at == len && !exchange->is_response_hangup);
+        /* A member that said more than its answer, or may have, or has closed, is not used again. */
+        exchange_finish(exchange, at == len && !exchange->is_response_readable);
         return false;
     }
     if (at < len)

@@ -117,6 +117,8 @@ struct http_client {
     bool is_readable; /* the kernel may have bytes that were not read */
     bool is_hangup;   /* the peer has closed its sending side: read until the end comes */
     bool must_close;  /* behind the answer that is being sent */
+    bool is_leaving;  /* it said itself that it sends no further request */
+    uint8_t minor;    /* of the HTTP version of its last request */
 };
 
 struct http_exchange {
@@ -136,12 +138,14 @@ struct http_exchange {
     struct h1_asked asked;
     uint8_t client_minor;
     uint8_t n_tries;
+    uint8_t failure; /* enum http_reason of the last try that failed */
     uint16_t status; /* of the response, 0: none yet */
     bool is_idempotent;
     bool is_fresh;             /* the connection carries its first request */
     bool is_connecting;        /* and does not stand yet: nothing has been sent */
     bool is_request_chunked;   /* the body goes to the member as chunks */
     bool is_request_done;      /* all of it is with the upstream connection */
+    bool is_member_deaf;       /* takes no more of the body; its answer may be here all the same */
     bool is_response_readable; /* the kernel may have bytes of it that were not read */
     bool is_response_hangup;
     bool is_reply_chunked;
