@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The tables: which modules there are, lower floors first, and which commands. Nothing else knows all of
- * them by name.
+ * The tables: which modules there are, lower floors first, and which commands. Nothing else knows
+ * all of them by name.
  */
 
 #include "admin/admin.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * weir check FILE: every mistake that a start could find. Without --node a file with nodes is checked as
- * each of them, and what this host lacks is a note only.
+ * weir check FILE: every mistake that a start could find. Without --node a file with nodes is
+ * checked as each of them, and what this host lacks is a note only.
  */
 
 #include "base/mem.h"

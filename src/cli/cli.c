@@ -86,7 +86,7 @@ static int run_version(const struct command_env *env, int argc, char **argv)
     (void)env;
     (void)argc;
     (void)argv;
-    puts("weir " WEIR_VERSION);
+    printf("weir %s%s\n", WEIR_VERSION, sandbox_has_filter() ? "" : " (sanitized)");
     return EXIT_SUCCESS;
 }
 
@@ -104,7 +104,7 @@ const struct command command_version = {
     .run = run_version,
 };
 
-/* --- arguments ------------------------------------------------------------------------------------ */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 static int wrong(const struct command_env *env, const char *command_name, const char *what,
                  const char *which)

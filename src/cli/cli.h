@@ -3,8 +3,9 @@
 #define CLI_CLI_H
 
 /*
- * The commands of the program. main.c lists them in a table (core/command.h); cli_main() finds the one
- * that was asked for, tells an unknown one from a mistyped one, and prints the help from the rows.
+ * The commands of the program. main.c lists them in a table (core/command.h); cli_main() finds the
+ * one that was asked for, tells an unknown one from a mistyped one, and prints the help from the
+ * rows.
  *
  * Exit status: 0 done, 1 failed, 2 called wrongly.
  */
@@ -19,7 +20,7 @@ extern const struct command command_check;
 extern const struct command command_help;
 extern const struct command command_version;
 
-/* --- arguments ----------------------------------------------------------------------------------- */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 /* What a command takes beside its positional values: `--name VALUE`, `--name=VALUE`, or a flag. */
 struct cli_option {
@@ -29,9 +30,9 @@ struct cli_option {
 };
 
 /*
- * Sorts the arguments: options may stand anywhere, `--` ends them. Exactly n_values positional values
- * go to ret_values. Returns 0, or EXIT_USAGE after it has told standard error what is wrong and the
- * command's usage.
+ * Sorts the arguments: options may stand anywhere, `--` ends them. Exactly n_values positional
+ * values go to ret_values. Returns 0, or EXIT_USAGE after it has told standard error what is wrong
+ * and the command's usage.
  */
 int cli_arguments(const struct command_env *env, int argc, char **argv,
                   const struct cli_option *options, const char **ret_values, int n_values);

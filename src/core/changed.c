@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Which values that only a restart changes differ between two snapshots: the rows of both are walked
- * side by side. Objects of a list are paired by their names.
+ * Which values that only a restart changes differ between two snapshots: the rows of both are
+ * walked side by side. Objects of a list are paired by their names.
  */
 
 #include "core/module.h"

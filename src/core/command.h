@@ -3,9 +3,10 @@
 #define CORE_COMMAND_H
 
 /*
- * A command of the program: `weir NAME ...`. main.c holds the table; cli/cli.c finds the row, prints
- * the help from the rows, and knows no command by name. A row of src/cli is an ordinary client; what
- * needs a neighbour of cli (run: the supervisor) comes to it as a function in the environment.
+ * A command of the program: `weir NAME ...`. main.c holds the table; cli/cli.c finds the row,
+ * prints the help from the rows, and knows no command by name. A row of src/cli is an ordinary
+ * client; what needs a neighbour of cli (run: the supervisor) comes to it as a function in the
+ * environment.
  */
 
 #include "base/slice.h"

@@ -81,7 +81,7 @@ void control_close_fds(struct control_message *message)
     }
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void put(struct writer *writer, const void *bytes, size_t len)
 {
@@ -153,7 +153,7 @@ int control_encode(const struct control_message *message, char *buf, size_t cap)
     return writer.is_failed ? -1 : (int)(cap - writer.left);
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static const char *get(struct reader *reader, size_t len)
 {

@@ -16,15 +16,16 @@
  *       | <- ready | refused -----------------------  |
  *       | -- commit | abort ------------------------> |
  *       |                                             |
- *       | -- query(fd) -----------------------------> |   the other end of a socket to admin (query.h)
+ *       | -- query(fd) -----------------------------> |   one end of a socket to admin (query.h)
  *       | -- drain(deadline) -> <- drained -- stop -> |   exits 0
  *       |                                             |
  *       | <- request(id, verb, argument) -- admin     |   reload, stop (request.h)
  *       | -- answer(id, is_ok, text) ---------------> |
  *
  * Listening sockets have a number that is theirs for life. A `sockets` message binds names of the
- * coming snapshot to numbers, and brings the descriptor of each number that this life of the process
- * has not got yet; the message after the last one is the init or prepare that they belong to.
+ * coming snapshot to numbers, and brings the descriptor of each number that this life of the
+ * process has not got yet; the message after the last one is the init or prepare that they belong
+ * to.
  *
  * A packet is
  *
@@ -34,7 +35,8 @@
  * in the machine's byte order: both ends are the same binary. The codec checks every length all the
  * same, because a process that was taken over must not take the supervisor with it.
  *
- * The end of the stream means that the other side is dead. A process ends at once when that happens.
+ * The end of the stream means that the other side is dead. A process ends at once when that
+ * happens.
  */
 
 #include "base/err.h"
@@ -104,33 +106,33 @@ int control_find(const struct control_message *message, const char *name, uint32
 /* The same, and the message forgets it: it is the caller's now. */
 int control_take(struct control_message *message, const char *name, uint32_t index);
 
-/* --- the codec: no system calls ---------------------------------------------------------------- */
+/* --- the codec: no system calls --------------------------------------------------------------- */
 
 /* Writes the packet into buf[cap]; returns its length, or -1 where it does not fit. */
 int control_encode(const struct control_message *message, char *buf, size_t cap);
 /*
- * Reads a packet with n_fds descriptors beside it, which are given to the labels that announce one, in
- * order. Returns 0, or -1 with err: a length, type or count that does not fit; the descriptors are then
- * still the caller's. message->text points into bytes.
+ * Reads a packet with n_fds descriptors beside it, which are given to the labels that announce one,
+ * in order. Returns 0, or -1 with err: a length, type or count that does not fit; the descriptors
+ * are then still the caller's. message->text points into bytes.
  */
 int control_decode(struct slice bytes, const int *fds, size_t n_fds,
                    struct control_message *ret_message, struct err *err);
 
-/* --- the socket -------------------------------------------------------------------------------- */
+/* --- the socket ------------------------------------------------------------------------------- */
 
 /* A pair, close-on-exec, nonblocking. 0, or -1 with err. */
 int control_pair(int ret_fds[2], struct err *err);
 /*
- * Sends one message; its descriptors stay the caller's. Returns 0, or -1 with err: the other side is
- * dead, or reads nothing any more (the packet does not fit into the socket's buffer).
+ * Sends one message; its descriptors stay the caller's. Returns 0, or -1 with err: the other side
+ * is dead, or reads nothing any more (the packet does not fit into the socket's buffer).
  */
 int control_send(int fd, const struct control_message *message, struct err *err);
 /* The same, but waits up to wait_ms for the other side to read what fills the socket's buffer. */
 int control_send_wait(int fd, const struct control_message *message, int wait_ms, struct err *err);
 /*
  * Receives one message into buf[CONTROL_BYTES_MAX]. Returns 1: a message; 0: nothing there now;
- * -1: the other side is dead (err->number 0) or talks nonsense. Descriptors are close-on-exec and the
- * caller's: control_close_fds() closes what control_take() has not taken.
+ * -1: the other side is dead (err->number 0) or talks nonsense. Descriptors are close-on-exec and
+ * the caller's: control_close_fds() closes what control_take() has not taken.
  */
 int control_receive(int fd, char *buf, struct control_message *ret_message, struct err *err);
 void control_close_fds(struct control_message *message);

@@ -20,8 +20,8 @@ int control_pair(int ret_fds[2], struct err *err)
 {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_fds) < 0)
         return err_set_errno(err, errno, "cannot make a control socket");
-    /* Room for several whole packets; the limit of the kernel (wmem_max) may allow less, and does with
-     * its default allow three. */
+    /* Room for several whole packets; the limit of the kernel (wmem_max) may allow less, and does
+     * with its default allow three. */
     int size = 4 * CONTROL_BYTES_MAX;
     for (int i = 0; i < 2; i++)
         setsockopt(ret_fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));

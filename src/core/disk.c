@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Reads until the end or until max_bytes + 1 are there. Returns the bytes read, or -1 with errno. */
+/* Reads until the end or until max_bytes + 1 are there. Returns the bytes read, or -1 with
+ * errno. */
 static ssize_t read_all(int fd, char *buf, size_t max_bytes)
 {
     size_t len = 0;

@@ -3,9 +3,9 @@
 #define CORE_DISK_H
 
 /*
- * The outside of a configuration, answered from the disk and the environment: what the supervisor and
- * `weir check` read through (conf/tree.h says what is asked). Every other process is answered from its
- * bundle (conf/bundle.h).
+ * The outside of a configuration, answered from the disk and the environment: what the supervisor
+ * and `weir check` read through (conf/tree.h says what is asked). Every other process is answered
+ * from its bundle (conf/bundle.h).
  */
 
 #include "base/arena.h"
@@ -17,8 +17,8 @@
 struct conf_host disk_host(void);
 
 /*
- * The whole of a regular file, at most max_bytes of it: a larger one is an error. The sentence in err
- * names the path and says what would be right. *ret_mode (may be NULL) is its st_mode.
+ * The whole of a regular file, at most max_bytes of it: a larger one is an error. The sentence in
+ * err names the path and says what would be right. *ret_mode (may be NULL) is its st_mode.
  */
 int disk_read(struct slice path, size_t max_bytes, struct arena *arena, struct slice *ret_bytes,
               unsigned *ret_mode, struct err *err);

@@ -95,8 +95,8 @@ static int on_file(void *ctx, const struct file_want *want)
         conf_warning(walk->diag, want->at, "chmod 600", "others than its owner may read %.*s",
                      SLICE_ARG(want->path));
     if (want->check && want->check(bytes, &err) < 0) {
-        walk->result = conf_error(walk->diag, want->at, NULL, "%.*s: %s", SLICE_ARG(want->path),
-                                  err.text);
+        walk->result =
+            conf_error(walk->diag, want->at, NULL, "%.*s: %s", SLICE_ARG(want->path), err.text);
         return 0;
     }
     if (walk->bundle &&

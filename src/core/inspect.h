@@ -3,9 +3,9 @@
 #define CORE_INSPECT_H
 
 /*
- * What only the machine can say about a configuration that is fine by itself: files that modules want
- * read, two listeners on one address, addresses that this host has not got. `weir check` and every
- * start and reload call the same functions, so that they say the same.
+ * What only the machine can say about a configuration that is fine by itself: files that modules
+ * want read, two listeners on one address, addresses that this host has not got. `weir check` and
+ * every start and reload call the same functions, so that they say the same.
  */
 
 #include "conf/bundle.h"

@@ -3,18 +3,18 @@
 #define CORE_MODULE_H
 
 /*
- * A module is one part of weir as the rest sees it: its words in the file, its facts and metrics, the
- * process that it runs in and what that process may do, and the moments of its life. main.c holds the
- * table of modules; the supervisor, admin, the command line and the metrics page walk that table and
- * know no module by name.
+ * A module is one part of weir as the rest sees it: its words in the file, its facts and metrics,
+ * the process that it runs in and what that process may do, and the moments of its life. main.c
+ * holds the table of modules; the supervisor, admin, the command line and the metrics page walk
+ * that table and know no module by name.
  *
  * Configuration. Each module has a struct of its own in every snapshot, filled by its rows
- * (conf/schema.h) and looked over by check(), in the order of the table, lower floors first, so that a
- * service finds the pools ready when it looks for the one that its route names.
+ * (conf/schema.h) and looked over by check(), in the order of the table, lower floors first, so
+ * that a service finds the pools ready when it looks for the one that its route names.
  *
- * A snapshot is immutable and counted. Loops hold it by a count of their own, so that a request that
- * takes and leaves it touches no shared word; when a loop has let go of all and a newer one is there,
- * it gives up the loop's single reference to the shared count.
+ * A snapshot is immutable and counted. Loops hold it by a count of their own, so that a request
+ * that takes and leaves it touches no shared word; when a loop has let go of all and a newer one is
+ * there, it gives up the loop's single reference to the shared count.
  *
  * The life of a module inside its process (loop 0's thread, unless said otherwise):
  *
@@ -26,8 +26,8 @@
  *     commit   cannot fail: from now on new work uses the new snapshot
  *     abort    forget what prepare made
  *     drain    no new work; finish what there is until the deadline
- *     stop     let go of everything; the process ends when it returns. The other loops have ended by
- *              then, so that what they had may be freed from here
+ *     stop     let go of everything; the process ends when it returns. The other loops have
+ *              ended by then, so that what they had may be freed from here
  *
  * Several modules may live in one process (http and stream in the edge). A module without a process
  * (pool) has only configuration.
@@ -69,8 +69,8 @@ typedef int socket_want_fn(void *ctx, const struct socket_want *want);
 
 /*
  * The bytes of a configured file that a process needs and may open no more than any other: the
- * supervisor reads it (`weir check` as well, so that a missing one is told there) and puts it into the
- * process's bundle as the blob `name`, for process_blob().
+ * supervisor reads it (`weir check` as well, so that a missing one is told there) and puts it into
+ * the process's bundle as the blob `name`, for process_blob().
  */
 struct file_want {
     const char *name;  /* "admin.token"; unique among all wants; lives in the snapshot's arena */
@@ -105,7 +105,8 @@ struct module {
     bool has_loops;                 /* `processes { NAME n }` may set more than one loop */
     /* Calls want() for each socket; -1 as soon as want() does. Supervisor. May be NULL. */
     int (*sockets)(const struct snapshot *snap, socket_want_fn *want, void *ctx);
-    /* Calls want() for each file whose bytes go into this process's bundle; as sockets(). May be NULL. */
+    /* Calls want() for each file whose bytes go into this process's bundle; as sockets(). May be
+     * NULL. */
     int (*files)(const struct snapshot *snap, file_want_fn *want, void *ctx);
 
     /* --- its life; each may be NULL. `state` is what start() returned --- */
@@ -122,21 +123,23 @@ struct module {
     void (*status)(void *state, struct json *json);
 };
 
-/* --- the table ---------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 struct module_table {
     const struct module *const *items; /* in order of layers */
     size_t n_items;
 };
 
-/* The kinds of process that the table names, each once, "supervisor" first: the board's segments. */
+/* The kinds of process that the table names, each once, "supervisor" first: the board's
+ * segments. */
 size_t module_processes(const struct module_table *table, const char **ret_names, size_t max);
-/* The table's own string for a kind of process, which lives for ever; "?" for one that it has not. */
+/* The table's own string for a kind of process, which lives for ever; "?" for one that it has
+ * not. */
 const char *module_process_name(const struct module_table *table, const char *kind);
 const struct fact_kind *module_fact_kind(const struct module_table *table, const char *fact_name);
 const struct metric_table *module_metric_table(const struct module_table *table, const char *name);
 
-/* --- snapshots ---------------------------------------------------------------------------------- */
+/* --- snapshots -------------------------------------------------------------------------------- */
 
 struct snapshot_loop {
     _Alignas(64) uint32_t n_users; /* written by the loop alone */
@@ -175,9 +178,9 @@ struct snapshot_options {
 };
 
 /*
- * Reads, fills and checks a configuration. Mistakes are in diag (made in the snapshot's arena, which
- * *ret_snap owns even on failure, so that they can be printed). Returns 0, or -1; *ret_snap is set in
- * both cases, with one reference.
+ * Reads, fills and checks a configuration. Mistakes are in diag (made in the snapshot's arena,
+ * which *ret_snap owns even on failure, so that they can be printed). Returns 0, or -1; *ret_snap
+ * is set in both cases, with one reference.
  */
 int snapshot_load(const struct module_table *table, const struct snapshot_options *options,
                   struct snapshot **ret_snap, struct conf_diag **ret_diag);
@@ -191,8 +194,8 @@ void snapshot_unref(struct snapshot **snap);
 size_t snapshot_restart_changes(const struct snapshot *before, const struct snapshot *after,
                                 struct conf_diag *diag);
 
-/* What the modules of a kind of process want (NULL: of all kinds): calls want() for each; -1 as soon as
- * want() does. */
+/* What the modules of a kind of process want (NULL: of all kinds): calls want() for each; -1 as
+ * soon as want() does. */
 int snapshot_sockets(const struct snapshot *snap, const char *kind, socket_want_fn *want,
                      void *ctx);
 int snapshot_files(const struct snapshot *snap, const char *kind, file_want_fn *want, void *ctx);

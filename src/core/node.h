@@ -3,9 +3,9 @@
 #define CORE_NODE_H
 
 /*
- * Which node of the file this machine is: the one that --node names, otherwise the one whose address
- * this host has. Only the supervisor and `weir check` look at the host; every other process is told
- * its node's name.
+ * Which node of the file this machine is: the one that --node names, otherwise the one whose
+ * address this host has. Only the supervisor and `weir check` look at the host; every other process
+ * is told its node's name.
  */
 
 #include "base/addr.h"
@@ -14,7 +14,8 @@
 #include "core/module.h"
 #include <stdbool.h>
 
-/* Has an interface of this host the address (its port is not looked at)? Wildcards and unix: true. */
+/* Has an interface of this host the address (its port is not looked at)? Wildcards and unix:
+ * true. */
 bool node_host_has(const struct addr *addr);
 
 /*

@@ -36,7 +36,7 @@ const struct module *process_next_module(const struct process_life *life, size_t
     return NULL;
 }
 
-/* --- the bundle --------------------------------------------------------------------------------- */
+/* --- the bundle ------------------------------------------------------------------------------- */
 
 static void bundle_close(struct process_bundle *bundle)
 {
@@ -90,7 +90,7 @@ int process_socket(struct process *process, const char *name, uint32_t loop_inde
     return process_sockets_find(&life->sockets, life->coming != NULL, name, loop_index);
 }
 
-/* --- talking to the supervisor ------------------------------------------------------------------ */
+/* --- talking to the supervisor ---------------------------------------------------------------- */
 
 static void tell(struct process_life *life, enum control_type type, uint64_t generation,
                  const char *text)
@@ -104,13 +104,14 @@ static void tell(struct process_life *life, enum control_type type, uint64_t gen
         log_write(life->process.logs[0], LOG_LEVEL_ERROR, "%s", err.text);
 }
 
-/* The supervisor is dead: whatever this process does now, it does without anybody who watches it. */
+/* The supervisor is dead: whatever this process does now, it does without anybody who watches
+ * it. */
 static _Noreturn void end_at_once(void)
 {
     _exit(EXIT_FAILURE);
 }
 
-/* --- prepare, commit, abort ---------------------------------------------------------------------- */
+/* --- prepare, commit, abort ------------------------------------------------------------------- */
 
 static void abort_modules(struct process_life *life, size_t end)
 {
@@ -206,8 +207,8 @@ static void on_abort(struct process_life *life)
     forget_coming(life);
 }
 
-/* In each loop, when its modules have gone over: the former snapshot is held no longer than by those
- * who still use it. */
+/* In each loop, when its modules have gone over: the former snapshot is held no longer than by
+ * those who still use it. */
 static void let_go(struct loop *loop, void *ctx)
 {
     struct snapshot *former = ctx;
@@ -268,7 +269,7 @@ static void on_commit(struct process_life *life)
         life->state = PROCESS_SERVING;
 }
 
-/* --- drain, stop -------------------------------------------------------------------------------- */
+/* --- drain, stop ------------------------------------------------------------------------------ */
 
 static bool is_drained(const struct process_life *life)
 {
@@ -321,7 +322,7 @@ static void stop_modules(struct process_life *life)
     }
 }
 
-/* --- messages ----------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static void on_query(struct process_life *life, struct control_message *message)
 {
@@ -394,7 +395,7 @@ static void on_control(struct loop *loop, struct loop_io *io, uint32_t events)
     }
 }
 
-/* --- facts -------------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 void process_watch(struct process *process,
                    void (*fn)(void *ctx, const struct board_change *change),
@@ -435,7 +436,7 @@ static void on_bell(struct loop *loop, struct loop_io *io, uint32_t events)
     board_changes(life->process.board, &life->cursor, on_change, on_lost, life);
 }
 
-/* --- the start ---------------------------------------------------------------------------------- */
+/* --- the start -------------------------------------------------------------------------------- */
 
 static int open_board(struct process_life *life, struct control_message *message, struct err *err)
 {
@@ -482,9 +483,9 @@ static int start_modules(struct process_life *life, struct sandbox_profile *prof
 }
 
 /*
- * Closes the sandbox. The change of user makes the kernel forget that this process is to die with the
- * supervisor, so it is told again; should the supervisor have died in between, the end of the control
- * socket says so as soon as the loop looks.
+ * Closes the sandbox. The change of user makes the kernel forget that this process is to die with
+ * the supervisor, so it is told again; should the supervisor have died in between, the end of the
+ * control socket says so as soon as the loop looks.
  */
 static int close_sandbox(struct process_life *life, const struct sandbox_profile *profile,
                          const struct sandbox_user *user, struct err *err)
@@ -548,8 +549,8 @@ static int wait_for_init(struct process_life *life, struct control_message *mess
 }
 
 /*
- * What ps shows: `weir: edge` and nothing of how it was called. The arguments lie one behind the other;
- * all but the first are wiped.
+ * What ps shows: `weir: edge` and nothing of how it was called. The arguments lie one behind the
+ * other; all but the first are wiped.
  */
 static void set_title(int argc, char **argv, const char *kind)
 {
@@ -597,8 +598,8 @@ static void life_end(struct process_life *life)
     }
     bundle_close(&life->bundle);
     bundle_close(&life->coming_bundle);
-    /* The loops, the logs and the board stay: a module may have left something armed, and the kernel
-     * takes it all in a moment. */
+    /* The loops, the logs and the board stay: a module may have left something armed, and the
+     * kernel takes it all in a moment. */
 }
 
 int process_main(const struct module_table *table, int argc, char **argv)
@@ -622,6 +623,7 @@ int process_main(const struct module_table *table, int argc, char **argv)
     control_close_fds(&message);
     loop_run(life->process.loops[0]);
     life_end(life);
-    /* While `life` is on the stack, a leak detector finds what modules without a stop() have left. */
+    /* While `life` is on the stack, a leak detector finds what modules without a stop() have
+     * left. */
     exit(EXIT_SUCCESS);
 }

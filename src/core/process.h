@@ -4,10 +4,10 @@
 
 /*
  * One of weir's processes, seen from inside: the context that everything in it hangs from. The
- * supervisor starts it by executing the same binary; over its control socket come the sealed bundle,
- * the board's segments, the log's memory and the listening sockets; core/process.c makes the loops (a
- * thread each, loop 0 in the main thread), starts the modules that live in this kind of process,
- * closes the sandbox, and answers prepare, commit, drain and stop until the end.
+ * supervisor starts it by executing the same binary; over its control socket come the sealed
+ * bundle, the board's segments, the log's memory and the listening sockets; core/process.c makes
+ * the loops (a thread each, loop 0 in the main thread), starts the modules that live in this kind
+ * of process, closes the sandbox, and answers prepare, commit, drain and stop until the end.
  *
  *     supervisor ==control socket==> loop 0 -> modules' start / prepare / commit / drain / stop
  *     admin      ==query socket====> loop 0 -> modules' status
@@ -41,29 +41,31 @@ struct process *process_of(const struct loop *loop);
 struct log *process_log(const struct loop *loop);
 
 /*
- * A socket that a module wanted (struct socket_want) in the snapshot that is being prepared or is in
- * use, for loop i (0 where the want was not per loop): a descriptor that stays the process's, or -1.
- * It is closed by core when a committed snapshot no longer wants it; modules disarm it in commit.
+ * A socket that a module wanted (struct socket_want) in the snapshot that is being prepared or is
+ * in use, for loop i (0 where the want was not per loop): a descriptor that stays the process's, or
+ * -1. It is closed by core when a committed snapshot no longer wants it; modules disarm it in
+ * commit.
  */
 int process_socket(struct process *process, const char *name, uint32_t loop_index);
 
 /*
- * Runs fn(loop, ctx) once in each loop's thread (in loop 0's at once) and calls done in loop 0 when the
- * last has run; done may be NULL. For commit: a module hands each loop its share.
+ * Runs fn(loop, ctx) once in each loop's thread (in loop 0's at once) and calls done in loop 0 when
+ * the last has run; done may be NULL. For commit: a module hands each loop its share.
  */
 typedef void process_each_fn(struct loop *loop, void *ctx);
 void process_each_loop(struct process *process, process_each_fn *fn, void *ctx,
                        void (*done)(struct process *process, void *ctx));
 
-/* Changes of facts, called for each transition of every segment; set by a module in start(). Several
- * modules may; all are called, in loop 0. `lost` as in board_changes(). */
+/* Changes of facts, called for each transition of every segment; set by a module in start().
+ * Several modules may; all are called, in loop 0. `lost` as in board_changes(). */
 void process_watch(struct process *process,
                    void (*fn)(void *ctx, const struct board_change *change),
                    void (*lost)(void *ctx, size_t segment), void *ctx);
 
 /*
- * A named blob of the bundle ("hosts", "resolv.conf", or the name of a struct file_want), valid until
- * the next commit; empty when absent. During prepare() it is that of the bundle being prepared.
+ * A named blob of the bundle ("hosts", "resolv.conf", or the name of a struct file_want), valid
+ * until the next commit; empty when absent. During prepare() it is that of the bundle being
+ * prepared.
  */
 struct slice process_blob(struct process *process, const char *name);
 

@@ -29,7 +29,7 @@
 
 enum { WATCHERS_MAX = 16, SOCKET_BINDINGS_MAX = 8192 };
 
-/* --- the bundle --------------------------------------------------------------------------------- */
+/* --- the bundle ------------------------------------------------------------------------------- */
 
 /* The sealed bytes, mapped, and what they decode to. */
 struct process_bundle {
@@ -38,7 +38,7 @@ struct process_bundle {
     struct conf_bundle bundle;
 };
 
-/* --- sockets ------------------------------------------------------------------------------------ */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 /* A listening socket that this life was given. */
 struct socket_held {
@@ -77,7 +77,7 @@ void process_sockets_sweep(struct process_sockets *sockets);
 int process_sockets_find(const struct process_sockets *sockets, bool is_coming, const char *name,
                          uint32_t loop_index);
 
-/* --- questions and requests --------------------------------------------------------------------- */
+/* --- questions and requests ------------------------------------------------------------------- */
 
 struct query_link; /* the socket to one other process */
 
@@ -93,7 +93,7 @@ struct process_requests {
     size_t n_pending;
 };
 
-/* --- the whole ---------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 enum process_state { PROCESS_INITIAL, PROCESS_SERVING, PROCESS_DRAINING, PROCESS_DRAINED };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The threads of a process: a loop each, loop 0 in the main thread; and how something is run once in
- * every one of them.
+ * The threads of a process: a loop each, loop 0 in the main thread; and how something is run once
+ * in every one of them.
  */
 
 #include "base/mem.h"
@@ -70,7 +70,7 @@ void process_loops_join(struct process_life *life)
     life->has_threads = false;
 }
 
-/* --- once in each loop -------------------------------------------------------------------------- */
+/* --- once in each loop ------------------------------------------------------------------------ */
 
 struct each;
 

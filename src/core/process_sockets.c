@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The listening sockets of a process: descriptors by the supervisor's numbers, and which names of which
- * snapshot mean which number. A socket that a new snapshot wants under another name is the same
- * descriptor still.
+ * The listening sockets of a process: descriptors by the supervisor's numbers, and which names of
+ * which snapshot mean which number. A socket that a new snapshot wants under another name is the
+ * same descriptor still.
  */
 
 #include "base/mem.h"

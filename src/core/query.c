@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Questions between admin and the others. A packet is a letter, the number of the question, and text:
+ * Questions between admin and the others. A packet is a letter, the number of the question, and
+ * text:
  *
  *     | 'Q' | id 8 | verb |                asked by admin
  *     | 'P' | id 8 | part of the answer |  more follows
  *     | 'A' | id 8 | last part |
  *
- * The one who answers keeps what the socket does not take; the one who asks believes nothing but the
- * numbers of its own open questions.
+ * The one who answers keeps what the socket does not take; the one who asks believes nothing but
+ * the numbers of its own open questions.
  */
 
 #include "core/query.h"
@@ -39,7 +40,8 @@ struct query_link {
     size_t backlog_sent;
 };
 
-/* A question. It hangs in its link's list, or, when there is none to ask, waits for its timer alone. */
+/* A question. It hangs in its link's list, or, when there is none to ask, waits for its timer
+ * alone. */
 struct query {
     struct list node;
     struct query_link *link; /* NULL: the timer brings the answer */
@@ -60,7 +62,7 @@ void queries_init(struct process_life *life)
     list_init(&life->queries.all);
 }
 
-/* --- the end of a question ---------------------------------------------------------------------- */
+/* --- the end of a question -------------------------------------------------------------------- */
 
 static void query_destroy(struct query *query)
 {
@@ -102,7 +104,7 @@ static void query_on_limit(struct loop *loop, struct loop_timer *timer)
     }
 }
 
-/* --- links -------------------------------------------------------------------------------------- */
+/* --- links ------------------------------------------------------------------------------------ */
 
 static struct query_link *link_find(struct process_life *life, const char *kind)
 {
@@ -138,7 +140,7 @@ void queries_deinit(struct process_life *life)
         link_destroy(LIST_FIRST(&life->queries.links, struct query_link, node), "");
 }
 
-/* --- answering ---------------------------------------------------------------------------------- */
+/* --- answering -------------------------------------------------------------------------------- */
 
 /* Sends what waits. -1: the other side is dead. */
 static int link_flush(struct query_link *link)
@@ -190,7 +192,7 @@ static void link_on_question(struct query_link *link, uint64_t id, struct slice 
     text_deinit(&answer);
 }
 
-/* --- asking ------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static void link_on_part(struct query_link *link, uint64_t id, struct slice part, bool is_last)
 {

@@ -3,19 +3,20 @@
 #define CORE_QUERY_H
 
 /*
- * Questions that admin asks the other processes, over a socketpair to each which the supervisor made
- * and sends anew whenever one of both is started again.
+ * Questions that admin asks the other processes, over a socketpair to each which the supervisor
+ * made and sends anew whenever one of both is started again.
  *
  *     admin  -- id, verb ----------------------------> process (loop 0)
  *            <- id, part of the answer ... last part --
  *
  * Verbs that every process answers:
  *
- *     status   a JSON object: kind, pid, generation of the snapshot, is_draining, loops (an array of
- *              turns, events, busy_us, longest_us), and what each module's status() adds
+ *     status   a JSON object: kind, pid, generation of the snapshot, is_draining, loops (an array
+ *              of turns, events, timers, tasks, busy_us, longest_us), and modules: what each
+ *              module's status() adds, by its name
  *
- * An answer comes within QUERY_LIMIT_MS or the callback hears that it did not; so whatever hangs, the
- * one who asks admin does not. Called in admin's loop 0 only.
+ * An answer comes within QUERY_LIMIT_MS or the callback hears that it did not; so whatever hangs,
+ * the one who asks admin does not. Called in admin's loop 0 only.
  */
 
 #include "base/slice.h"
@@ -36,8 +37,8 @@ enum {
 typedef void query_fn(void *ctx, bool is_ok, struct slice answer);
 
 /*
- * Asks the process of that kind. fn is always called, once, from the loop, never from within this call.
- * One process may ask itself.
+ * Asks the process of that kind. fn is always called, once, from the loop, never from within this
+ * call. One process may ask itself.
  */
 void query_send(struct process *process, const char *kind, const char *verb, query_fn *fn,
                 void *ctx);

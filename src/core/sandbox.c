@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The sandbox: capabilities and user first, then a seccomp filter made of rows. A row is a system call
- * and, where the number alone says too little, one argument that decides. The kernel caches the verdict
- * for calls whose number alone decides (since 5.11), so the calls of the event loop pay next to
- * nothing; calls with an argument run the filter each time.
+ * The sandbox: capabilities and user first, then a seccomp filter made of rows. A row is a system
+ * call and, where the number alone says too little, one argument that decides. The kernel caches
+ * the verdict for calls whose number alone decides (since 5.11), so the calls of the event loop pay
+ * next to nothing; calls with an argument run the filter each time.
  */
 
 #include "core/sandbox.h"
@@ -215,7 +215,7 @@ int sandbox_user_find(const char *name, struct sandbox_user *ret_user, struct er
     return 0;
 }
 
-/* --- capabilities and the user ------------------------------------------------------------------ */
+/* --- capabilities and the user ---------------------------------------------------------------- */
 
 static void capability_words(uint64_t bits, struct __user_cap_data_struct ret_words[2])
 {
@@ -288,7 +288,7 @@ int sandbox_drop_privileges(const struct sandbox_profile *profile, const struct 
     return 0;
 }
 
-/* --- the filter --------------------------------------------------------------------------------- */
+/* --- the filter ------------------------------------------------------------------------------- */
 
 static int add_call(scmp_filter_ctx filter, const struct call *call)
 {
@@ -325,8 +325,8 @@ static int add_own_signals(scmp_filter_ctx filter)
 }
 
 /*
- * The C library tries clone3 first, whose flags lie in memory where a filter cannot see them, and falls
- * back to clone when the kernel does not know it.
+ * The C library tries clone3 first, whose flags lie in memory where a filter cannot see them, and
+ * falls back to clone when the kernel does not know it.
  */
 static int add_clone3(scmp_filter_ctx filter)
 {

@@ -5,8 +5,8 @@
 /*
  * What a process may still do once it has started: a module's profile names it, everything else is
  * refused by the kernel with EPERM. Root becomes the unprivileged user, all capabilities but those
- * named go (also from the bounding set), no_new_privs is set, and a seccomp filter (libseccomp) allows
- * the system calls of the event loop, of memory, of time, and of what the profile names.
+ * named go (also from the bounding set), no_new_privs is set, and a seccomp filter (libseccomp)
+ * allows the system calls of the event loop, of memory, of time, and of what the profile names.
  *
  * Not started as root: the uid stays, everything else is the same. Sanitizer builds have no seccomp
  * filter, because the sanitizers' own runtime needs calls that no profile names; the log says so.
@@ -47,8 +47,9 @@ int sandbox_enter(const struct sandbox_profile *profile, const struct sandbox_us
                   struct err *err);
 
 /*
- * The two halves of it. Capabilities belong to a thread and are inherited by those that it starts, so a
- * process drops its privileges before it starts its loops; the filter is then put on all of them.
+ * The two halves of it. Capabilities belong to a thread and are inherited by those that it starts,
+ * so a process drops its privileges before it starts its loops; the filter is then put on all of
+ * them.
  */
 int sandbox_drop_privileges(const struct sandbox_profile *profile, const struct sandbox_user *user,
                             struct err *err);
@@ -60,7 +61,8 @@ bool sandbox_has_filter(void);
 /* What modules that share a process may do together. */
 void sandbox_join(struct sandbox_profile *profile, const struct sandbox_profile *other);
 
-/* The user and group of that name. An empty name: weir where there is such a user, nobody otherwise. */
+/* The user and group of that name. An empty name: weir where there is such a user, nobody
+ * otherwise. */
 int sandbox_user_find(const char *name, struct sandbox_user *ret_user, struct err *err);
 
 #endif

@@ -178,7 +178,7 @@ static const struct conf_word words[] = {
     {.name = NULL},
 };
 
-/* --- checks ------------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static int check_nodes(const struct nodes_conf *nodes, struct conf_load *load)
 {
@@ -263,7 +263,7 @@ const struct module settings_module = {
     .fact_kinds = fact_kinds,
 };
 
-/* --- what they mean ----------------------------------------------------------------------------- */
+/* --- what they mean --------------------------------------------------------------------------- */
 
 const struct settings *settings_of(const struct snapshot *snap)
 {

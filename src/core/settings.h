@@ -73,8 +73,8 @@ extern const struct module settings_module;
 /* The settings of a snapshot; NULL where the table has no such module (tests of other parts). */
 const struct settings *settings_of(const struct snapshot *snap);
 
-/* The loops of a kind of process: what `processes` says, for auto n_cores; 1 where the modules of this
- * kind are not made for more. At most BOARD_LOOPS_MAX. */
+/* The loops of a kind of process: what `processes` says, for auto n_cores; 1 where the modules of
+ * this kind are not made for more. At most BOARD_LOOPS_MAX. */
 uint32_t settings_loops(const struct snapshot *snap, const char *kind, uint32_t n_cores);
 
 #endif

@@ -73,8 +73,8 @@ static const char *state_dir_of(struct snapshot *snap, const char *from_command)
 }
 
 /*
- * Modules look at each other only when every struct is whole: a sentence about a pool that could not be
- * read would only repeat the first mistake in other words.
+ * Modules look at each other only when every struct is whole: a sentence about a pool that could
+ * not be read would only repeat the first mistake in other words.
  */
 static void check_all(struct snapshot *snap, const struct snapshot_options *options,
                       struct conf_load *load)
@@ -109,7 +109,7 @@ int snapshot_load(const struct module_table *table, const struct snapshot_option
     return diag->n_errors > 0 ? -1 : 0;
 }
 
-/* --- references --------------------------------------------------------------------------------- */
+/* --- references ------------------------------------------------------------------------------- */
 
 static void snapshot_destroy(struct snapshot *snap)
 {
@@ -158,7 +158,7 @@ void snapshot_retire(struct snapshot *snap, uint32_t loop_index)
     snapshot_unref(&snap);
 }
 
-/* --- questions ---------------------------------------------------------------------------------- */
+/* --- questions -------------------------------------------------------------------------------- */
 
 size_t snapshot_place(const struct snapshot *snap, const struct module *module)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A process as the supervisor sees it: its start, what it is told and what it says, its death, and when
- * it is started again.
+ * A process as the supervisor sees it: its start, what it is told and what it says, its death, and
+ * when it is started again.
  *
  *          start          ready, commit            drain           stop
  *     OFF -------> STARTING ------> SERVING ------> DRAINING -----> STOPPING --> OFF
@@ -66,7 +66,7 @@ void child_kill(struct child *child, const char *why)
     kill(child->pid, SIGKILL);
 }
 
-/* --- telling ------------------------------------------------------------------------------------ */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static void tell(struct child *child, const struct control_message *message)
 {
@@ -237,7 +237,7 @@ void child_stop(struct child *child, int64_t wait_ms)
         child_kill(child, "it is not needed");
 }
 
-/* --- the start ---------------------------------------------------------------------------------- */
+/* --- the start -------------------------------------------------------------------------------- */
 
 static void add_board(const struct child *child, struct control_message *message)
 {
@@ -344,7 +344,7 @@ void child_start(struct child *child, struct super_config *config)
     link_all_queries(child);
 }
 
-/* --- what it says ------------------------------------------------------------------------------- */
+/* --- what it says ----------------------------------------------------------------------------- */
 
 static void on_ready(struct child *child, uint64_t generation)
 {
@@ -456,7 +456,7 @@ static void on_control(struct loop *loop, struct loop_io *io, uint32_t events)
         loop_again(loop, io, events);
 }
 
-/* --- death and restart -------------------------------------------------------------------------- */
+/* --- death and restart ------------------------------------------------------------------------ */
 
 static void describe_death(const struct child *child, int status, char how[FACT_REASON_MAX])
 {

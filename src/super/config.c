@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A configuration as the supervisor holds it: read once through a recorder, so that each process gets
- * exactly the bytes that were checked here.
+ * A configuration as the supervisor holds it: read once through a recorder, so that each process
+ * gets exactly the bytes that were checked here.
  */
 
 #include "base/mem.h"
@@ -54,7 +54,7 @@ void config_destroy(struct super_config **config)
     mem_free(old);
 }
 
-/* --- bundles ------------------------------------------------------------------------------------ */
+/* --- bundles ---------------------------------------------------------------------------------- */
 
 static int add_text(struct conf_bundle *bundle, const char *name, const char *value,
                     struct err *err)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Who holds an address that could not be bound: the kernel's table of sockets names an inode, and some
- * process has a descriptor of it. Only for a message; whatever fails here leaves the message shorter.
+ * Who holds an address that could not be bound: the kernel's table of sockets names an inode, and
+ * some process has a descriptor of it. Only for a message; whatever fails here leaves the message
+ * shorter.
  */
 
 #include "super/internal.h"

@@ -41,7 +41,7 @@ enum {
     REQUESTERS_MAX = 64,
 };
 
-/* --- listening sockets -------------------------------------------------------------------------- */
+/* --- listening sockets ------------------------------------------------------------------------ */
 
 /* One address that is bound: a descriptor, or one a loop. */
 struct bound {
@@ -63,7 +63,7 @@ struct binding {
     bool is_per_loop;
 };
 
-/* --- configurations ----------------------------------------------------------------------------- */
+/* --- configurations --------------------------------------------------------------------------- */
 
 struct super_config {
     struct snapshot *snap;
@@ -74,7 +74,7 @@ struct super_config {
     uint64_t generation;
 };
 
-/* --- processes ---------------------------------------------------------------------------------- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 enum child_state {
     CHILD_OFF,      /* not needed, or ended for good */
@@ -114,7 +114,7 @@ struct child {
     struct loop_timer timer; /* WAITING: the restart; STARTING: the limit; STOPPING: the kill */
 };
 
-/* --- the whole ---------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 enum super_state { SUPER_STARTING, SUPER_SERVING, SUPER_RELOADING, SUPER_STOPPING };
 
@@ -169,7 +169,7 @@ static inline const struct settings *super_settings(const struct super *super)
     return settings_of(super->config->snap);
 }
 
-/* --- config.c --- */
+/* --- config.c --------------------------------------------------------------------------------- */
 
 /* Reads, fills, checks: what `weir check` does. 0, or -1 with the mistakes in (*ret_config)->diag;
  * *ret_config is set in both cases. */
@@ -179,10 +179,10 @@ void config_destroy(struct super_config **config);
 int config_bundle(struct super *super, const struct super_config *config, const char *kind,
                   int *ret_fd, size_t *ret_len, struct err *err);
 
-/* --- sockets.c --- */
+/* --- sockets.c -------------------------------------------------------------------------------- */
 
-/* Binds what the configuration wants and nobody has bound yet. 0, or -1 after it has told config->diag;
- * what was new is closed again. */
+/* Binds what the configuration wants and nobody has bound yet. 0, or -1 after it has told
+ * config->diag; what was new is closed again. */
 int sockets_bind(struct super *super, struct super_config *config);
 /* Closes what no configuration names any more; unix sockets' files are removed. */
 void sockets_sweep(struct super *super);
@@ -190,18 +190,19 @@ void sockets_deinit(struct super *super);
 /* "listen:shop 0.0.0.0:443, ..." */
 void sockets_describe(const struct super_config *config, struct text *out);
 
-/* --- holder.c --- */
+/* --- holder.c --------------------------------------------------------------------------------- */
 
 /* Who listens on the address, as "nginx (pid 123)"; "" where that cannot be found. Returns text. */
 const char *holder_find(const struct addr *addr, int type, char *text, size_t cap);
 
-/* --- state_dir.c --- */
+/* --- state_dir.c ------------------------------------------------------------------------------ */
 
-/* Makes the directory, gives it to the user, locks it. *ret_path is absolute, for mem_free(). 0 or -1. */
+/* Makes the directory, gives it to the user, locks it. *ret_path is absolute, for mem_free(). 0 or
+ * -1. */
 int state_dir_open(const char *path, const struct sandbox_user *user, char **ret_path,
                    int *ret_lock_fd, struct err *err);
 
-/* --- child.c --- */
+/* --- child.c ---------------------------------------------------------------------------------- */
 
 void child_init(struct super *super, struct child *child, const char *kind, size_t segment);
 /* Starts the process with this configuration. Failing is a death like any other. */
@@ -221,11 +222,11 @@ static inline bool child_runs(const struct child *child)
     return child->pid > 0;
 }
 
-/* --- watch.c --- */
+/* --- watch.c ---------------------------------------------------------------------------------- */
 
 void watch_start(struct super *super);
 
-/* --- reload.c --- */
+/* --- reload.c --------------------------------------------------------------------------------- */
 
 /* who NULL: a signal. */
 void reload_request(struct super *super, const struct requester *who);
@@ -234,18 +235,19 @@ void reload_on_refused(struct super *super, struct child *child, struct slice wh
 /* The child died while it was preparing. */
 void reload_on_death(struct super *super, struct child *child, const char *how);
 
-/* --- super.c --- */
+/* --- super.c ---------------------------------------------------------------------------------- */
 
 struct child *super_child(struct super *super, const char *kind);
 void super_answer(struct super *super, const struct requester *who, bool is_ok, struct slice text);
-/* A process has become ready, refused, drained or ended: looks what is next at a start or a stop. */
+/* A process has become ready, refused, drained or ended: looks what is next at a start or a
+ * stop. */
 void super_on_progress(struct super *super);
 /* The start has failed; everything ends with EXIT_FAILURE. */
 void super_fail(struct super *super, const char *why);
 void super_stop(struct super *super, bool is_now, const char *why);
 uint64_t super_now(const struct super *super);
 
-/* --- notify.c --- */
+/* --- notify.c --------------------------------------------------------------------------------- */
 
 void notify_start(struct super *super);
 void notify_ready(struct super *super);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A reload, in two phases over all processes: the supervisor reads, checks and binds; every process that
- * runs prepares; when all are ready, all commit. One that refuses, dies or is too slow, and nothing has
- * changed. A process that is dead meanwhile takes no part: its next life gets what is in force then.
+ * A reload, in two phases over all processes: the supervisor reads, checks and binds; every process
+ * that runs prepares; when all are ready, all commit. One that refuses, dies or is too slow, and
+ * nothing has changed. A process that is dead meanwhile takes no part: its next life gets what is
+ * in force then.
  */
 
 #include "base/mem.h"
@@ -37,7 +38,7 @@ static void end(struct super *super)
     begin(super);
 }
 
-/* --- nothing has changed ------------------------------------------------------------------------- */
+/* --- nothing has changed ---------------------------------------------------------------------- */
 
 static void refuse(struct super *super, struct slice why)
 {
@@ -103,7 +104,7 @@ static void on_limit(struct loop *loop, struct loop_timer *timer)
     text_deinit(&why);
 }
 
-/* --- all are ready ------------------------------------------------------------------------------- */
+/* --- all are ready ---------------------------------------------------------------------------- */
 
 static bool takes_part(const struct super *super, const struct child *child)
 {
@@ -157,7 +158,7 @@ void reload_on_ready(struct super *super, struct child *child)
         commit(super);
 }
 
-/* --- the first phase ------------------------------------------------------------------------------ */
+/* --- the first phase -------------------------------------------------------------------------- */
 
 static void prepare_all(struct super *super)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Listening sockets. The supervisor binds them, keeps them for good and lends them to the processes;
- * so one that dies loses no connection that the kernel has accepted. A socket is known by its address,
- * not by its name: what a new configuration wants at an address that is bound already is served by the
- * same socket.
+ * Listening sockets. The supervisor binds them, keeps them for good and lends them to the
+ * processes; so one that dies loses no connection that the kernel has accepted. A socket is known
+ * by its address, not by its name: what a new configuration wants at an address that is bound
+ * already is served by the same socket.
  */
 
 #include "base/mem.h"
@@ -17,7 +17,7 @@
 
 enum { BACKLOG_DEFAULT = 4096, DEFAULT_UNIX_MODE = 0600 };
 
-/* --- what failed, and what would be right -------------------------------------------------------- */
+/* --- what failed, and what would be right ----------------------------------------------------- */
 
 struct failure {
     const char *what; /* "bind to", "listen on" */
@@ -57,7 +57,7 @@ static int tell(const struct socket_want *want, const struct failure *failure,
                       failure->what, SLICE_ARG(want->addr.text), strerror(failure->error));
 }
 
-/* --- one socket ---------------------------------------------------------------------------------- */
+/* --- one socket ------------------------------------------------------------------------------- */
 
 static int open_socket(const struct socket_want *want, bool may_share, struct failure *failure)
 {
@@ -90,7 +90,7 @@ static int start_listening(int fd, const struct socket_want *want, struct failur
     return -1;
 }
 
-/* --- unix sockets -------------------------------------------------------------------------------- */
+/* --- unix sockets ----------------------------------------------------------------------------- */
 
 static bool is_file(const struct addr *addr)
 {
@@ -147,7 +147,7 @@ static void remove_file(const struct bound *bound)
         unlink(bound->addr.un.sun_path);
 }
 
-/* --- bound addresses ----------------------------------------------------------------------------- */
+/* --- bound addresses -------------------------------------------------------------------------- */
 
 static void bound_destroy(struct bound *bound)
 {
@@ -159,7 +159,8 @@ static void bound_destroy(struct bound *bound)
     mem_free(bound);
 }
 
-/* One of our own sockets that has the same port, so that whether the port is free cannot be asked. */
+/* One of our own sockets that has the same port, so that whether the port is free cannot be
+ * asked. */
 static bool shares_port(const struct super *super, const struct socket_want *want)
 {
     LIST_EACH (node, &super->bounds) {
@@ -171,8 +172,8 @@ static bool shares_port(const struct super *super, const struct socket_want *wan
 }
 
 /*
- * SO_REUSEPORT lets any process of the same user join in, another weir as well, and the kernel would
- * spread the clients over both. So the address is first bound without it.
+ * SO_REUSEPORT lets any process of the same user join in, another weir as well, and the kernel
+ * would spread the clients over both. So the address is first bound without it.
  */
 static int probe(const struct super *super, const struct socket_want *want, struct failure *failure)
 {
@@ -232,7 +233,7 @@ static struct bound *bound_create(struct super *super, const struct socket_want 
     return NULL;
 }
 
-/* --- configurations ------------------------------------------------------------------------------ */
+/* --- configurations --------------------------------------------------------------------------- */
 
 struct walk {
     struct super *super;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * How a process comes to be: fork, and the same binary executed anew with its end of the control socket
- * as descriptor 3 and nothing else of ours. Between fork and exec only what POSIX allows after a fork of
- * a process with threads (the log's drainer is one).
+ * How a process comes to be: fork, and the same binary executed anew with its end of the control
+ * socket as descriptor 3 and nothing else of ours. Between fork and exec only what POSIX allows
+ * after a fork of a process with threads (the log's drainer is one).
  */
 
 #include "super/spawn.h"
@@ -19,8 +19,8 @@
 
 enum { ENV_MAX = 16 };
 
-/* A process gets the variables that its configuration names in its bundle; these are for the runtime
- * libraries of the sanitizers and of the C library. */
+/* A process gets the variables that its configuration names in its bundle; these are for the
+ * runtime libraries of the sanitizers and of the C library. */
 static size_t choose_env(const char *ret_env[ENV_MAX + 1])
 {
     static const char *const prefixes[] = {"ASAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS=",

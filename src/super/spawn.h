@@ -3,8 +3,8 @@
 #define SUPER_SPAWN_H
 
 /*
- * Starts a process of a kind. control_fd stays the caller's. The new process dies with the supervisor:
- * by the kernel's signal, and by the end of the control socket.
+ * Starts a process of a kind. control_fd stays the caller's. The new process dies with the
+ * supervisor: by the kernel's signal, and by the end of the control socket.
  */
 
 #include "base/err.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The state directory: made where it is missing, readable by its user alone, and locked, so that one
- * weir works in it.
+ * The state directory: made where it is missing, readable by its user alone, and locked, so that
+ * one weir works in it.
  */
 
 #include "base/mem.h"

@@ -49,7 +49,7 @@ void super_answer(struct super *super, const struct requester *who, bool is_ok, 
     }
 }
 
-/* --- progress of a start and a stop --------------------------------------------------------------- */
+/* --- progress of a start and a stop ----------------------------------------------------------- */
 
 static void say_what_serves(struct super *super)
 {
@@ -92,7 +92,8 @@ static void stop_all(struct super *super)
     }
 }
 
-/* Nobody stops before all have drained: the last requests still want to know which members are up. */
+/* Nobody stops before all have drained: the last requests still want to know which members are
+ * up. */
 static void on_stop_progress(struct super *super)
 {
     bool is_drained = true, runs = false;
@@ -180,14 +181,15 @@ void super_fail(struct super *super, const char *why)
         super_stop(super, true, why);
 }
 
-/* --- signals ------------------------------------------------------------------------------------- */
+/* --- signals ---------------------------------------------------------------------------------- */
 
 static void on_child_signal(struct super *super)
 {
     for (size_t i = 0; i < super->n_children; i++) {
         struct child *child = &super->children[i];
         int status;
-        /* By number, so that nobody else's child is taken; again, for one that was started just now. */
+        /* By number, so that nobody else's child is taken; again, for one that was started just
+         * now. */
         while (child_runs(child) && waitpid(child->pid, &status, WNOHANG) == child->pid)
             child_on_death(child, status);
     }
@@ -234,7 +236,7 @@ static int open_signals(struct super *super, struct err *err)
     return loop_io_add_read(super->loop, &super->signals, super->signal_fd, on_signal, err);
 }
 
-/* --- the start ------------------------------------------------------------------------------------ */
+/* --- the start -------------------------------------------------------------------------------- */
 
 static uint32_t count_cores(void)
 {
@@ -347,7 +349,7 @@ static int prepare(struct super *super)
     return 0;
 }
 
-/* --- the end -------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void deinit_loop(struct super *super)
 {

@@ -3,10 +3,10 @@
 #define SUPER_SUPER_H
 
 /*
- * The supervisor: `weir run` itself. It is the one process that stays root, and therefore does little:
- * it reads the files, opens the listening sockets, makes the board and the logs' memory, starts the
- * processes that the configuration needs, starts those again that die, and leads reload and stop. It
- * takes no byte from a client.
+ * The supervisor: `weir run` itself. It is the one process that stays root, and therefore does
+ * little: it reads the files, opens the listening sockets, makes the board and the logs' memory,
+ * starts the processes that the configuration needs, starts those again that die, and leads reload
+ * and stop. It takes no byte from a client.
  *
  *     files --> snapshot --> sockets --> processes --> serving <--> reload
  *                  |                                      |

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The watchdog: each loop of each process stores the time into its word on the board; one that has not
- * for longer than `watchdog` is stuck, and its process is killed and started again. A process that
- * somebody looks at with a debugger is left alone. When the supervisor itself was held up (a suspended
- * machine, Ctrl-Z), everybody gets the whole time anew.
+ * The watchdog: each loop of each process stores the time into its word on the board; one that has
+ * not for longer than `watchdog` is stuck, and its process is killed and started again. A process
+ * that somebody looks at with a debugger is left alone. When the supervisor itself was held up (a
+ * suspended machine, Ctrl-Z), everybody gets the whole time anew.
  */
 
 #include "super/internal.h"
