@@ -5,6 +5,7 @@
  */
 #include "conf/loader.h"
 #include "conf/unit.h"
+#include <string.h>
 
 static void list_words(const struct conf_word *words, struct text *out);
 
@@ -72,12 +73,13 @@ static void show_flags(const struct conf_word *row, struct text *out)
         text_append(out, SLICE("A change takes effect at the next start.\n"));
 }
 
+/* A row's sentence, with the full stop that most rows leave out. */
 static void show_doc(const char *doc, struct text *out)
 {
-    if (!doc)
+    if (!doc || !*doc)
         return;
     show_text(out, doc);
-    text_append_char(out, '\n');
+    text_append(out, doc[strlen(doc) - 1] == '.' ? SLICE("\n") : SLICE(".\n"));
 }
 
 static void show_choices(const struct conf_word *row, struct text *out)

@@ -456,14 +456,14 @@ static void test_manual(void **state)
     (void)state;
     conf_print_manual(s->sections, SAMPLE_N_SECTIONS, &out);
     assert_true(has(&out, ".Ss shop\n.Bl -tag -width Ds\n.It Li \"quiet\"\n"));
-    assert_true(has(&out, ".It Li \"level N\"\n\\&.level: from low to high\nFrom 1 to 9.\n"
+    assert_true(has(&out, ".It Li \"level N\"\n\\&.level: from low to high.\nFrom 1 to 9.\n"
                           "Default: 5.\nA change takes effect at the next start.\n"));
     assert_true(has(&out, "From 10ms to 1h.\nDefault: 2s.\n"));
-    assert_true(has(&out, ".It Li fast\nin a hurry\n.It Li safe\nwith \\(dqcare\\(dq\n"
+    assert_true(has(&out, ".It Li fast\nin a hurry.\n.It Li safe\nwith \\(dqcare\\(dq.\n"
                           ".It Li exact\nNot part of this version yet.\n"));
-    assert_true(has(&out, ".It Li \"shelf NAME [TEXT]\"\nwhere things stand\n"));
+    assert_true(has(&out, ".It Li \"shelf NAME [TEXT]\"\nwhere things stand.\n"));
     assert_true(has(&out, ".It Li \"note TEXT...\"\nMay be given several times.\n"));
-    assert_true(has(&out, "what stands on it\nRequired.\nMay be given several times.\n"));
+    assert_true(has(&out, "what stands on it.\nRequired.\nMay be given several times.\n"));
     drop(s);
     text_deinit(&out);
 }
