@@ -76,11 +76,14 @@ static void world_count(struct world *world)
         metric_observe(row, T_LATENCY, 100);
         metric_observe(row, T_LATENCY, 2000000);
     }
-    metric_word *edge = metric_row(metric_open(world->edge, &pair_table, "web/a", 1, true), 0);
-    metric_word *health = metric_row(metric_open(world->health, &pair_table, "web/a", 1, true), 0);
-    metric_add(edge, 0, 1000);
-    metric_add(edge, 1, 1500000000);
-    metric_add(health, 0, 1);
+    struct metric_slab *edge = metric_open(world->edge, &pair_table, "web/a", 1, true);
+    struct metric_slab *health = metric_open(world->health, &pair_table, "web/a", 1, true);
+    metric_add(metric_row(edge, 0), 0, 1000);
+    metric_add(metric_row(edge, 0), 1, 1500000000);
+    metric_add(metric_row(health, 0), 0, 1);
+    metric_forget(listen);
+    metric_forget(edge);
+    metric_forget(health);
     tallies_init(&world->tallies, world->edge, &module_table, &world->arena);
 }
 
