@@ -124,23 +124,22 @@ static struct pool_count pool_count(const struct health_pool *pool)
     return count;
 }
 
+/* Members that are not judged yet count for neither side: a new one degrades no pool. */
 static enum fact_state pool_state(const struct pool_count *count)
 {
-    bool is_any_down = count->n_up + count->n_unknown < count->n;
-    if (count->n_up == count->n)
-        return FACT_UP;
-    if (count->n_unknown && (count->n_up == 0 || !is_any_down))
-        return FACT_UNKNOWN;
-    return count->n_up ? FACT_DEGRADED : FACT_DOWN;
+    uint32_t n_down = count->n - count->n_up - count->n_unknown;
+    if (count->n_up)
+        return n_down ? FACT_DEGRADED : FACT_UP;
+    return count->n_unknown ? FACT_UNKNOWN : FACT_DOWN;
 }
 
-static void log_pool(const struct health *health, const struct health_pool *pool,
-                     enum fact_state from)
+static void log_pool(const struct health *health, struct health_pool *pool)
 {
     const struct log_field fields[] = {
-        {"from", fact_state_name(from)},
+        {"from", fact_state_name(pool->logged)},
         {"to", fact_state_name(pool->state)},
     };
+    pool->logged = pool->state;
     enum log_level level = LOG_LEVEL_INFO;
     if (pool->state == FACT_DOWN)
         level = LOG_LEVEL_ERROR;
@@ -153,7 +152,6 @@ static void log_pool(const struct health *health, const struct health_pool *pool
 void fact_pool(struct health *health, struct health_pool *pool)
 {
     struct pool_count count = pool_count(pool);
-    enum fact_state from = pool->state;
     int len = snprintf(pool->reason, sizeof(pool->reason), "%" PRIu32 "/%" PRIu32 " up", count.n_up,
                        count.n);
     if (count.n_unknown)
@@ -162,8 +160,9 @@ void fact_pool(struct health *health, struct health_pool *pool)
     pool->state = pool_state(&count);
     (void)board_state(health->board, pool->conf->fact, pool->state, (double)count.n_up,
                       pool->reason, loop_wall_ns(health->loop));
-    if (from != pool->state && pool->state != FACT_UNKNOWN)
-        log_pool(health, pool, from);
+    /* While members are still judged for the first time, what is so far is no news. */
+    if (pool->logged != pool->state && count.n_unknown == 0)
+        log_pool(health, pool);
 }
 
 /* ---- addresses ---- */

@@ -116,7 +116,7 @@ static void take_pool(struct health *health, struct health_pool *pool, const str
     *pool = (struct health_pool){
         .conf = conf,
         .targets = MEM_NEW_ARRAY(struct target *, conf->n_members),
-        .state = pool_state_on_board(health, conf),
+        .logged = pool_state_on_board(health, conf),
     };
     for (uint32_t i = 0; i < conf->n_members; i++) {
         const struct member *member = conf->members[i];

@@ -15,10 +15,10 @@
  *      metrics "member" of the edges --> suspects: probe at once
  *
  * Facts. member:POOL/NAME is up, down, or unknown as long as nobody could judge it; its reason is
- * that of the last check, its value the weight in force. pool:POOL is up (all members), degraded
- * (some), down (none), unknown (it depends on members that are not judged); its reason counts them,
- * its value is the number that are up. address:POOL/NAME is there for members that are named by a
- * host. Readers keep the last word of a silent health: members stay as they were.
+ * that of the last check, its value the weight in force. pool:POOL is up (no member is down),
+ * degraded (some are), down (all are), unknown (no member is judged); its reason counts them, its
+ * value is the number that are up. address:POOL/NAME is there for members that are named by a host.
+ * Readers keep the last word of a silent health: members stay as they were.
  *
  * Lives. After a restart health adopts what the board says: a member that was up stays up until
  * `fall` checks in a row say otherwise, and an address that was in force is the one to begin with.

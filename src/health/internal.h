@@ -32,6 +32,7 @@ struct health_pool {
     const struct pool *conf;
     struct target **targets; /* conf->n_members of them */
     enum fact_state state;   /* as published */
+    enum fact_state logged;
     char reason[FACT_REASON_MAX];
 };
 

@@ -22,8 +22,9 @@
  *
  * An address that changes passes through `unknown`, so that every reader's bell rings; a reader
  * goes on with the address that it has until the fact is `resolved` again. Without a check a member
- * is up ("not checked"), or down while its name has never been resolved. A pool is `unknown` as
- * long as that depends on members which health has not judged yet.
+ * is up ("not checked"), or down while its name has never been resolved. Members that health has
+ * not judged yet count neither for nor against their pool, which is `unknown` while there are no
+ * others.
  *
  * A struct member_view is a loop's (or health's) own look at one member: its references to those
  * facts, and the address in force. It is made anew for each snapshot by those who need it.
