@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sealed bundle: entries, their encoding, the host that answers from them, and the recorder that
- * makes them. The decoder trusts no length: it is the first thing that a fresh process reads.
+ * The sealed bundle: entries, their encoding, the host that answers from them, and the recorder
+ * that makes them. The decoder trusts no length: it is the first thing that a fresh process reads.
  */
 #include "conf/bundle.h"
 #include "base/mem.h"

@@ -5,11 +5,12 @@
 /*
  * The sealed bundle: what one process of weir may see of the outside, in one run of bytes.
  *
- * The supervisor alone opens configured files. It parses the configuration through a recorder, which
- * passes every question on to the disk and keeps each answer that it gave; so the bundle holds exactly
- * the bytes that the parse saw, and every other process, which parses them again through
- * conf_bundle_host() with the same code, comes to the same configuration. Further bytes that a process
- * needs travel beside them as named blobs: hosts, resolv.conf, tokens, keys, the node's name.
+ * The supervisor alone opens configured files. It parses the configuration through a recorder,
+ * which passes every question on to the disk and keeps each answer that it gave; so the bundle
+ * holds exactly the bytes that the parse saw, and every other process, which parses them again
+ * through conf_bundle_host() with the same code, comes to the same configuration. Further bytes
+ * that a process needs travel beside them as named blobs: hosts, resolv.conf, tokens, keys, the
+ * node's name.
  *
  *     supervisor                                            edge, health, admin ...
  *
@@ -40,9 +41,9 @@
  *           'E'  name is an environment variable that is set, bytes its value
  *           'B'  a blob: name and bytes mean what the two sides agreed on
  *
- * A question that was answered with a failure is not kept: such a configuration is not started. A name
- * stands once within its kind. The version goes up with every change; both sides are the same binary
- * but for the moment of an upgrade, where a process refuses a version that is not its own.
+ * A question that was answered with a failure is not kept: such a configuration is not started. A
+ * name stands once within its kind. The version goes up with every change; both sides are the same
+ * binary but for the moment of an upgrade, where a process refuses a version that is not its own.
  */
 
 #include "base/arena.h"
@@ -104,22 +105,23 @@ struct slice conf_bundle_blob(const struct conf_bundle *bundle, const char *name
 /* Appends the encoding to out. */
 void conf_bundle_encode(const struct conf_bundle *bundle, struct text *out);
 /*
- * Reads an encoding into `bundle`, which was inited and is empty. The entries point into `bytes`, which
- * outlive them. Every length is checked; what is not exactly an encoding of this version is refused:
- * -1 with err, and the bundle is empty again.
+ * Reads an encoding into `bundle`, which was inited and is empty. The entries point into `bytes`,
+ * which outlive them. Every length is checked; what is not exactly an encoding of this version is
+ * refused: -1 with err, and the bundle is empty again.
  */
 int conf_bundle_decode(struct conf_bundle *bundle, struct slice bytes, struct err *err);
 
 /*
- * A host (conf/tree.h) that answers from the bundle alone. What the bundle does not hold is an error
- * for files and patterns, and not set for variables. Answers are copied into the caller's arena. The
- * bundle outlives the host.
+ * A host (conf/tree.h) that answers from the bundle alone. What the bundle does not hold is an
+ * error for files and patterns, and not set for variables. Answers are copied into the caller's
+ * arena. The bundle outlives the host.
  */
 struct conf_host conf_bundle_host(const struct conf_bundle *bundle);
 
 /*
- * Stands between the parser and `inner` and puts every answer into `bundle`. Asked again, it gives the
- * answer that it kept, so that one parse never sees two versions of a file. inner and bundle outlive it.
+ * Stands between the parser and `inner` and puts every answer into `bundle`. Asked again, it gives
+ * the answer that it kept, so that one parse never sees two versions of a file. inner and bundle
+ * outlive it.
  */
 struct conf_recorder {
     const struct conf_host *inner;

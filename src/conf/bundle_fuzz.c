@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzes the decoder of the bundle: what it takes encodes to the same bytes again, every entry can be
- * found and read to its NUL, and the host answers each question that the bundle holds.
+ * Fuzzes the decoder of the bundle: what it takes encodes to the same bytes again, every entry can
+ * be found and read to its NUL, and the host answers each question that the bundle holds.
  */
 #include "base/mem.h"
 #include "conf/bundle.h"

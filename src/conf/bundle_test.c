@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bundle: what goes in comes out, what the recorder heard is what the host says, and no byte of an
- * encoding can be wrong or missing without a refusal or a bundle that is right in itself.
+ * The bundle: what goes in comes out, what the recorder heard is what the host says, and no byte of
+ * an encoding can be wrong or missing without a refusal or a bundle that is right in itself.
  */
 #include "base/mem.h"
 #include "conf/bundle.h"
@@ -171,8 +171,8 @@ static void test_entries_max(void **state)
     conf_bundle_deinit(&bundle);
 }
 
-/* The encoding cut at every byte is refused; with every bit turned round it is refused or is another
- * encoding that is right in itself. */
+/* The encoding cut at every byte is refused; with every bit turned round it is refused or is
+ * another encoding that is right in itself. */
 static void test_broken(void **state)
 {
     struct conf_bundle bundle;

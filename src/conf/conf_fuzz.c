@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzes the whole language: bytes to tree to structs, against rows that use every type. Whatever comes
- * in, the diagnostics can be printed; what loads without a mistake, printed in full, loads again to the
- * same values, and its full print is then the same text. The tree is read a second time from the bundle
- * that a recorder made of the first, and must come out alike; every word stands where it says.
+ * Fuzzes the whole language: bytes to tree to structs, against rows that use every type. Whatever
+ * comes in, the diagnostics can be printed; what loads without a mistake, printed in full, loads
+ * again to the same values, and its full print is then the same text. The tree is read a second
+ * time from the bundle that a recorder made of the first, and must come out alike; every word
+ * stands where it says.
  */
 #include "base/mem.h"
 #include "conf/bundle.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Diagnostics: collecting them, and the page that a person reads. The quoted line is cut to a window
- * around the mark where it is long; the line of marks repeats its tabs, so that both lines come out alike
- * whatever a terminal makes of a tab.
+ * Diagnostics: collecting them, and the page that a person reads. The quoted line is cut to a
+ * window around the mark where it is long; the line of marks repeats its tabs, so that both lines
+ * come out alike whatever a terminal makes of a tab.
  */
 #include "conf/diag.h"
 #include "base/ascii.h"

@@ -11,9 +11,10 @@
  *           |                                ^~~~~~
  *           = did you mean "weight"?
  *
- * Columns are counted in bytes inside and shown in characters. Positions are values (struct conf_at) that every token, statement and typed value keeps for life;
- * they stay meaningful as long as the struct conf_files that they index lives, which is as long as
- * the snapshot. Errors are printed in the order of file and line, warnings and notes likewise.
+ * Columns are counted in bytes inside and shown in characters. Positions are values (struct
+ * conf_at) that every token, statement and typed value keeps for life; they stay meaningful as long
+ * as the struct conf_files that they index lives, which is as long as the snapshot. Errors are
+ * printed in the order of file and line, warnings and notes likewise.
  */
 
 #include "base/arena.h"
@@ -70,8 +71,8 @@ struct conf_diag {
 void conf_diag_init(struct conf_diag *diag, struct arena *arena, const struct conf_files *files);
 
 /*
- * Each adds one sentence; `hint` is copied and may be NULL. What was said before at the same place in the
- * same words is not said again. conf_error() returns -1.
+ * Each adds one sentence; `hint` is copied and may be NULL. What was said before at the same place
+ * in the same words is not said again. conf_error() returns -1.
  */
 int conf_error(struct conf_diag *diag, struct conf_at at, const char *hint, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -83,8 +84,8 @@ void conf_note(struct conf_diag *diag, struct conf_at at, const char *hint, cons
 /* All of them as a person reads them, sorted by place, and a last line that counts them. */
 void conf_diag_print(const struct conf_diag *diag, struct text *out);
 
-/* Appends "shop.weir:12:32", or "the defaults" where `at` is no place in a file, for messages at run time.
- * Returns out's string. */
+/* Appends "shop.weir:12:32", or "the defaults" where `at` is no place in a file, for messages at
+ * run time. Returns out's string. */
 const char *conf_at_format(const struct conf_files *files, struct conf_at at, struct text *out);
 
 #endif

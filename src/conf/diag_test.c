@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The page of diagnostics, byte by byte: order, marks under tabs and wide characters, long lines, counts.
+ * The page of diagnostics, byte by byte: order, marks under tabs and wide characters, long lines,
+ * counts.
  */
 #include "base/mem.h"
 #include "conf/diag.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The lexer of the configuration language: one small function a kind of token. It reads each byte once,
- * and whatever it refuses it steps over, so that every mistake of a file is found in one run.
+ * The lexer of the configuration language: one small function a kind of token. It reads each byte
+ * once, and whatever it refuses it steps over, so that every mistake of a file is found in one run.
  */
 #include "conf/lex.h"
 #include "base/ascii.h"

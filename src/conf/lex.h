@@ -3,9 +3,10 @@
 #define CONF_LEX_H
 
 /*
- * The lexer: one file's bytes into words, braces and ends of statements (grammar in conf/tree.h). It is
- * used by tree.c alone. A word comes out unquoted, its variables replaced, in the arena; what is wrong
- * with it has been told to diag, and it is marked is_bad, so that the parser goes on behind it.
+ * The lexer: one file's bytes into words, braces and ends of statements (grammar in conf/tree.h).
+ * It is used by tree.c alone. A word comes out unquoted, its variables replaced, in the arena; what
+ * is wrong with it has been told to diag, and it is marked is_bad, so that the parser goes on
+ * behind it.
  */
 
 #include "base/arena.h"
@@ -40,8 +41,8 @@ void conf_lexer_init(struct conf_lexer *lexer, uint16_t file, struct slice bytes
                      const struct conf_host *host, struct arena *arena, struct conf_diag *diag);
 void conf_lexer_deinit(struct conf_lexer *lexer);
 
-/* The next lexeme. lexer->token has its place, and for a word also its text. At the end of the file it
- * is CONF_LEX_EOF for ever. */
+/* The next lexeme. lexer->token has its place, and for a word also its text. At the end of the file
+ * it is CONF_LEX_EOF for ever. */
 enum conf_lexeme conf_lexer_next(struct conf_lexer *lexer);
 
 #endif

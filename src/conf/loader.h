@@ -3,8 +3,8 @@
 #define CONF_LOADER_H
 
 /*
- * What the files behind conf/schema.h share: the notes on where each word of an object stands, helpers on
- * rows, and the walk's frames. Nobody outside of conf/ includes this.
+ * What the files behind conf/schema.h share: the notes on where each word of an object stands,
+ * helpers on rows, and the walk's frames. Nobody outside of conf/ includes this.
  *
  * While a statement is read, frames stand behind one another as its words nest on the line:
  *

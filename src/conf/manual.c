@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reference for weir.conf(5), written from the rows in mdoc: each word with its values, its sentence,
- * its bounds, its default and when a change takes effect.
+ * The reference for weir.conf(5), written from the rows in mdoc: each word with its values, its
+ * sentence, its bounds, its default and when a change takes effect.
  */
 #include "conf/loader.h"
 #include "conf/unit.h"
@@ -9,8 +9,7 @@
 
 static void list_words(const struct conf_word *words, struct text *out);
 
-/* Text within mdoc: a backslash, a dot or a quote at the start of a line, and hyphens would be read as
- * requests or change their look. */
+/* Text within mdoc, where a backslash, and a dot or a quote at the start, would mean something. */
 static void show_text(struct text *out, const char *text)
 {
     for (const char *at = text; *at; at++) {

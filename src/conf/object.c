@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The head of every struct that a block fills: which of its words were written, and where. The notes are
- * a list in the order of the file, as an object has few words.
+ * The head of every struct that a block fills: which of its words were written, and where. The
+ * notes are a list in the order of the file, as an object has few words.
  */
 #include "conf/loader.h"
 

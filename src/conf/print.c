@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The whole configuration with every default written out. It walks the same rows as the reading did and
- * writes each value of the structs in the form that reads back as the same value: blocks in braces, a
- * word a line. What `defaults` and includes supplied stands where it took effect. Sentences of their own
- * (CONF_CUSTOM) are repeated from the places where they were read.
+ * The whole configuration with every default written out. It walks the same rows as the reading did
+ * and writes each value of the structs in the form that reads back as the same value: blocks in
+ * braces, a word a line. What `defaults` and includes supplied stands where it took effect.
+ * Sentences of their own (CONF_CUSTOM) are repeated from the places where they were read.
  */
 #include "base/ascii.h"
 #include "conf/loader.h"

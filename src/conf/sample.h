@@ -3,9 +3,9 @@
 #define CONF_SAMPLE_H
 
 /*
- * A made-up language for the tests and the fuzzer of conf/: a shop with shelves, whose rows use every
- * type and every flag, a host that answers from memory, and a comparison of two loaded structs by their
- * rows. No part of weir uses it.
+ * A made-up language for the tests and the fuzzer of conf/: a shop with shelves, whose rows use
+ * every type and every flag, a host that answers from memory, and a comparison of two loaded
+ * structs by their rows. No part of weir uses it.
  */
 
 #include "conf/schema.h"
@@ -110,8 +110,8 @@ struct sample {
 };
 
 /*
- * `text` holds the file "main.weir" and, behind lines "=== PATH", further ones. It outlives the sample.
- * The environment has A=alpha, ODD="x y {;$" and EMPTY.
+ * `text` holds the file "main.weir" and, behind lines "=== PATH", further ones. It outlives the
+ * sample. The environment has A=alpha, ODD="x y {;$" and EMPTY.
  */
 void sample_load(struct sample *sample, struct slice text);
 void sample_deinit(struct sample *sample);

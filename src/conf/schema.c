@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The walk of the tree beside the rows. A statement is one word of the block that it stands in; reading
- * the word takes its values and, where it is a block, the words behind them on the line and in the
- * braces. What goes wrong is told and stepped over; the sign that comes back says that something was.
+ * The walk of the tree beside the rows. A statement is one word of the block that it stands in;
+ * reading the word takes its values and, where it is a block, the words behind them on the line and
+ * in the braces. What goes wrong is told and stepped over; the sign that comes back says that
+ * something was.
  */
 #include "base/mem.h"
 #include "conf/loader.h"

@@ -20,16 +20,17 @@
  *                                takes what it knows, what it does not know goes to the outer one)
  *
  * Every struct that a block fills begins with a struct conf_object, which keeps the statement, and
- * with it the place of each of its words, for life: conf_where(object, "every") is what a message at
- * run time quotes. Its name is the value of the argument whose row is named "name" (or
- * "NAME": the case of argument names is a matter of taste), or else of the word of that name, or else empty;
- * for a word with CONF_ANY_NAME it is that word.
+ * with it the place of each of its words, for life: conf_where(object, "every") is what a message
+ * at run time quotes. Its name is the value of the argument whose row is named "name" (or
+ * "NAME": the case of argument names is a matter of taste), or else of the word of that name, or
+ * else empty; for a word with CONF_ANY_NAME it is that word.
  *
- * `defaults { pool { ... } }` supplies words that a pool does not set itself, for every block at the top
- * that may repeat, wherever in the file it stands. A word is supplied whole (a pool with a check of its
- * own takes nothing of the check in defaults), but for the blocks that are embedded (CONF_EMBED: timeout,
- * limits), whose words are supplied one by one. An embedded block without positional values may also be
- * written in several statements (`timeout headers 5s` and `timeout response 30s`).
+ * `defaults { pool { ... } }` supplies words that a pool does not set itself, for every block at
+ * the top that may repeat, wherever in the file it stands. A word is supplied whole (a pool with a
+ * check of its own takes nothing of the check in defaults), but for the blocks that are embedded
+ * (CONF_EMBED: timeout, limits), whose words are supplied one by one. An embedded block without
+ * positional values may also be written in several statements (`timeout headers 5s` and `timeout
+ * response 30s`).
  *
  * Types and the C member at `offset` (text is NUL-terminated and lives in the snapshot's arena):
  *
@@ -38,7 +39,7 @@
  *     CONF_COUNT     8 | auto                      int64_t, auto is 0
  *     CONF_NAME      [A-Za-z0-9_][A-Za-z0-9_.-]*   struct slice, at most 63 bytes
  *     CONF_STRING    any word or "quoted"          struct slice
- *     CONF_PATH      a path                        struct slice, relative ones made absolute against
+ *     CONF_PATH      a path                        struct slice, relative ones made absolute by
  *                                                  the folder of the file that names them
  *     CONF_CHOICE    one of conf_word.choices      int
  *     CONF_ADDR      10.0.0.1:80 [::1]:80 unix:/p  struct conf_addr, host empty
@@ -128,8 +129,8 @@ struct conf_object {
     struct conf_places *places;   /* the loader's own: where each of its words stands */
 };
 
-/* A list that a CONF_REPEAT word fills, in the order of the file; items are pointers to structs, and for
- * words that are no blocks to the C type of the table above. */
+/* A list that a CONF_REPEAT word fills, in the order of the file; items are pointers to structs,
+ * and for words that are no blocks to the C type of the table above. */
 struct conf_list {
     void **items;
     size_t n_items;
@@ -150,9 +151,9 @@ struct conf_places;
 enum {
     CONF_REQUIRED = 1 << 0, /* missing is an error */
     CONF_REPEAT = 1 << 1,   /* may stand several times; the member is a struct conf_list */
-    CONF_EMBED =
-        1 << 2, /* CONF_BLOCK: the struct lies at offset itself, defaults filled in when the
-                               word is absent; without it the member is a pointer, NULL when absent */
+    /* CONF_BLOCK: the struct lies at offset itself, defaults filled in when the word is absent;
+     * without it the member is a pointer, NULL when absent. */
+    CONF_EMBED = 1 << 2,
     CONF_PLANNED = 1 << 3,  /* known to the language, not built yet: refused by name */
     CONF_OPTIONAL = 1 << 4, /* a positional value that may be missing; only the last ones */
     CONF_ANY_NAME = 1 << 5, /* the row's word is whatever stands there (nodes { a ...; b ... }); the
@@ -185,10 +186,11 @@ struct conf_block {
     const struct conf_word
         *args; /* positional values; names are for messages. Ends with NULL name */
     const struct conf_word *words; /* ends with a NULL name; may be NULL */
-    /* Looks at one filled struct alone: words that exclude each other, bounds that depend. May be NULL. */
+    /* Looks at one filled struct alone: words that exclude each other, bounds that depend. May be
+     * NULL. */
     int (*finish)(struct conf_load *load, void *self);
-    /* Does the word mean anything in this struct (path in a tcp check does not)? conf_print_full() leaves
-     * out what does not, as finish() would refuse it. NULL: all of them do. */
+    /* Does the word mean anything in this struct (path in a tcp check does not)? conf_print_full()
+     * leaves out what does not, as finish() would refuse it. NULL: all of them do. */
     bool (*has_word)(const void *self, const struct conf_word *word);
 };
 
@@ -211,24 +213,24 @@ struct conf_load {
 
 /*
  * Fills the sections from a tree. Mistakes go to load->diag, all of them. Words that repeat without
- * CONF_REPEAT, names given twice within one list, unknown words (with "did you mean"), values out of
- * range, missing ones are found here; references between modules are checked by the modules.
- * Returns 0, or -1 when there was an error; the structs then hold what could be read, and finish() was
- * called only for those without a mistake.
+ * CONF_REPEAT, names given twice within one list, unknown words (with "did you mean"), values out
+ * of range, missing ones are found here; references between modules are checked by the modules.
+ * Returns 0, or -1 when there was an error; the structs then hold what could be read, and finish()
+ * was called only for those without a mistake.
  */
 int conf_load(struct conf_load *load, const struct conf_stmt *root,
               const struct conf_section *sections, size_t n_sections);
 
-/* The place of the word or of the positional value `name` in an object, also where `defaults` set it, or
- * of the object's own word where it is absent. */
+/* The place of the word or of the positional value `name` in an object, also where `defaults` set
+ * it, or of the object's own word where it is absent. */
 struct conf_at conf_where(const struct conf_object *object, const char *name);
 
-/* Was the word or positional value written in the file (true), or is its value the default (false)? */
+/* Was the word or positional value written in the file, or is its value the default (false)? */
 bool conf_is_set(const struct conf_object *object, const char *name);
 
 /*
- * One value from one token, as the rows do it, for custom sentences: fills *ret_value with the C type
- * that the table at the top names. Returns 0, or -1 after it has told load->diag.
+ * One value from one token, as the rows do it, for custom sentences: fills *ret_value with the C
+ * type that the table at the top names. Returns 0, or -1 after it has told load->diag.
  */
 int conf_value(struct conf_load *load, const struct conf_word *word, const struct conf_token *token,
                void *ret_value);

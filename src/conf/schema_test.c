@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The schema beside the sample language: values of every type, the grammar of sentences, defaults, each
- * mistake with its sentence and hint, the full print and the manual.
+ * The schema beside the sample language: values of every type, the grammar of sentences, defaults,
+ * each mistake with its sentence and hint, the full print and the manual.
  */
 #include "base/mem.h"
 #include "conf/sample.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `defaults { pool { ... } }`: words for every pool that does not set them itself. Each inner block is
- * read once into a struct that nobody sees, which finds its mistakes even where no pool stands in the
- * file; then, pool by pool, the words that are missing are read again from their places, so that every
- * pool owns its values.
+ * `defaults { pool { ... } }`: words for every pool that does not set them itself. Each inner block
+ * is read once into a struct that nobody sees, which finds its mistakes even where no pool stands
+ * in the file; then, pool by pool, the words that are missing are read again from their places, so
+ * that every pool owns its values.
  */
 #include "conf/loader.h"
 

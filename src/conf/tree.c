@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From words to statements: recursive descent over the lexer, with one lexeme held back. Where something
- * is missing or too much, it is told and the most likely reading is taken, so that one forgotten brace
- * hides no other mistake. Recursion ends at CONF_DEPTH_MAX blocks and as many includes.
+ * From words to statements: recursive descent over the lexer, with one lexeme held back. Where
+ * something is missing or too much, it is told and the most likely reading is taken, so that one
+ * forgotten brace hides no other mistake. Recursion ends at CONF_DEPTH_MAX blocks and as many
+ * includes.
  */
 #include "conf/tree.h"
 #include "base/mem.h"

@@ -10,13 +10,14 @@
  *         member a 10.0.0.1:80; member b 10.0.0.2:80
  *     }
  *
- * A newline or `;` ends a statement, `{ }` group, `#` comments to the end of the line, `"..."` quotes
- * (\" \\ \n \t \$ inside), `${NAME}` is replaced by an environment variable inside and outside of
- * quotes (one token whatever the value holds; unset is an error), `include GLOB` is replaced by the
- * statements of the files that match, in byte order; without a wildcard it names one file, which must
- * be there. A backslash outside of quotes is an error, and so are a `#` or a quote in the middle of a
- * word, `$` before a letter, a quote that its line does not close, and bytes that are not UTF-8.
- * Everything else is a bare word. What is quoted is always a value, never a word of the language.
+ * A newline or `;` ends a statement, `{ }` group, `#` comments to the end of the line, `"..."`
+ * quotes (\" \\ \n \t \$ inside), `${NAME}` is replaced by an environment variable inside and
+ * outside of quotes (one token whatever the value holds; unset is an error), `include GLOB` is
+ * replaced by the statements of the files that match, in byte order; without a wildcard it names
+ * one file, which must be there. A backslash outside of quotes is an error, and so are a `#` or a
+ * quote in the middle of a word, `$` before a letter, a quote that its line does not close, and
+ * bytes that are not UTF-8. Everything else is a bare word. What is quoted is always a value, never
+ * a word of the language.
  *
  * The lexer and parser know nothing of what words mean; conf/schema.h does. They make no system
  * calls: files, globs and the environment come through struct conf_host, which the supervisor

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tree as a table: files in, statements and mistakes out. A statement is shown as its words joined by
- * `.`, its block in braces.
+ * The tree as a table: files in, statements and mistakes out. A statement is shown as its words
+ * joined by `.`, its block in braces.
  */
 #include "base/mem.h"
 #include "conf/sample.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Units as tables of rows. A number without a unit, a unit in the wrong case and a fraction are what
- * people write at three in the morning; each has a sentence of its own.
+ * Units as tables of rows. A number without a unit, a unit in the wrong case and a fraction are
+ * what people write at three in the morning; each has a sentence of its own.
  */
 #include "conf/unit.h"
 #include "base/ascii.h"
@@ -19,7 +19,7 @@ static const struct unit time_units[] = {
 static const struct unit size_units[] = {
     {"k", 1ll << 10}, {"M", 1ll << 20}, {"G", 1ll << 30}, {"T", 1ll << 40}};
 
-/* The longest time, a hundred years, and the largest size, so that sums of a few cannot overflow. */
+/* The longest time, a hundred years, and the largest size: sums of a few cannot overflow. */
 static const int64_t time_max = 36500ll * 86400000, size_max = 1ll << 60;
 
 const char *conf_quote(struct slice text, struct conf_quote *quote)

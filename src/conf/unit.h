@@ -4,8 +4,8 @@
 
 /*
  * Numbers with a unit, as the configuration writes them, in both directions: times in milliseconds
- * (250ms 2s 5m 1h 7d), sizes in bytes (512 64k 256M 2G, powers of 1024) and rates (10/s 5/m). What is
- * formatted reads back as the same value.
+ * (250ms 2s 5m 1h 7d), sizes in bytes (512 64k 256M 2G, powers of 1024) and rates (10/s 5/m). What
+ * is formatted reads back as the same value.
  */
 
 #include "base/err.h"
@@ -31,7 +31,8 @@ struct conf_quote {
     char text[CONF_QUOTE_MAX];
 };
 
-/* What a sentence shows of a token: control characters as `?`, cut where it is long. Returns its string. */
+/* What a sentence shows of a token: control characters as `?`, cut where it is long. Returns its
+ * string. */
 const char *conf_quote(struct slice text, struct conf_quote *quote);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Words that nobody knows. Most are a slip of the finger, and the nearest known word is the hint; some
- * are right but stand in the wrong block, and the hint names the block.
+ * Words that nobody knows. Most are a slip of the finger, and the nearest known word is the hint;
+ * some are right but stand in the wrong block, and the hint names the block.
  */
 #include "conf/loader.h"
 #include "conf/unit.h"

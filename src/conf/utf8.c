@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * UTF-8, strictly by RFC 3629 section 4. The widths follow UAX #11 by its large blocks only: a mark that
- * stands one column off under a rare script harms nobody.
+ * UTF-8, strictly by RFC 3629 section 4. The widths follow UAX #11 by its large blocks only: a mark
+ * that stands one column off under a rare script harms nobody.
  */
 #include "conf/utf8.h"
 #include "base/mem.h"

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 /*
- * The first character of `text`, which is not empty: returns its bytes (1..4) and *ret_char, or 0 where
- * they are not UTF-8 (overlong forms, surrogates and what is above U+10FFFF among them).
+ * The first character of `text`, which is not empty: returns its bytes (1..4) and *ret_char, or 0
+ * where they are not UTF-8 (overlong forms, surrogates and what is above U+10FFFF among them).
  */
 size_t conf_utf8_next(struct slice text, uint32_t *ret_char);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values: one function a type, from a token to the C type of the table in conf/schema.h. Each writes one
- * sentence on what is wrong and what would be right; conf_value() puts it at the token.
+ * Values: one function a type, from a token to the C type of the table in conf/schema.h. Each
+ * writes one sentence on what is wrong and what would be right; conf_value() puts it at the token.
  */
 #include "base/ascii.h"
 #include "base/mem.h"
@@ -330,8 +330,8 @@ static int read_choice(struct reading *reading, void *ret_value, struct err *err
 
 /* ---- addresses ---- */
 
-/* Letters, digits, - and _ in labels of 1..63 bytes, at most 253 in all (RFC 1123 section 2.1), the last
- * of them not a number, so that a mistyped address is never looked up as a name. */
+/* Letters, digits, - and _ in labels of 1..63 bytes, at most 253 in all (RFC 1123 section 2.1), the
+ * last of them not a number, so that a mistyped address is never looked up as a name. */
 static bool is_host_name(struct slice host)
 {
     if (host.len && host.ptr[host.len - 1] == '.')
