@@ -127,8 +127,9 @@ static void text_fact_value(struct text *out, const struct fact *fact,
 static void text_fact_since(struct text *out, const struct fact *fact,
                             struct openmetrics_label labels[3])
 {
+    uint64_t since_ms = fact->since_ns / 1000000;
     openmetrics_double(out, "weir_fact_since_timestamp_seconds", "", labels, 2,
-                       (double)(fact->since_ns / 1000000) / 1000);
+                       (double)since_ms / 1000);
 }
 
 static void text_facts(struct text *out, const struct board *board)

@@ -212,7 +212,7 @@ int ask(const char *state_dir, const char *method, const char *target, int limit
 int ask_json(const char *state_dir, const char *method, const char *target, int limit_ms,
              json_t **ret_document, struct err *err)
 {
-    struct ask_answer answer;
+    struct ask_answer answer = {.status = 0};
     if (ask(state_dir, method, target, limit_ms, &answer, err) < 0)
         return -1;
     json_error_t error;

@@ -71,18 +71,30 @@ const char *remote_age(double seconds, char buf[24])
     return buf;
 }
 
-/* Seconds since 1970, or -1. */
-static double time_of(const char *text)
+/* A run of digits at a place of the text; *ret_ok becomes false where they are none. */
+static int digits(struct slice text, size_t at, size_t len, bool *ret_ok)
 {
-    struct tm tm = {.tm_isdst = 0};
-    unsigned ms = 0;
-    int n = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3uZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-                   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms);
-    if (n < 6)
-        return -1;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    return (double)timegm(&tm) + ms / 1000.0;
+    uint64_t value = 0;
+    if (text.len < at + len || slice_to_u64(slice_make(text.ptr + at, len), &value) < 0)
+        *ret_ok = false;
+    return (int)value;
+}
+
+/* Seconds since 1970 of 2026-11-24T03:02:11.123Z, or -1. */
+static double time_of(const char *from)
+{
+    struct slice text = slice_from(from);
+    bool is_ok = true;
+    struct tm tm = {
+        .tm_year = digits(text, 0, 4, &is_ok) - 1900,
+        .tm_mon = digits(text, 5, 2, &is_ok) - 1,
+        .tm_mday = digits(text, 8, 2, &is_ok),
+        .tm_hour = digits(text, 11, 2, &is_ok),
+        .tm_min = digits(text, 14, 2, &is_ok),
+        .tm_sec = digits(text, 17, 2, &is_ok),
+    };
+    int ms = digits(text, 20, 3, &is_ok);
+    return is_ok ? (double)timegm(&tm) + ms / 1000.0 : -1;
 }
 
 const char *remote_since(const char *since, const char *now, char buf[24])

@@ -747,8 +747,9 @@ void web_server_drain(struct web_server *server)
 {
     server->is_draining = true;
     unlisten_all(server);
-    while (!list_is_empty(&server->idle))
-        web_close(LIST_FIRST(&server->idle, struct web_conn, idle));
+    struct web_conn *web;
+    while ((web = LIST_FIRST(&server->idle, struct web_conn, idle)))
+        web_close(web);
 }
 
 void web_server_destroy(struct web_server **server)
@@ -756,8 +757,9 @@ void web_server_destroy(struct web_server **server)
     if (!*server)
         return;
     unlisten_all(*server);
-    while (!list_is_empty(&(*server)->conns))
-        web_close(LIST_FIRST(&(*server)->conns, struct web_conn, link));
+    struct web_conn *web;
+    while ((web = LIST_FIRST(&(*server)->conns, struct web_conn, link)))
+        web_close(web);
     mem_free(*server);
     *server = NULL;
 }
