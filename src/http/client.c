@@ -129,7 +129,7 @@ static void client_drain(struct http_client *client)
             return;
         }
     }
-    loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
+    loop_again(client->conn.loop, &client->conn.io, 0);
 }
 
 void client_linger(struct http_client *client)
@@ -160,7 +160,7 @@ void client_done(struct http_client *client)
     int64_t idle_ms = client->listen->service->conf->timeouts.idle_ms;
     client_deadline(client, client->listen->is_closing ? HTTP_LEAVE_MS : idle_ms);
     if (client->held || client->is_readable)
-        loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
+        loop_again(client->conn.loop, &client->conn.io, 0);
 }
 
 int client_send(struct http_client *client, const struct iovec *parts, int n_parts)
@@ -252,7 +252,7 @@ static void client_feed(struct http_client *client, const char *buf, size_t len)
     if (used < len && (client->phase == CLIENT_BUSY || client->phase == CLIENT_IDLE)) {
         held_keep(&client->held, buf + used, len - used);
         if (client->phase == CLIENT_IDLE)
-            loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
+            loop_again(client->conn.loop, &client->conn.io, 0);
     }
 }
 
@@ -268,7 +268,7 @@ static void client_read_body(struct http_client *client)
 {
     if (client->phase == CLIENT_BUSY && client->is_readable && client->exchange &&
         exchange_wants_body(client->exchange))
-        loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
+        loop_again(client->conn.loop, &client->conn.io, 0);
 }
 
 static void client_read(struct http_client *client)
@@ -294,7 +294,7 @@ static void client_read(struct http_client *client)
         metric_add(client->listen->row, LISTEN_BYTES_IN, (uint64_t)n - n_held);
         client_feed(client, buf, (size_t)n);
     }
-    loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
+    loop_again(client->conn.loop, &client->conn.io, 0);
 }
 
 /* A request that came behind another one, and now has its turn. */
@@ -327,7 +327,8 @@ static void client_on_event(struct conn *conn, uint32_t events)
     }
     if (events & LOOP_HANGUP)
         client->is_hangup = true;
-    if ((events & (LOOP_READ | LOOP_HANGUP)) && !(events & LOOP_AGAIN))
+    /* The kernel's word alone: loop_again() asks for no LOOP_READ here, but may come with one. */
+    if (events & (LOOP_READ | LOOP_HANGUP))
         client->is_readable = true;
     switch ((enum client_phase)client->phase) {
     case CLIENT_IDLE:

@@ -446,7 +446,7 @@ void exchange_pull_request(struct http_exchange *exchange)
         if (!request_feed(exchange, buf, (size_t)n))
             return;
     }
-    loop_again(client->conn.loop, &client->conn.io, LOOP_READ);
+    loop_again(client->conn.loop, &client->conn.io, 0);
 }
 
 /* ---- the response ---- */

@@ -10,52 +10,8 @@ import time
 
 import pytest
 from conftest import until
-from http_peers import Client, Ended, Member, answer, chunks, request
-
-CONF = """
-processes {{ edge {loops} }}
-pool web {{ {members} }}
-listen shop http 127.0.0.1:{port} {{
-    {extra}
-    route pool web
-}}
-"""
-
-
-@pytest.fixture
-def serve(weir, free_port):
-    """serve(member, ...) puts weir before them: its port, with .weir. Members have .port and may have .weight.
-    The edge that served at the end must be the one of the beginning."""
-    made = []
-
-    def make(*members, extra="", loops=1):
-        port = free_port()
-        lines = "; ".join(
-            f"member m{i} 127.0.0.1:{getattr(m, 'port', m)} weight {getattr(m, 'weight', 1)}"
-            for i, m in enumerate(members))
-        w = weir(CONF.format(members=lines, port=port, extra=extra, loops=loops))
-        made.append((w, w.pid("edge")))
-        make.weir = w
-        return port
-
-    yield make
-    for w, pid in made:
-        assert w.pid("edge") == pid, w.log()
-
-
-@pytest.fixture
-def member():
-    made = []
-
-    def make(*args, **options):
-        made.append(Member(*args, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
-        assert not one.malformed, one.malformed
-
+from http_peers import Client, Ended, answer, chunks, request
+from http_serve import member, serve  # noqa: F401
 
 def rss_kb(pid):
     with open(f"/proc/{pid}/statm") as f:
@@ -178,6 +134,22 @@ def test_requests_in_pieces(serve, member):
                 if step < 8:
                     time.sleep(0.0002)
             assert [client.response().body for _ in range(12)] == [b"/%db%d" % (i, i) for i in range(12)]
+
+
+def test_second_half_that_comes_with_the_answer_to_the_first(serve, member):
+    """A request whose rest arrives at any moment while the one before is answered."""
+    m = member(lambda conn, message: answer(200, message.target))
+    port = serve(m)
+    second = request("POST", "/b", body=b"x" * 50)
+    with Client(port) as client:
+        started = time.monotonic()
+        for i in range(450):
+            cut = i % len(second)
+            client.send(request(path="/a") + second[:cut])
+            time.sleep(i % 10 * 0.00005)
+            client.send(second[cut:])
+            assert [client.response().body for _ in range(2)] == [b"/a", b"/b"]
+        assert time.monotonic() - started < 10
 
 
 def test_member_that_closes_is_not_used_again(serve, member):
