@@ -14,7 +14,7 @@
 #include <stdbool.h>
 
 enum {
-    ASK_STATUS_MS = 5000,      /* for what admin knows or finds out within a second */
+    ASK_STATUS_MS = 3000,      /* for what admin knows or finds out within a second */
     ASK_COMMAND_MS = 300000,   /* for what the supervisor does */
     ASK_ANSWER_MAX = 64 << 20, /* bytes */
 };

@@ -254,6 +254,18 @@ static const struct fact_kind fact_kinds[] = {
     {.name = NULL},
 };
 
+static const struct metric_def log_defs[] = {
+    {.name = "dropped",
+     .type = METRIC_COUNTER,
+     .word = LOG_DROPPED,
+     .help = "Log records dropped because their ring was full, of all processes."},
+    {.name = NULL},
+};
+
+const struct metric_table log_metrics = {.name = "log", .n_words = LOG_WORDS, .defs = log_defs};
+
+static const struct metric_table *const metrics[] = {&log_metrics, NULL};
+
 const struct module settings_module = {
     .name = "weir",
     .doc = "what belongs to no part but to weir itself",
@@ -261,6 +273,7 @@ const struct module settings_module = {
     .conf_size = sizeof(struct settings),
     .check = settings_check,
     .fact_kinds = fact_kinds,
+    .metrics = metrics,
 };
 
 /* --- what they mean --------------------------------------------------------------------------- */

@@ -70,6 +70,11 @@ struct settings {
 
 extern const struct module settings_module;
 
+/* What the supervisor counts of the log, in its own segment: table and object "log". */
+enum log_word { LOG_DROPPED, LOG_WORDS };
+
+extern const struct metric_table log_metrics;
+
 /* The settings of a snapshot; NULL where the table has no such module (tests of other parts). */
 const struct settings *settings_of(const struct snapshot *snap);
 

@@ -23,6 +23,7 @@
 #include "core/control.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "core/metric.h"
 #include "core/module.h"
 #include "core/sandbox.h"
 #include "core/settings.h"
@@ -137,6 +138,7 @@ struct super {
 
     struct board_fds board_fds;
     struct board *board;
+    struct metric_slab *log_slab; /* log_metrics */
     struct log_drain *drain;
     struct log *log;
     int log_fd;

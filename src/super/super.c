@@ -255,6 +255,7 @@ static int make_board(struct super *super, const char *const *names, size_t n, s
     if (board_open(&super->board_fds, SUPERVISOR_SEGMENT, &super->board, err) < 0)
         return -1;
     loop_set_heartbeat(super->loop, board_heartbeat(super->board, 0));
+    super->log_slab = metric_open(super->board, &log_metrics, "log", 1, true);
     return 0;
 }
 
@@ -380,6 +381,8 @@ static void super_destroy(struct super *super)
     if (super->signal_fd >= 0)
         close(super->signal_fd);
     if (super->board) {
+        if (super->log_slab)
+            metric_forget(super->log_slab);
         board_close(&super->board);
         board_fds_close(&super->board_fds);
     }

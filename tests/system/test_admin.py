@@ -535,6 +535,7 @@ def test_metrics(shared):
     assert value(after, "weir_process_resident_memory_bytes", process="edge") > 100000
     assert value(after, "weir_process_heartbeat_age_seconds", process="health") < 5
     assert value(after, "weir_admin_requests_total") >= 2
+    assert value(after, "weir_log_dropped_total") == 0
     le = [(s, v) for (s, labels), v in after.items() if s == "weir_listen_request_seconds_bucket"]
     assert [v for _, v in le] == sorted(v for _, v in le)
     assert le[-1][1] == value(after, "weir_listen_request_seconds_count", listen="shop")
