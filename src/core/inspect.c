@@ -5,6 +5,7 @@
  */
 
 #include "core/inspect.h"
+#include "base/mem.h"
 #include "core/disk.h"
 #include "core/node.h"
 #include <sys/stat.h>
@@ -16,7 +17,7 @@ struct sockets_walk {
     enum inspect_missing missing;
     struct conf_diag *diag;
     struct socket_want *seen;
-    size_t n_seen;
+    size_t n_seen, cap_seen;
     int result;
 };
 
@@ -58,6 +59,10 @@ static int on_socket(void *ctx, const struct socket_want *want)
                                   INSPECT_SOCKETS_MAX);
         return -1;
     }
+    if (walk->n_seen == walk->cap_seen) {
+        walk->cap_seen = walk->cap_seen ? walk->cap_seen * 2 : 16;
+        walk->seen = mem_realloc(walk->seen, walk->cap_seen * sizeof(*walk->seen));
+    }
     walk->seen[walk->n_seen++] = *want;
     return 0;
 }
@@ -69,9 +74,9 @@ int inspect_sockets(const struct snapshot *snap, enum inspect_missing missing,
         .snap = snap,
         .missing = missing,
         .diag = diag,
-        .seen = ARENA_NEW_ARRAY(diag->arena, struct socket_want, INSPECT_SOCKETS_MAX),
     };
     snapshot_sockets(snap, NULL, on_socket, &walk);
+    mem_free(walk.seen);
     return walk.result;
 }
 

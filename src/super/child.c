@@ -536,6 +536,9 @@ void child_on_death(struct child *child, int status)
         if (former != CHILD_STOPPING || (child->why_killed[0] && super->state != SUPER_STOPPING))
             log_write(super->log, LOG_LEVEL_WARN, "%s %s", child->kind, how);
         remove_fact(child);
+        /* A reload took it away, and a later one wants it again. */
+        if (super->state != SUPER_STOPPING && snapshot_needs(super->config->snap, child->kind))
+            child_start(child, super->config);
     } else {
         if (was_preparing)
             reload_on_death(super, child, how);

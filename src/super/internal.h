@@ -234,6 +234,8 @@ void watch_start(struct super *super);
 void reload_request(struct super *super, const struct requester *who);
 void reload_on_ready(struct super *super, struct child *child);
 void reload_on_refused(struct super *super, struct child *child, struct slice why);
+/* Tells all who wait for the reload under way. */
+void reload_answer_all(struct super *super, bool is_ok, struct slice text);
 /* The child died while it was preparing. */
 void reload_on_death(struct super *super, struct child *child, const char *how);
 

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void answer_all(struct super *super, bool is_ok, struct slice text)
+void reload_answer_all(struct super *super, bool is_ok, struct slice text)
 {
     for (size_t i = 0; i < super->n_requesters; i++)
         super_answer(super, &super->requesters[i], is_ok, text);
@@ -44,7 +44,7 @@ static void refuse(struct super *super, struct slice why)
 {
     log_write(super->log, LOG_LEVEL_ERROR, "reload refused, nothing has changed: %.*s",
               SLICE_ARG(why));
-    answer_all(super, false, why);
+    reload_answer_all(super, false, why);
     notify_ready(super);
 }
 
@@ -127,6 +127,8 @@ static void commit_child(struct super *super, struct child *child)
     bool is_needed = snapshot_needs(super->config->snap, child->kind);
     if (is_needed && child->prepared == super->config->generation)
         child_commit(child);
+    else if (is_needed && child->state == CHILD_OFF)
+        child_start(child, super->config); /* it was about to end when this reload began */
     else if (!is_needed && child->state != CHILD_OFF && child->state != CHILD_STOPPING &&
              child->state != CHILD_DRAINING)
         child_drain(child, super_settings(super)->stop_timeout_ms);
@@ -146,7 +148,7 @@ static void commit(struct super *super)
     log_drain_set_format(super->drain, (enum log_format)settings->log.format);
     snprintf(text, sizeof(text), "generation %" PRIu64 " is in force", super->config->generation);
     log_write(super->log, LOG_LEVEL_INFO, "reload: %s", text);
-    answer_all(super, true, slice_from(text));
+    reload_answer_all(super, true, slice_from(text));
     notify_ready(super);
     end(super);
 }

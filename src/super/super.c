@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -159,6 +160,7 @@ void super_stop(struct super *super, bool is_now, const char *why)
         notify_stopping();
     super->state = SUPER_STOPPING;
     drop_coming(super);
+    reload_answer_all(super, false, SLICE("weir is stopping"));
     if (is_second || is_now) {
         stop_all(super);
         super_on_progress(super);
@@ -416,8 +418,19 @@ static struct super *super_create(const struct module_table *table, const struct
     return super;
 }
 
+/* The processes inherit it: a client and its member are two descriptors. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int super_main(const struct module_table *table, const struct command_conf *conf)
 {
+    raise_descriptor_limit();
     struct super *super = super_create(table, conf);
     if (prepare(super) < 0) {
         super_destroy(super);

@@ -319,6 +319,19 @@ def test_reload_starts_and_ends_processes(weir, free_port):
     assert "health" not in w.pids()
 
 
+def test_a_process_that_is_taken_away_and_wanted_again(weir, free_port):
+    port = free_port()
+    with_pool = conf(port, more="pool web { member a 127.0.0.1:1; check tcp }\n")
+    w = weir(with_pool)
+    for _ in range(5):
+        w.write(conf(port))
+        w.signal(signal.SIGHUP)
+        w.write(with_pool)
+        w.reload()
+    w.wait_fact("process:health", "up")
+    assert w.pid("health")
+
+
 def test_a_renamed_listen_keeps_its_socket(weir, free_port):
     port = free_port()
     w = weir(conf(port))
