@@ -53,16 +53,18 @@ static struct slice without_last_dot(struct slice name)
 
 static void hosts_add(struct hosts *hosts, struct slice name, const struct addr *addr)
 {
+    struct hosts_entry *last = map_get(&hosts->names, name);
+    unsigned n_addrs = last ? 1 : 0;
+    for (; last && last->next; last = last->next)
+        n_addrs++;
+    if (n_addrs == HOSTS_ADDRS_MAX)
+        return;
     struct hosts_entry *entry = ARENA_NEW(&hosts->arena, struct hosts_entry);
     entry->addr = *addr;
-    struct hosts_entry *last = map_get(&hosts->names, name);
-    if (!last) {
+    if (last)
+        last->next = entry;
+    else
         map_put(&hosts->names, arena_dup(&hosts->arena, name), entry);
-        return;
-    }
-    while (last->next)
-        last = last->next;
-    last->next = entry;
 }
 
 static void hosts_add_line(struct hosts *hosts, struct slice line)

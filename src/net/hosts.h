@@ -26,6 +26,7 @@
 
 enum {
     HOSTS_NAME_MAX = 253, /* RFC 1035 section 2.3.4, as text without the last dot */
+    HOSTS_ADDRS_MAX = 64, /* of one name; what follows is passed over */
     HOSTS_SERVERS_MAX = 8,
     HOSTS_SEARCH_MAX = 6,
     HOSTS_NDOTS_MAX = 15,
