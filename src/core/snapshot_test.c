@@ -17,7 +17,8 @@
 
 #include <cmocka.h>
 
-/* --- a module with one word and one listener --------------------------------------------------- */
+/* --- a module with one word and one listener
+ * --------------------------------------------------- */
 
 struct thing_conf {
     struct conf_object object;
