@@ -150,6 +150,8 @@ static void sent_append(struct http_exchange *exchange, uint32_t *cap, const str
 {
     for (int i = 1; i < relay->n_parts; i++) {
         size_t len = relay->parts[i].iov_len;
+        if (len == 0)
+            continue; /* and no base */
         if (exchange->sent_len + len > *cap) {
             *cap = (exchange->sent_len + (uint32_t)len) * 2;
             exchange->sent = mem_realloc(exchange->sent, *cap);
