@@ -34,8 +34,8 @@ struct conf_at {
 
 /* One file as it was read. */
 struct conf_file {
-    struct slice path; /* as the user would write it */
-    struct slice bytes;
+    struct slice path;  /* as the user would write it */
+    struct slice bytes; /* without a byte order mark */
 };
 
 enum { CONF_FILES_MAX = 256 };

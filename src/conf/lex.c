@@ -17,9 +17,6 @@ void conf_lexer_init(struct conf_lexer *lexer, uint16_t file, struct slice bytes
 {
     *lexer = (struct conf_lexer){
         .bytes = bytes, .line = 1, .file = file, .host = host, .arena = arena, .diag = diag};
-    if (slice_starts(bytes,
-                     SLICE("\xef\xbb\xbf"))) /* the byte order mark that some editors leave */
-        lexer->next = lexer->line_start = 3;
 }
 
 void conf_lexer_deinit(struct conf_lexer *lexer)
@@ -97,6 +94,9 @@ static const char *look_alike(uint32_t character)
     case 0x2013:
     case 0x2014:
         return "the dash of this language is -";
+    case 0x200b:
+    case 0xfeff:
+        return "an invisible character stands here: delete it";
     default:
         return NULL;
     }

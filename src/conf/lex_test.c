@@ -107,9 +107,6 @@ static void test_right(void **state)
         ROW("a # b \" ${ \\\nc", "a | c", ""),
         ROW("#only", "", ""),
         ROW("a\r\nb\r\n", "a | b |", ""),
-        ROW("\xef\xbb\xbf"
-            "a",
-            "a", ""),
         ROW("{a}b{", "{ a } b {", ""),
         ROW("\"a b\" \"\" \"{;#}\"", "\"a b\" \"\" \"{;#}\"", ""),
         ROW("\"\\\"\\\\\\n\\t\\$\"", "\"\"\\\n\t$\"", ""),
@@ -159,6 +156,7 @@ static void test_wrong(void **state)
         ROW("\xe2\x80\x9cweb\xe2\x80\x9d", "web!",
             "1:1+3 this is not the character that it looks like\n"
             "1:7+3 this is not the character that it looks like\n"),
+        ROW("a \xef\xbb\xbf", "a !", "1:3+3 this is not the character that it looks like\n"),
         ROW("a\xc2\xa0"
             "b",
             "ab!", "1:2+2 this is not the character that it looks like\n"),

@@ -10,6 +10,12 @@
 #include "conf/lex.h"
 #include <string.h>
 
+/*
+ * What some editors leave at the start of a file. It is no part of the first line: kept, it would put
+ * every mark on that line off.
+ */
+static const struct slice byte_order_mark = SLICE_INIT("\xef\xbb\xbf");
+
 /* A whole reading. */
 struct parser {
     const struct conf_host *host;
@@ -316,6 +322,8 @@ static int open_file(struct parser *parser, struct slice path, struct conf_at at
     if (bytes.len > CONF_FILE_MAX)
         return conf_error(parser->diag, at, NULL, "%.*s is larger than %d MiB", SLICE_ARG(path),
                           CONF_FILE_MAX >> 20);
+    if (slice_starts(bytes, byte_order_mark))
+        bytes = slice_skip(bytes, byte_order_mark.len);
     files->items[files->n_items] =
         (struct conf_file){.path = arena_dup(parser->arena, path), .bytes = bytes};
     return (int)files->n_items++;

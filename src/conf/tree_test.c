@@ -193,6 +193,24 @@ static void test_include_depth(void **state)
     mem_free(sample);
 }
 
+/* A byte order mark is no part of the first line: places and marks count from behind it. */
+static void test_byte_order_mark(void **state)
+{
+    struct sample *sample = MEM_NEW(struct sample);
+    struct text page = TEXT_NONE;
+    (void)state;
+    sample_load(sample, SLICE("\xef\xbb\xbflevl 3\n"));
+    conf_diag_print(&sample->diag, &page);
+    assert_string_equal(text_cstr(&page), "main.weir:1:1: error: unknown word \"levl\"\n"
+                                          "    1 | levl 3\n"
+                                          "      | ^~~~\n"
+                                          "      = did you mean \"level\"?\n"
+                                          "1 error\n");
+    text_deinit(&page);
+    sample_deinit(sample);
+    mem_free(sample);
+}
+
 /* Every word keeps its place: file, line, column in bytes, length. */
 static void test_places(void **state)
 {
@@ -220,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_statements),    cmocka_unit_test(test_include),
         cmocka_unit_test(test_no_file),       cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_include_depth), cmocka_unit_test(test_places)};
+        cmocka_unit_test(test_include_depth), cmocka_unit_test(test_byte_order_mark),
+        cmocka_unit_test(test_places)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
