@@ -11,8 +11,8 @@
 #include <string.h>
 
 /*
- * What some editors leave at the start of a file. It is no part of the first line: kept, it would put
- * every mark on that line off.
+ * What some editors leave at the start of a file. It is no part of the first line: kept, it would
+ * put every mark on that line off.
  */
 static const struct slice byte_order_mark = SLICE_INIT("\xef\xbb\xbf");
 
