@@ -203,6 +203,7 @@ void listen_leave(struct http_listen *listen)
 
 void http_listen_close(struct http_listen *listen)
 {
+    listener_sweep(&listen->listener, listen->worker->loop);
     listener_stop(&listen->listener, listen->worker->loop);
     listen->is_closing = true;
     listen->service->epoch->n_users++; /* for the clients that are left */

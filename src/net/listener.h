@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LISTENER_BATCH = 64, LISTENER_PAUSE_MS = 20 };
+enum { LISTENER_BATCH = 64, LISTENER_PAUSE_MS = 20, LISTENER_SWEEP = 8192 };
 
 struct listener {
     struct loop_io io;
@@ -32,6 +32,9 @@ struct listener {
 void listener_init(struct listener *listener);
 /* `fd` stays the caller's. 0 or -1. */
 int listener_start(struct listener *listener, struct loop *loop, int fd, struct err *err);
+/* Takes all that the kernel has queued by now, at most LISTENER_SWEEP: for those who close the socket for
+ * good, which would reset it. */
+void listener_sweep(struct listener *listener, struct loop *loop);
 /* Stops accepting; what the kernel has queued waits for the next who listens. */
 void listener_stop(struct listener *listener, struct loop *loop);
 
