@@ -42,8 +42,12 @@ static void end(struct super *super)
 
 static void refuse(struct super *super, struct slice why)
 {
-    log_write(super->log, LOG_LEVEL_ERROR, "reload refused, nothing has changed: %.*s",
-              SLICE_ARG(why));
+    log_write(super->log, LOG_LEVEL_ERROR, "reload refused, nothing has changed:");
+    /* A quoted line of the file and the mark below it stay under each other. */
+    for (struct slice rest = why; rest.ptr && rest.len > 0;) {
+        struct slice line = slice_cut(&rest, '\n');
+        log_write(super->log, LOG_LEVEL_ERROR, "  %.*s", SLICE_ARG(line));
+    }
     reload_answer_all(super, false, why);
     notify_ready(super);
 }
