@@ -24,15 +24,18 @@ static int check_as(const struct command_env *env, const char *file, const char 
 {
     struct conf_host disk = disk_host();
     struct conf_diag *diag;
+    char *folder = disk_folder();
     const struct snapshot_options options = {
         .path = file,
         .host = &disk,
+        .folder = folder,
         .node = node,
         .is_every_node = is_every_node,
         .generation = 1,
         .n_loops = 1,
     };
     int result = snapshot_load(env->table, &options, ret_snap, &diag);
+    mem_free(folder);
     if (result == 0 && inspect_files(*ret_snap, NULL, NULL, diag) < 0)
         result = -1;
     enum inspect_missing missing = is_every_node ? INSPECT_NOTE : INSPECT_ERROR;
@@ -60,8 +63,13 @@ static int check_other_nodes(const struct command_env *env, const char *file,
         struct snapshot *snap = NULL;
         struct conf_diag *diag;
         struct conf_host disk = disk_host();
-        const struct snapshot_options options = {
-            .path = file, .host = &disk, .node = name, .generation = 1, .n_loops = 1};
+        char *folder = disk_folder();
+        const struct snapshot_options options = {.path = file,
+                                                 .host = &disk,
+                                                 .folder = folder,
+                                                 .node = name,
+                                                 .generation = 1,
+                                                 .n_loops = 1};
         if (snapshot_load(env->table, &options, &snap, &diag) < 0) {
             struct text text = TEXT_NONE;
             text_printf(&text, "as node %s:\n", name);
@@ -71,6 +79,7 @@ static int check_other_nodes(const struct command_env *env, const char *file,
             result = -1;
         }
         snapshot_unref(&snap);
+        mem_free(folder);
         mem_free(name);
     }
     return result;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -120,4 +121,10 @@ static const char *host_env(void *ctx, struct slice name)
 struct conf_host disk_host(void)
 {
     return (struct conf_host){.read = host_read, .glob = host_glob, .env = host_env};
+}
+
+char *disk_folder(void)
+{
+    char here[PATH_MAX];
+    return mem_strdup(getcwd(here, sizeof(here)) ? here : "/");
 }

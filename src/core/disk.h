@@ -23,4 +23,7 @@ struct conf_host disk_host(void);
 int disk_read(struct slice path, size_t max_bytes, struct arena *arena, struct slice *ret_bytes,
               unsigned *ret_mode, struct err *err);
 
+/* The working folder, for struct snapshot_options; for mem_free(). "/" where it is gone. */
+char *disk_folder(void);
+
 #endif

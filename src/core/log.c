@@ -59,6 +59,9 @@ int log_open(int fd, int bell_fd, uint32_t index, enum log_level level, struct l
         return err_set_errno(err, errno, "cannot map log ring %u", index);
     struct log *log = MEM_NEW(struct log);
     log->ring = ring;
+    /* A former life that went mad may have left any number there; the drainer skips to it. */
+    uint64_t head = atomic_load(&log->ring->head);
+    atomic_store(&log->ring->head, (head + RECORD_ALIGN - 1) & ~(uint64_t)(RECORD_ALIGN - 1));
     log->bell_fd = bell_fd;
     log->level = level;
     *ret_log = log;

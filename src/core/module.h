@@ -170,7 +170,8 @@ struct snapshot {
 struct snapshot_options {
     const char *path;             /* the file */
     const struct conf_host *host; /* how it is read */
-    const char *node;             /* --node, or NULL: found by `nodes` and the host's addresses */
+    const char *folder;    /* where relative paths start: the caller's working folder, absolute */
+    const char *node;      /* --node, or NULL: found by `nodes` and the host's addresses */
     bool is_every_node;    /* node is NULL and stays open: `weir check`; the first one is taken */
     const char *state_dir; /* --state or WEIR_STATE, or NULL: the file's, or the default */
     uint64_t generation;

@@ -147,6 +147,7 @@ static int load_coming(struct process_life *life, uint64_t generation, struct te
     const struct snapshot_options options = {
         .path = conf_bundle_blob(bundle, "weir.file").ptr,
         .host = &host,
+        .folder = conf_bundle_blob(bundle, "weir.folder").ptr,
         .node = conf_bundle_blob(bundle, "weir.node").ptr,
         .state_dir = conf_bundle_blob(bundle, "weir.state").ptr,
         .generation = generation,

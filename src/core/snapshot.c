@@ -98,6 +98,7 @@ int snapshot_load(const struct module_table *table, const struct snapshot_option
     struct conf_load load = {.arena = &snap->arena, .diag = diag, .files = snap->files};
     struct conf_section sections[MODULES_MAX];
     size_t n_sections = make_sections(snap, sections);
+    snap->files->folder = arena_dup(&snap->arena, slice_from(options->folder));
     snap->root =
         conf_tree_read(slice_from(options->path), options->host, &snap->arena, snap->files, diag);
     snap->hash = hash_files(snap->files);

@@ -28,6 +28,7 @@ int config_load(struct super *super, struct super_config **ret_config)
     const struct snapshot_options options = {
         .path = super->conf->path,
         .host = &host,
+        .folder = super->folder,
         .node = super->conf->node,
         .state_dir = super->conf->state_dir,
         .generation = config->generation,
@@ -107,6 +108,7 @@ static int fill_bundle(struct super *super, const struct super_config *config, c
 {
     if (conf_bundle_join(bundle, &config->recording, err) < 0 ||
         add_text(bundle, "weir.file", super->conf->path, err) < 0 ||
+        add_text(bundle, "weir.folder", super->folder, err) < 0 ||
         add_text(bundle, "weir.node", config->snap->node, err) < 0 ||
         add_text(bundle, "weir.state", super->state_dir, err) < 0)
         return -1;

@@ -128,6 +128,7 @@ struct requester {
 struct super {
     const struct module_table *table;
     const struct command_conf *conf;
+    char *folder;    /* where relative paths start: the working folder at the start */
     char *state_dir; /* absolute */
     int lock_fd;
     struct sandbox_user user;

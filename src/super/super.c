@@ -6,6 +6,7 @@
 
 #include "super/super.h"
 #include "base/mem.h"
+#include "core/disk.h"
 #include "super/internal.h"
 #include <assert.h>
 #include <errno.h>
@@ -395,6 +396,7 @@ static void super_destroy(struct super *super)
             super
                 ->lock_fd); /* the lock goes, the file stays: removing it would race with a start */
     mem_free(super->state_dir);
+    mem_free(super->folder);
     mem_free(super->packet);
     mem_free(super);
 }
@@ -404,6 +406,7 @@ static struct super *super_create(const struct module_table *table, const struct
     struct super *super = MEM_NEW(struct super);
     super->table = table;
     super->conf = conf;
+    super->folder = disk_folder();
     super->n_cores = count_cores();
     super->lock_fd = super->log_fd = super->signal_fd = -1;
     super->packet = mem_alloc(CONTROL_BYTES_MAX);
