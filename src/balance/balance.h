@@ -3,16 +3,16 @@
 #define BALANCE_BALANCE_H
 
 /*
- * Which member takes the next request. A balancer is one loop's memory for one pool; the loops do not
- * share theirs, and start at different places, so that a few loops do not fall into step.
+ * Which member takes the next request. A balancer is one loop's memory for one pool; the loops do
+ * not share theirs, and start at different places, so that a few loops do not fall into step.
  *
  * Round-robin is the smooth weighted kind (as nginx does it): at each pick every candidate's credit
- * grows by its weight, the richest is taken and pays the sum of all. Weights 5, 1, 1 give a a b a c a a,
- * never five in a row. Members that may not be taken now neither earn nor pay, so one that returns
- * does not bring a debt or a fortune with it.
+ * grows by its weight, the richest is taken and pays the sum of all. Weights 5, 1, 1 give a a b a c
+ * a a, never five in a row. Members that may not be taken now neither earn nor pay, so one that
+ * returns does not bring a debt or a fortune with it.
  *
- * The caller says which members are candidates now; this code knows no facts, no clock and no sockets,
- * and is tested by a million picks.
+ * The caller says which members are candidates now; this code knows no facts, no clock and no
+ * sockets, and is tested by a million picks.
  */
 
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Round-robin: exact sequences, what the seed and a change of weights do, and a million picks over uneven
- * weights while members leave and return, held against the chi-square distribution. The same test is
- * shown to fail for pickers that are wrong on purpose.
+ * Round-robin: exact sequences, what the seed and a change of weights do, and a million picks over
+ * uneven weights while members leave and return, held against the chi-square distribution. The same
+ * test is shown to fail for pickers that are wrong on purpose.
  */
 
 #include "balance/balance.h"

@@ -11,18 +11,20 @@
  *         timeout response 30s
  *     }
  *
- * A snapshot becomes a plan: for each loop an epoch (http/http.h), and for each listen a socket a loop.
- * Loop 0 makes the whole plan in prepare, where things may fail; commit hands each loop its share, and
- * each takes it between two turns:
+ * A snapshot becomes a plan: for each loop an epoch (http/http.h), and for each listen a socket a
+ * loop. Loop 0 makes the whole plan in prepare, where things may fail; commit hands each loop its
+ * share, and each takes it between two turns:
  *
  *     loop 0: prepare(snapshot) -> plan { epochs[loop], sockets[listen][loop], slabs }
- *             commit            -> each loop: begin its epoch, open new listens, close those that are gone
+ *             commit            -> each loop: begin its epoch, open new listens, close those that
+ *                                  are gone
  *             ... when the last request of the old plan is over in every loop: free the old plan
  *
  * Sockets. The supervisor opened them and keeps them; the plan holds duplicates of its own, so that
  * nobody closes a number that a loop still has armed.
  *
- * Facts: `listen:NAME serving`, written by loop 0 when every loop has begun; draining while a drain lasts.
+ * Facts: `listen:NAME serving`, written by loop 0 when every loop has begun; draining while a drain
+ * lasts.
  */
 
 #include "base/slice.h"

@@ -6,8 +6,8 @@
  * The parts of the edge among themselves: words (conf.c), slabs that plans share (slab.c), plans
  * (plan.c), and the module's life with what runs in each loop (edge.c).
  *
- * Loop 0 owns everything here but struct edge_loop, which belongs to its loop, and the epochs of a plan,
- * which belong to their loops from commit on.
+ * Loop 0 owns everything here but struct edge_loop, which belongs to its loop, and the epochs of a
+ * plan, which belong to their loops from commit on.
  */
 
 #include "base/map.h"

@@ -22,7 +22,8 @@ struct edge_slab *slabs_take(struct edge_slabs *slabs, const struct metric_table
     text_printf(&key, "%s %s", table->name, object);
     struct edge_slab *slab = map_get(&slabs->map, text_slice(&key));
     if (!slab) {
-        /* The first plan of this process that wants it: what stands in its gauges is from a former life. */
+        /* The first plan of this process that wants it: what stands in its gauges is from a
+         * former life. */
         struct metric_slab *opened = metric_open(slabs->board, table, object, slabs->n_loops, true);
         if (opened) {
             slab = MEM_NEW(struct edge_slab);

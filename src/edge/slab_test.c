@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Slabs of counters across plans and lives: shared while any plan counts in them, gone with the last, found
- * again by the next life of the process, and refused where the board is full.
+ * Slabs of counters across plans and lives: shared while any plan counts in them, gone with the
+ * last, found again by the next life of the process, and refused where the board is full.
  */
 
 #include "edge/internal.h"

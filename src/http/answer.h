@@ -3,9 +3,9 @@
 #define HTTP_ANSWER_H
 
 /*
- * What weir answers by itself, and why: each reason with its status, its name in metrics and logs, and
- * the sentence that the client reads. Answers to malformed requests have reasons of their own, in
- * wire/h1.h.
+ * What weir answers by itself, and why: each reason with its status, its name in metrics and logs,
+ * and the sentence that the client reads. Answers to malformed requests have reasons of their own,
+ * in wire/h1.h.
  */
 
 #include <stdbool.h>

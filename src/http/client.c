@@ -107,8 +107,8 @@ void client_close(struct http_client *client, bool is_abort)
     listen_leave(listen);
 }
 
-/* Throws away what still comes, so that the kernel does not answer it with a reset that would take the
- * answer away from the client (RFC 9112 section 9.6). */
+/* Throws away what still comes, so that the kernel does not answer it with a reset that would
+ * take the answer away from the client (RFC 9112 section 9.6). */
 static void client_drain(struct http_client *client)
 {
     if (client->must_close && conn_pending(&client->conn))
@@ -175,8 +175,8 @@ int client_send(struct http_client *client, const struct iovec *parts, int n_par
 /* ---- requests ---- */
 
 /*
- * A request that weir answers by itself: its body is skipped where all of it is here, else the answer
- * closes the connection. Returns the bytes of body that were skipped.
+ * A request that weir answers by itself: its body is skipped where all of it is here, else the
+ * answer closes the connection. Returns the bytes of body that were skipped.
  */
 static size_t body_skip(struct http_client *client, const char *buf, size_t len)
 {
@@ -199,7 +199,8 @@ static size_t body_skip(struct http_client *client, const char *buf, size_t len)
     }
 }
 
-/* The head in worker->request is whole; returns the bytes of buf that belong to this request and are used. */
+/* The head in worker->request is whole; returns the bytes of buf that belong to this request and
+ * are used. */
 static size_t request_begin(struct http_client *client, const char *buf, size_t head_len,
                             size_t len)
 {
@@ -375,7 +376,8 @@ static void client_on_timer(struct loop *loop, struct loop_timer *timer)
 
 /* ---- accepting ---- */
 
-/* The lines that every request of this client carries to a member; what it says itself is dropped. */
+/* The lines that every request of this client carries to a member; what it says itself is
+ * dropped. */
 static void client_describe(struct http_client *client)
 {
     char ip[ADDR_TEXT_MAX];
@@ -386,8 +388,9 @@ static void client_describe(struct http_client *client)
     client->forwarded_len = (uint8_t)n;
 }
 
-/* Too many connections: said without keeping anything, in one short answer that fits any socket. What
- * the client has sent already is read, or closing would be a reset, which may take the answer away. */
+/* Too many connections: said without keeping anything, in one short answer that fits any socket.
+ * What the client has sent already is read, or closing would be a reset, which may take the
+ * answer away. */
 static void refuse(struct http_listen *listen, int fd)
 {
     const struct http_reason_row *row = http_reason_row(HTTP_CROWDED);

@@ -271,8 +271,8 @@ static enum http_reason failure_reason(bool was_connecting, int error)
 
 /*
  * The connection to the member is no good any more. A kept one that died before it answered says
- * nothing about the member, which merely closed it while the request was on its way: the same member
- * may be tried again, by a new connection.
+ * nothing about the member, which merely closed it while the request was on its way: the same
+ * member may be tried again, by a new connection.
  */
 static void exchange_upstream_failed(struct http_exchange *exchange, int error)
 {
@@ -294,8 +294,8 @@ static void exchange_upstream_failed(struct http_exchange *exchange, int error)
         exchange_fail(exchange, (enum http_reason)exchange->failure);
 }
 
-/* A connection for this try. What cannot be repeated goes out on a kept connection only after a look
- * at it, because a member that has just closed it would take the request with it. */
+/* A connection for this try. What cannot be repeated goes out on a kept connection only after a
+ * look at it, because a member that has just closed it would take the request with it. */
 static struct upstream *exchange_take(struct http_exchange *exchange,
                                       struct upstream_member *member)
 {
@@ -382,8 +382,9 @@ static void request_spoiled(struct http_exchange *exchange, enum h1_error error)
 }
 
 /*
- * The member takes no more. Often it has answered before it closed (413, 401), and that answer is what the
- * client should read: what is there of it is read to its end, which also says whether there was one.
+ * The member takes no more. Often it has answered before it closed (413, 401), and that answer is
+ * what the client should read: what is there of it is read to its end, which also says whether
+ * there was one.
  */
 static void request_unwanted(struct http_exchange *exchange)
 {
@@ -500,8 +501,8 @@ static ssize_t response_begin(struct http_exchange *exchange, const char *buf)
 }
 
 /*
- * Reads heads from buf until the final one: the bytes used and, in *ret_reply_len, what is in scratch;
- * 0 when more must come (which is kept), -1 when the exchange is over.
+ * Reads heads from buf until the final one: the bytes used and, in *ret_reply_len, what is in
+ * scratch; 0 when more must come (which is kept), -1 when the exchange is over.
  */
 static ssize_t response_heads(struct http_exchange *exchange, const char *buf, size_t len,
                               size_t *ret_reply_len)
@@ -541,8 +542,8 @@ static ssize_t response_heads(struct http_exchange *exchange, const char *buf, s
 
 /*
  * Sends the parts of the relay, the head before them. A head and one piece of body that lies right
- * behind the place where the member's head was leave as one run of bytes: the head is written in front
- * of the body, into what the member's head took and the buffer's headroom.
+ * behind the place where the member's head was leave as one run of bytes: the head is written in
+ * front of the body, into what the member's head took and the buffer's headroom.
  */
 static int response_send(struct http_exchange *exchange, size_t reply_len)
 {
@@ -564,7 +565,8 @@ static int response_send(struct http_exchange *exchange, size_t reply_len)
     return client_send(exchange->client, relay->parts, is_head_alone ? 1 : relay->n_parts);
 }
 
-/* Relays the body in buf[at, len), behind a head of reply_len bytes; false when the exchange is over. */
+/* Relays the body in buf[at, len), behind a head of reply_len bytes; false when the exchange is
+ * over. */
 static bool response_body(struct http_exchange *exchange, const char *buf, size_t at, size_t len,
                           size_t reply_len)
 {
@@ -587,7 +589,8 @@ static bool response_body(struct http_exchange *exchange, const char *buf, size_
         return false;
     }
     if (result == RELAY_END) {
-        /* A member that said more than its answer, or may have, or has closed, is not used again. */
+        /* A member that said more than its answer, or may have, or has closed, is not used
+         * again. */
         exchange_finish(exchange, at == len && !exchange->is_response_readable);
         return false;
     }

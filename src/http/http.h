@@ -3,27 +3,29 @@
 #define HTTP_HTTP_H
 
 /*
- * The HTTP service: clients on one side, pools on the other. It lives in the edge's loops; each loop has
- * everything of its own and shares nothing with the others but the configuration, the board and counters.
+ * The HTTP service: clients on one side, pools on the other. It lives in the edge's loops; each
+ * loop has everything of its own and shares nothing with the others but the configuration, the
+ * board and counters.
  *
  *     a loop:
  *        struct http_listen (a listen block, for as long as it is configured)
- *           | listener: accepts            clients: struct http_client ... each with at most one
- *           |                                       struct http_exchange, which borrows a struct upstream
+ *           | listener: accepts          clients: struct http_client ... each with at most one
+ *           |                                     struct http_exchange, which borrows an upstream
  *           v service
  *        struct http_epoch (what one snapshot means in this loop)
  *             services[]: routes, limits, time-outs, counters of each listen
  *             upstreams:  the members, and the idle connections to them
  *
  * A new snapshot brings a new epoch. A client takes its listen's newest service at each request; an
- * exchange stays with the epoch that it began in, and counts as its user. An old epoch goes when its
- * last user is gone.
+ * exchange stays with the epoch that it began in, and counts as its user. An old epoch goes when
+ * its last user is gone.
  *
  * The life of a request:
  *
- *     client readable -> head parsed (wire/h1) -> route -> member picked (balance) -> connection taken
- *     (upstream) -> head rewritten and sent -> ... response head parsed, rewritten in front of what was
- *     read of the body, sent in one call -> rest of the body relayed -> both connections free again
+ *     client readable -> head parsed (wire/h1) -> route -> member picked (balance) -> connection
+ *     taken (upstream) -> head rewritten and sent -> ... response head parsed, rewritten in front
+ *     of what was read of the body, sent in one call -> rest of the body relayed -> both
+ *     connections free again
  */
 
 #include "base/addr.h"
@@ -115,9 +117,9 @@ struct http_service_want {
 };
 
 /*
- * Loop 0 makes the epoch for each loop, before it commits; nothing is served by it yet. `member_row`
- * gives the metric row of a member in that loop. `on_gone` is called in the loop's thread when the epoch
- * has been replaced and its last user is gone; it destroys the epoch.
+ * Loop 0 makes the epoch for each loop, before it commits; nothing is served by it yet.
+ * `member_row` gives the metric row of a member in that loop. `on_gone` is called in the loop's
+ * thread when the epoch has been replaced and its last user is gone; it destroys the epoch.
  */
 struct http_epoch *http_epoch_create(struct http_worker *worker, struct snapshot *snap,
                                      uint32_t loop_index, uint64_t seed,
@@ -128,24 +130,25 @@ struct http_epoch *http_epoch_create(struct http_worker *worker, struct snapshot
                                      void *gone_ctx);
 void http_epoch_destroy(struct http_epoch **epoch);
 struct snapshot *http_epoch_snapshot(const struct http_epoch *epoch);
-/* In the loop's thread: this epoch serves from now on, in all listens of the worker that are not closed:
- * it has a service for each. `old` may be NULL. */
+/* In the loop's thread: this epoch serves from now on, in all listens of the worker that are not
+ * closed: it has a service for each. `old` may be NULL. */
 void http_epoch_begin(struct http_epoch *epoch, struct http_epoch *old);
 /* Facts have changed. In the loop's thread. */
 void http_epoch_refresh(struct http_epoch *epoch);
 /* Nothing follows: the epoch goes when its last user does. */
 void http_epoch_end(struct http_epoch *epoch);
 
-/* In the loop's thread: starts accepting on fd (kept by the caller) with the service of that name. */
+/* In the loop's thread: starts accepting on fd (kept by the caller) with the service of that
+ * name. */
 struct http_listen *http_listen_create(struct http_worker *worker, const char *name, int fd,
                                        struct http_epoch *epoch, struct err *err);
 /* The service under a new epoch, which has one of that name. */
 void http_listen_switch(struct http_listen *listen, struct http_epoch *epoch);
 /*
- * Stops accepting. HTTP/1 has no way to take back that a connection stays, and a request may be on its way
- * on one that looks idle; so the clients that are there are still served for a while, and each next answer
- * says Connection: close. Those that ask nothing for HTTP_LEAVE_MS are closed. The listen frees itself
- * when the last is gone.
+ * Stops accepting. HTTP/1 has no way to take back that a connection stays, and a request may be on
+ * its way on one that looks idle; so the clients that are there are still served for a while, and
+ * each next answer says Connection: close. Those that ask nothing for HTTP_LEAVE_MS are closed. The
+ * listen frees itself when the last is gone.
  */
 void http_listen_close(struct http_listen *listen);
 /* Client connections that are still there, in all listens of the worker. */

@@ -8,9 +8,9 @@
  *
  * Ownership. A listen owns its clients, a client owns its exchange, an exchange borrows an upstream
  * connection. Both directions of an exchange are driven from two callbacks; whichever finds an end
- * calls exchange_finish() or exchange_abandon(), after which neither exchange nor upstream may be used.
- * The client's memory stays until the end of the loop's turn (loop_defer), so that callers on the stack
- * may still look at client->phase.
+ * calls exchange_finish() or exchange_abandon(), after which neither exchange nor upstream may be
+ * used. The client's memory stays until the end of the loop's turn (loop_defer), so that callers on
+ * the stack may still look at client->phase.
  *
  * A client's phases (each change goes through client_move()):
  *
@@ -37,7 +37,6 @@ enum {
     HTTP_LINGER_MS = 2000,
     HTTP_LEAVE_MS = 1000, /* in which an idle client of a closing listen may still ask */
     HTTP_RETRY_AFTER_S = 1,
-    HTTP_EARLY_BODY_MAX = 16 * 1024, /* of a request's body kept for a second try */
     HTTP_FORWARDED_MAX = 112,
     HTTP_SPARE_MAX = 256, /* exchanges kept for the next requests, a loop */
     HTTP_DATE_LINE = 37,  /* "Date: Tue, 24 Nov 2026 03:00:00 GMT\r\n" */
@@ -178,8 +177,8 @@ ssize_t held_recv(struct conn *conn, struct held **held, char **ret_buf, bool *r
 /* --- exchange.c --- */
 void exchange_free_spare(struct http_worker *worker);
 /*
- * The request whose head is worker->request and whose bytes are buf[0, len), the first head_len of them
- * the head. Returns the bytes used.
+ * The request whose head is worker->request and whose bytes are buf[0, len), the first head_len of
+ * them the head. Returns the bytes used.
  */
 size_t exchange_start(struct http_client *client, const struct route *route, const char *buf,
                       size_t head_len, size_t len);

@@ -3,9 +3,9 @@
 #define HTTP_RELAY_H
 
 /*
- * A body on its way from one connection to another: read by the codec, framed anew for the other side.
- * Bytes are not copied: what comes out is a list of parts, most of which point into the buffer that was
- * read.
+ * A body on its way from one connection to another: read by the codec, framed anew for the other
+ * side. Bytes are not copied: what comes out is a list of parts, most of which point into the
+ * buffer that was read.
  *
  *     in:   5\r\n hello \r\n 6\r\n  world \r\n 0\r\n \r\n         (chunked, as it came)
  *     out:  [b\r\n] [hello] [ world] [\r\n] [0\r\n\r\n]           (chunked; or the data alone)
@@ -37,8 +37,8 @@ struct relay {
 };
 
 /*
- * Takes what it can from buf[0, len), *ret_used bytes, and sets relay->parts. `trailers` collects the
- * trailer lines across the calls of one body (written only for chunked output).
+ * Takes what it can from buf[0, len), *ret_used bytes, and sets relay->parts. `trailers` collects
+ * the trailer lines across the calls of one body (written only for chunked output).
  */
 enum relay_result relay_next(struct relay *relay, struct h1_body *body, bool is_chunked_out,
                              struct text *trailers, const char *buf, size_t len, size_t *ret_used);

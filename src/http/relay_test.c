@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Bodies framed anew: each framing that may come with each that may go out, the input cut at every byte,
- * more chunks than a call has parts, trailers, and every way to be wrong. What comes out is read back
- * by the codec and compared with what went in.
+ * Bodies framed anew: each framing that may come with each that may go out, the input cut at every
+ * byte, more chunks than a call has parts, trailers, and every way to be wrong. What comes out is
+ * read back by the codec and compared with what went in.
  */
 
 #include "http/relay.h"
@@ -57,8 +57,8 @@ static void collect(struct run *run)
         assert_int_equal(n_data, relay->n_data);
 }
 
-/* As exchange.c does it: what is held and the new bytes, until more is needed. The bytes lie in memory
- * of exactly their size, so that a sanitizer sees a read behind them. */
+/* As exchange.c does it: what is held and the new bytes, until more is needed. The bytes lie in
+ * memory of exactly their size, so that a sanitizer sees a read behind them. */
 static void run_feed(struct run *run, struct slice bytes)
 {
     text_append(&run->held, bytes);

@@ -388,7 +388,8 @@ const struct route *routes_match(const struct routes *routes, const struct h1_he
 
 /* ---- checking ---- */
 
-/* Does every request that matches `later` in this word match `earlier` in it? Neither is turned round. */
+/* Does every request that matches `later` in this word match `earlier` in it? Neither is turned
+ * round. */
 static bool word_covers(unsigned word, const struct route *earlier, const struct route *later)
 {
     switch (word) {

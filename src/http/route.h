@@ -7,19 +7,20 @@
  *
  *     route [METHOD] [host H] [path P] [header N V] [from NET] ACTION
  *
- * What is named must match, all of it; `not` before a word turns that word round; the first route that
- * matches wins. `path /a` means /a and everything below it, never /ab; `path = /a` means exactly that.
- * `host example.org` means that name, `host *.example.org` any name below it. Actions:
+ * What is named must match, all of it; `not` before a word turns that word round; the first route
+ * that matches wins. `path /a` means /a and everything below it, never /ab; `path = /a` means
+ * exactly that. `host example.org` means that name, `host *.example.org` any name below it.
+ * Actions:
  *
  *     pool NAME                       the request goes to a member of the pool
  *     respond CODE ["text"]           an answer of weir's own
- *     redirect https                  301 (308 where the method is neither GET nor HEAD) to the same address
- *                                     under https
+ *     redirect https                  301 (308 where the method is neither GET nor HEAD) to the
+ *                                     same address under https
  *     redirect 301|302|303|307|308 URL
  *
- * Routes are part of the configuration, immutable. Matching looks at bytes where they lie and takes time
- * linear in the request and in the number of routes. A route that no request can reach, because an
- * earlier one takes all that it would match, is a mistake that `weir check` finds.
+ * Routes are part of the configuration, immutable. Matching looks at bytes where they lie and takes
+ * time linear in the request and in the number of routes. A route that no request can reach,
+ * because an earlier one takes all that it would match, is a mistake that `weir check` finds.
  */
 
 #include "base/addr.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Routes, from their sentences in a file: what they match, which of them can never be reached, and what is
- * said about each mistake, with its place.
+ * Routes, from their sentences in a file: what they match, which of them can never be reached, and
+ * what is said about each mistake, with its place.
  */
 
 #include "http/route.h"
@@ -415,7 +415,8 @@ static void test_reach(void **state)
     }
 }
 
-/* What is found unreachable really is: random routes, and requests that try to reach the later one. */
+/* What is found unreachable really is: random routes, and requests that try to reach the later
+ * one. */
 static void test_reach_holds(void **state)
 {
     (void)state;

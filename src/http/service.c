@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What a snapshot means in a loop: workers, epochs, services, listens, and how one epoch follows another.
+ * What a snapshot means in a loop: workers, epochs, services, listens, and how one epoch follows
+ * another.
  */
 
 #include "base/mem.h"

@@ -6,9 +6,9 @@
  * A stream connection: a descriptor armed with a loop, and what could not be sent yet. It knows
  * neither clients nor members nor protocols; http, stream, upstream and web embed one.
  *
- * Reading goes into the loop's shared buffer (loop_buf), or into a place that the caller names; nothing
- * is kept here between reads. Writing tries the socket first; only what the kernel does not take is
- * copied, and memory is held only while the peer blocks:
+ * Reading goes into the loop's shared buffer (loop_buf), or into a place that the caller names;
+ * nothing is kept here between reads. Writing tries the socket first; only what the kernel does not
+ * take is copied, and memory is held only while the peer blocks:
  *
  *     conn_send(bytes) -> send(2) --all--> done, no memory
  *                            \---part--> pending: [rest copied] -> flushed at the next LOOP_WRITE
@@ -66,9 +66,10 @@ struct conn {
 int conn_open(struct conn *conn, struct loop *loop, int fd,
               void (*on_event)(struct conn *conn, uint32_t events), struct err *err);
 /*
- * Starts connecting to addr. 0: started, or even done; bytes may be given to conn_send() at once and
- * wait until the connection stands. The owner's first event with LOOP_WRITE says that it stands, with
- * LOOP_ERROR that it failed: conn_error() then has the errno. -1: refused at once, err says why.
+ * Starts connecting to addr. 0: started, or even done; bytes may be given to conn_send() at once
+ * and wait until the connection stands. The owner's first event with LOOP_WRITE says that it
+ * stands, with LOOP_ERROR that it failed: conn_error() then has the errno. -1: refused at once, err
+ * says why.
  */
 int conn_connect(struct conn *conn, struct loop *loop, const struct addr *addr,
                  void (*on_event)(struct conn *conn, uint32_t events), struct err *err);
@@ -87,14 +88,15 @@ static inline ssize_t conn_recv(struct conn *conn, void *buf, size_t len)
 }
 
 /*
- * Sends all, or sends a part and keeps a copy of the rest. Returns 0, or -errno when the connection is
- * broken (the owner closes it). has_more as in MSG_MORE.
+ * Sends all, or sends a part and keeps a copy of the rest. Returns 0, or -errno when the connection
+ * is broken (the owner closes it). has_more as in MSG_MORE.
  */
 int conn_send(struct conn *conn, const void *bytes, size_t len, bool has_more);
 int conn_sendv(struct conn *conn, const struct iovec *parts, int n_parts, bool has_more);
 /* Bytes that wait, 0: none. */
 size_t conn_pending(const struct conn *conn);
-/* The errno that broke the connection: that of a failed flush, else SO_ERROR (cleared by reading it). */
+/* The errno that broke the connection: that of a failed flush, else SO_ERROR (cleared by reading
+ * it). */
 int conn_error(struct conn *conn);
 int conn_shutdown(struct conn *conn);
 /* Closes with a reset, so that the peer cannot take what it has for the whole. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Connections over real sockets: what waits when the peer does not read, the flush, connecting and being
- * refused, resets, and a look at an idle connection.
+ * Connections over real sockets: what waits when the peer does not read, the flush, connecting and
+ * being refused, resets, and a look at an idle connection.
  */
 
 #include "net/conn.h"

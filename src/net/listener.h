@@ -3,11 +3,11 @@
 #define NET_LISTENER_H
 
 /*
- * Accepting. A listener arms a listening socket, which the supervisor opened and keeps, with one loop,
- * and hands each accepted descriptor (nonblocking, close-on-exec, TCP_NODELAY set) to its owner. It
- * takes at most LISTENER_BATCH a turn, so that a flood of new connections does not starve the ones
- * that are there, and pauses for a moment when the process has no descriptors left, because the
- * kernel would say "readable" for ever.
+ * Accepting. A listener arms a listening socket, which the supervisor opened and keeps, with one
+ * loop, and hands each accepted descriptor (nonblocking, close-on-exec, TCP_NODELAY set) to its
+ * owner. It takes at most LISTENER_BATCH a turn, so that a flood of new connections does not starve
+ * the ones that are there, and pauses for a moment when the process has no descriptors left,
+ * because the kernel would say "readable" for ever.
  */
 
 #include "base/addr.h"
@@ -32,8 +32,8 @@ struct listener {
 void listener_init(struct listener *listener);
 /* `fd` stays the caller's. 0 or -1. */
 int listener_start(struct listener *listener, struct loop *loop, int fd, struct err *err);
-/* Takes all that the kernel has queued by now, at most LISTENER_SWEEP: for those who close the socket for
- * good, which would reset it. */
+/* Takes all that the kernel has queued by now, at most LISTENER_SWEEP: for those who close the
+ * socket for good, which would reset it. */
 void listener_sweep(struct listener *listener, struct loop *loop);
 /* Stops accepting; what the kernel has queued waits for the next who listens. */
 void listener_stop(struct listener *listener, struct loop *loop);

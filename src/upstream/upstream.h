@@ -3,24 +3,25 @@
 #define UPSTREAM_UPSTREAM_H
 
 /*
- * The members as one loop uses them: which may take a request, the connections to them, and those that
- * are idle and kept for the next request.
+ * The members as one loop uses them: which may take a request, the connections to them, and those
+ * that are idle and kept for the next request.
  *
  *     struct upstream_set (a loop, a snapshot)
  *        pools[p] -> balancer, members[m] -> view of its facts, metric row, idle: newest first
  *                                                                           |
  *                                                    struct upstream (a connection) <-> ...
  *
- * A connection is owned by the set while idle and by its user while taken. Idle ones stay armed: when the
- * member closes one, the loop says so and it is gone before anybody takes it. The newest is taken first,
- * so that the surplus grows old at the back, where a timer sweeps it out.
+ * A connection is owned by the set while idle and by its user while taken. Idle ones stay armed:
+ * when the member closes one, the loop says so and it is gone before anybody takes it. The newest
+ * is taken first, so that the surplus grows old at the back, where a timer sweeps it out.
  *
- * A new snapshot brings a new set; upstream_set_adopt() hands over the idle connections of members that
- * are the same in both (same pool, name and address). A connection that was taken under the old set and
- * is given back after that goes to the set that is current then.
+ * A new snapshot brings a new set; upstream_set_adopt() hands over the idle connections of members
+ * that are the same in both (same pool, name and address). A connection that was taken under the
+ * old set and is given back after that goes to the set that is current then.
  *
- * A member on which a connect just failed, or which broke an answer off, is a suspect: this loop avoids it
- * for UPSTREAM_SUSPECT_MS while there is somebody else; health alone decides whether it is down.
+ * A member on which a connect just failed, or which broke an answer off, is a suspect: this loop
+ * avoids it for UPSTREAM_SUSPECT_MS while there is somebody else; health alone decides whether it
+ * is down.
  */
 
 #include "balance/balance.h"
@@ -76,16 +77,16 @@ struct upstream {
 };
 
 /*
- * Makes the set of one loop. `rows` gives the metric row of a member for this loop. May be called by
- * another thread than the loop's, before the loop uses it.
+ * Makes the set of one loop. `rows` gives the metric row of a member for this loop. May be called
+ * by another thread than the loop's, before the loop uses it.
  */
 struct upstream_set *upstream_set_create(
     struct snapshot *snap, const struct board *board, uint32_t loop_index, uint64_t seed,
     metric_word *(*row)(void *ctx, const struct member *member), void *ctx);
 /* Closes what is idle. Nothing taken from it may be left. In the loop's thread. */
 void upstream_set_destroy(struct upstream_set **set);
-/* Starts serving in the loop (sweeping); takes over the idle connections of `old` (NULL: none), whose
- * users give back to `set` from now on. In the loop's thread. */
+/* Starts serving in the loop (sweeping); takes over the idle connections of `old` (NULL: none),
+ * whose users give back to `set` from now on. In the loop's thread. */
 void upstream_set_adopt(struct upstream_set *set, struct loop *loop, struct upstream_set *old);
 /* Facts have changed: addresses in force are looked up again. In the loop's thread. */
 void upstream_set_refresh(struct upstream_set *set);
@@ -93,8 +94,8 @@ void upstream_set_refresh(struct upstream_set *set);
 struct upstream_pool *upstream_pool_of(struct upstream_set *set, const struct pool *pool);
 
 /*
- * The member for the next request: usable by its fact, not one of `tried` (a set of member indexes; NULL:
- * none), not a suspect unless only suspects are left. NULL: nobody.
+ * The member for the next request: usable by its fact, not one of `tried` (a set of member indexes;
+ * NULL: none), not a suspect unless only suspects are left. NULL: nobody.
  */
 enum { UPSTREAM_TRIED_WORDS = POOL_MEMBERS_MAX / 64 };
 struct upstream_tried {
@@ -105,8 +106,8 @@ struct upstream_member *upstream_pick(struct upstream_pool *pool, uint64_t now_n
 void upstream_tried_add(struct upstream_tried *tried, const struct upstream_member *member);
 
 /*
- * A connection to the member for `user`: an idle one (is_fresh false), or a new one that may still be
- * connecting. on_event as in net/conn.h. NULL when connect(2) failed at once; err says why.
+ * A connection to the member for `user`: an idle one (is_fresh false), or a new one that may still
+ * be connecting. on_event as in net/conn.h. NULL when connect(2) failed at once; err says why.
  */
 struct upstream *upstream_take(struct upstream_member *member, struct loop *loop, void *user,
                                void (*on_event)(struct conn *conn, uint32_t events),

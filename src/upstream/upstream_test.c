@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Connections to members over real sockets: what is kept idle and for how long, what a new snapshot takes
- * over, who is picked while members are down, suspects or tried already, and members that move.
+ * Connections to members over real sockets: what is kept idle and for how long, what a new snapshot
+ * takes over, who is picked while members are down, suspects or tried already, and members that
+ * move.
  */
 
 #include "upstream/upstream.h"
@@ -152,7 +153,8 @@ static void scene_close(struct scene *scene)
     board_fds_close(&scene->fds);
 }
 
-/* Goes over to another snapshot; the old set is returned, with its snapshot still referred to by it. */
+/* Goes over to another snapshot; the old set is returned, with its snapshot still referred to by
+ * it. */
 static struct upstream_set *scene_switch(struct scene *scene, struct snapshot *snap)
 {
     struct upstream_set *old = scene->set;
@@ -258,7 +260,8 @@ static void test_events_reach_the_user(void **state)
     scene_close(&scene);
 }
 
-/* The member closes an idle one, or speaks without being asked: it is gone before anybody takes it. */
+/* The member closes an idle one, or speaks without being asked: it is gone before anybody takes
+ * it. */
 static void test_idle_dies(void **state)
 {
     (void)state;
