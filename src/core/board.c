@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const state_names[FACT_N_STATES] = {
@@ -128,6 +129,14 @@ void board_fds_close(struct board_fds *fds)
 
 static int segment_map(struct board *board, size_t i, int fd, bool is_own, struct err *err)
 {
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return err_set_errno(err, errno, "cannot map segment %zu of the board", i);
+    if (status.st_size != (off_t)sizeof(struct segment))
+        return err_set(err,
+                       "segment %zu of the board has another size: "
+                       "all of weir's processes must be of one build",
+                       i);
     int protection = is_own ? PROT_READ | PROT_WRITE : PROT_READ;
     void *memory = mmap(NULL, sizeof(struct segment), protection, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED)
@@ -230,7 +239,9 @@ uint64_t board_last_heartbeat(const struct board *board, size_t segment, uint32_
 
 uint64_t board_silence(const struct board *board, size_t segment, uint64_t now_ns)
 {
-    uint64_t last_ns = 0;
+    assert(segment < board->n_segments);
+    uint64_t last_ns =
+        atomic_load_explicit(&board->segments[segment]->heard_before_ns, memory_order_relaxed);
     for (uint32_t i = 0; i < BOARD_LOOPS_MAX; i++) {
         uint64_t at_ns = board_last_heartbeat(board, segment, i);
         last_ns = at_ns > last_ns ? at_ns : last_ns;

@@ -147,23 +147,24 @@ static size_t segment_changes(const struct board *board, size_t s, uint64_t *nex
                               void (*lost)(void *ctx, size_t segment), void *ctx)
 {
     const struct segment *segment = board->segments[s];
+    /* Those that are there now: what comes meanwhile has rung the bell again. */
+    uint64_t head = atomic_load_explicit(&segment->ring_head, memory_order_acquire);
     size_t n = 0;
-    for (;;) {
-        uint64_t head = atomic_load_explicit(&segment->ring_head, memory_order_acquire);
-        if (*next == head)
-            return n;
+    while (*next != head) {
         struct stored_change stored;
-        if (!ring_read(segment, *next, &stored)) {
+        /* The distance is unsigned: a head that a mad writer put back counts as far ahead. */
+        if (head - *next >= BOARD_RING || !ring_read(segment, *next, &stored)) {
             *next = atomic_load_explicit(&segment->ring_head, memory_order_acquire);
             if (lost)
                 lost(ctx, s);
-            return n;
+            break;
         }
         (*next)++;
         n++;
         struct board_change change = change_from(&stored, s);
         fn(ctx, &change);
     }
+    return n;
 }
 
 size_t board_changes(const struct board *board, struct board_cursor *cursor,

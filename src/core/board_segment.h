@@ -83,6 +83,7 @@ struct segment {
     _Atomic uint32_t n_facts;                /* slots that were ever used */
     _Atomic uint32_t n_slabs;                /* entries that were ever used */
     _Atomic uint64_t n_refused;              /* facts and slabs for which there was no room */
+    _Atomic uint64_t heard_before_ns;        /* the last heartbeat of the lives before this one */
     _Alignas(64) _Atomic uint64_t ring_head; /* transitions ever appended */
     struct segment_heartbeat heartbeats[BOARD_LOOPS_MAX];
     struct segment_fact facts[BOARD_FACTS_MAX];

@@ -108,9 +108,9 @@ int board_state(struct board *board, const char *name, enum fact_state state, do
                 const char *reason, uint64_t wall_ns)
 {
     assert(state > FACT_NONE && state < FACT_N_STATES);
-    assert(strlen(name) < FACT_NAME_MAX);
     struct own_fact *own = map_get(&board->index, slice_from(name));
-    if (!own)
+    /* A name that does not fit is refused: cut, it could be that of another fact. */
+    if (!own && strlen(name) < FACT_NAME_MAX)
         own = slot_take(board, name);
     if (!own) {
         atomic_fetch_add(&board_own(board)->n_refused, 1);
@@ -212,6 +212,20 @@ static void adopt_slabs(struct board *board)
     }
 }
 
+/* The newest is kept first: readers go on measuring the silence from there, while the watchdog sees a
+ * process whose loops have not begun. */
+static void forget_heartbeats(struct segment *segment)
+{
+    uint64_t last_ns = atomic_load(&segment->heard_before_ns);
+    for (uint32_t i = 0; i < BOARD_LOOPS_MAX; i++) {
+        uint64_t at_ns = atomic_load(&segment->heartbeats[i].at_ns);
+        last_ns = at_ns > last_ns ? at_ns : last_ns;
+    }
+    atomic_store(&segment->heard_before_ns, last_ns);
+    for (uint32_t i = 0; i < BOARD_LOOPS_MAX; i++)
+        atomic_store(&segment->heartbeats[i].at_ns, 0);
+}
+
 void board_adopt(struct board *board)
 {
     struct segment *segment = board_own(board);
@@ -221,8 +235,7 @@ void board_adopt(struct board *board)
     for (uint32_t slot = 0; slot < n; slot++)
         adopt_fact(board, slot);
     adopt_slabs(board);
-    for (uint32_t i = 0; i < BOARD_LOOPS_MAX; i++)
-        atomic_store(&segment->heartbeats[i].at_ns, 0);
+    forget_heartbeats(segment);
     atomic_fetch_add(&segment->n_starts, 1);
     board_ring_bells(board); /* of what was appended now, or by a life that died before it rang */
 }
