@@ -174,8 +174,10 @@ static void *drain_main(void *ctx)
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
     for (;;) {
+        /* Asked before the round: what was written before the stop is seen by a round that begins after. */
+        bool must_stop = atomic_load(&drain->must_stop);
         bool was_any = drain_round(drain);
-        if (atomic_load(&drain->must_stop) && (!was_any || must_give_up(drain)))
+        if (must_stop && (!was_any || must_give_up(drain)))
             return NULL;
         if (was_any)
             continue;
