@@ -382,7 +382,7 @@ static void client_describe(struct http_client *client)
 {
     char ip[ADDR_TEXT_MAX];
     int n = snprintf(client->forwarded, sizeof(client->forwarded),
-                     "Via: 1.1 weir\r\nX-Forwarded-For: %s\r\nX-Forwarded-Proto: http\r\n",
+                     "X-Forwarded-For: %s\r\nX-Forwarded-Proto: http\r\n",
                      addr_format_ip(&client->peer, ip));
     assert(n > 0 && (size_t)n < sizeof(client->forwarded));
     client->forwarded_len = (uint8_t)n;

@@ -165,10 +165,14 @@ static void sent_append(struct http_exchange *exchange, uint32_t *cap, const str
 static uint32_t request_write_head(struct http_exchange *exchange, const char *buf, size_t head_len)
 {
     const struct h1_head *head = &worker_of(exchange)->request;
-    struct slice lines = slice_make(exchange->client->forwarded, exchange->client->forwarded_len);
+    const struct slice lines[] = {
+        head->minor == 0 ? SLICE("Via: 1.0 weir\r\n") : SLICE("Via: 1.1 weir\r\n"),
+        slice_make(exchange->client->forwarded, exchange->client->forwarded_len),
+    };
     struct slice host = exchange->service->host;
-    struct h1_forward forward = {.lines = &lines, .n_lines = 1, .fallback_host = host};
-    uint32_t cap = (uint32_t)(head_len + lines.len + host.len + H1_WRITE_SLACK);
+    struct h1_forward forward = {.lines = lines, .n_lines = 2, .fallback_host = host};
+    size_t lines_len = lines[0].len + lines[1].len;
+    uint32_t cap = (uint32_t)(head_len + lines_len + host.len + H1_WRITE_SLACK);
     exchange->sent = mem_alloc(cap);
     ssize_t n = h1_write_request_head(exchange->sent, cap, head, buf, &forward);
     assert(n > 0); /* the writer's contract says that this much room is enough */

@@ -273,6 +273,7 @@ def test_http_1_0(serve, member):
         assert client.is_quiet()
     for message in m.requests:
         assert message.first.endswith(b"HTTP/1.1")
+        assert message.get("via") == "1.0 weir"  # what was received: RFC 9110 section 7.6.3
     assert len(m.conns) == 1
 
 
