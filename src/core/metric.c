@@ -72,7 +72,11 @@ static void slab_set_used(struct segment_slab *slab, bool is_used)
     atomic_store_explicit(&slab->generation, generation + 1, memory_order_release);
 }
 
-/* A free entry whose memory has just this size, or a new one; SLABS_MAX where there is neither. */
+/*
+ * A free entry of just this shape, or a new one; SLABS_MAX where there is neither. Where its memory lies
+ * and how it is cut into rows never changes: a death between two stores that changed it would leave an
+ * entry that reaches into its neighbour.
+ */
 static uint32_t entry_take(struct board *board, uint32_t n_loops, uint32_t row_bytes)
 {
     struct segment *segment = board_own(board);
@@ -80,8 +84,8 @@ static uint32_t entry_take(struct board *board, uint32_t n_loops, uint32_t row_b
     uint64_t size = (uint64_t)row_bytes * n_loops;
     for (uint32_t i = 0; i < n; i++) {
         const struct segment_slab *slab = &segment->slabs[i];
-        if (!(atomic_load(&slab->generation) & 1) &&
-            (uint64_t)atomic_load(&slab->row_bytes) * atomic_load(&slab->n_loops) == size)
+        if (!(atomic_load(&slab->generation) & 1) && atomic_load(&slab->row_bytes) == row_bytes &&
+            atomic_load(&slab->n_loops) == n_loops)
             return i;
     }
     if (n == SLABS_MAX || board->slab_end + size > BOARD_SLAB_BYTES)
@@ -106,8 +110,6 @@ static uint32_t slab_make(struct board *board, const struct slab_name *name, uin
     atomic_thread_fence(memory_order_release); /* as fact_publish(): a reader sees the generation */
     words_store(slab->name, name, sizeof(*name));
     atomic_store(&slab->n_words, n_words);
-    atomic_store(&slab->n_loops, n_loops);
-    atomic_store(&slab->row_bytes, row_bytes);
     metric_word *words = slab_row(segment, slab, 0);
     for (uint32_t i = 0; i < row_bytes / sizeof(*words) * n_loops; i++)
         metric_set(words, i, 0);
@@ -180,8 +182,8 @@ static bool entry_read(struct segment *segment, const struct segment_slab *slab,
     uint64_t row_bytes = atomic_load_explicit(&slab->row_bytes, memory_order_relaxed);
     /* The reader does not trust the writer with its own memory. */
     if (n_loops > BOARD_LOOPS_MAX || n_words * sizeof(metric_word) > row_bytes ||
-        row_bytes > BOARD_SLAB_BYTES || offset > BOARD_SLAB_BYTES ||
-        offset + row_bytes * n_loops > BOARD_SLAB_BYTES)
+        (row_bytes | offset) % LINE_BYTES != 0 || row_bytes > BOARD_SLAB_BYTES ||
+        offset > BOARD_SLAB_BYTES || offset + row_bytes * n_loops > BOARD_SLAB_BYTES)
         return false;
     n_words = n_words < max ? n_words : max;
     for (uint32_t w = 0; w < n_words; w++)
