@@ -8,7 +8,7 @@ import time
 import pytest
 from conftest import until
 from http_peers import Client, answer, chunks, request
-from http_serve import counters, member, serve  # noqa: F401
+from http_serve import counters, member  # noqa: F401
 
 CONF = """
 processes {{ edge {loops} }}
