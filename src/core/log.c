@@ -12,13 +12,14 @@
 #include "core/log_ring.h"
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { RECORD_ALIGN = 8, RECORD_MAX = 8192 };
+enum { RECORD_ALIGN = 8 };
 
 struct log {
     struct log_ring *ring;
@@ -37,10 +38,12 @@ static uint64_t wall_ns(void)
 
 int log_memory_make(int *ret_fd, struct err *err)
 {
-    int fd = memfd_create("weir-log", MFD_CLOEXEC);
+    int fd = memfd_create("weir-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return err_set_errno(err, errno, "cannot make memory for the log");
-    if (ftruncate(fd, (off_t)sizeof(struct log_ring) * LOG_RINGS_MAX) < 0) {
+    /* Sealed: a process that cut the file would take the memory from under the drainer. */
+    if (ftruncate(fd, (off_t)sizeof(struct log_ring) * LOG_RINGS_MAX) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
         err_set_errno(err, errno, "cannot size the log's memory");
         close(fd);
         return -1;
@@ -141,7 +144,7 @@ static uint32_t put_fields(char *bytes, uint32_t at, const struct log_field *fie
     for (size_t i = 0; i < n_fields && i < LOG_FIELDS_MAX; i++) {
         size_t key_len = strlen(fields[i].key) + 1;
         size_t value_len = strlen(fields[i].value) + 1;
-        if (at + key_len + value_len > RECORD_MAX)
+        if (at + key_len + value_len > LOG_BYTES_MAX)
             break;
         memcpy(bytes + at, fields[i].key, key_len);
         memcpy(bytes + at + key_len, fields[i].value, value_len);
@@ -168,7 +171,7 @@ static void log_vfields(struct log *log, enum log_level level, const struct log_
 {
     if (!log_is_on(log, level))
         return;
-    char bytes[RECORD_MAX];
+    char bytes[LOG_BYTES_MAX];
     int n = vsnprintf(bytes, LOG_TEXT_MAX, format, args);
     size_t text_len = n < 0 ? 0 : (size_t)n;
     if (text_len >= LOG_TEXT_MAX) {

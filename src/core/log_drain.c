@@ -45,7 +45,9 @@ struct log_drain {
     pthread_mutex_t mutex; /* of sources and n_sources */
     struct source sources[SOURCES_MAX];
     size_t n_sources;
-    struct text lines; /* the thread's */
+    struct text lines; /* the thread's, as is the next */
+    char bytes
+        [LOG_BYTES_MAX]; /* of the record in hand: in shared memory they may change meanwhile */
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -105,8 +107,8 @@ static bool record_is_sane(const struct log_record *record, uint64_t n_published
         return false;
     if (record->level == LOG_FILLER)
         return true;
-    return record->level < LOG_LEVEL_N && record->size >= sizeof(*record) + record->text_len &&
-           record->n_fields <= LOG_FIELDS_MAX;
+    return record->size <= sizeof(*record) + LOG_BYTES_MAX && record->level < LOG_LEVEL_N &&
+           record->size >= sizeof(*record) + record->text_len && record->n_fields <= LOG_FIELDS_MAX;
 }
 
 static bool fields_are_sane(const struct log_record *record, const char *fields, const char *end)
@@ -120,13 +122,24 @@ static bool fields_are_sane(const struct log_record *record, const char *fields,
     return true;
 }
 
+static void drain_record(struct log_drain *drain, const struct source *source,
+                         const struct log_record *record, const char *shared)
+{
+    size_t n_bytes = record->size - sizeof(*record);
+    memcpy(drain->bytes, shared, n_bytes);
+    const char *fields = drain->bytes + record->text_len;
+    if (fields_are_sane(record, fields, drain->bytes + n_bytes))
+        log_format_line(&drain->lines, (enum log_format)atomic_load(&drain->format), source->name,
+                        record, drain->bytes, fields);
+}
+
 /* One ring, up to a batch; the supervisor does not trust what other processes may have scribbled. */
 static bool drain_ring(struct log_drain *drain, struct source *source, size_t index)
 {
     struct log_ring *ring = &source->rings[index];
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    if (head - tail > LOG_RING_BYTES)
+    if (head - tail > LOG_RING_BYTES || (head | tail) % 8 != 0)
         tail = head;
     uint64_t first = tail;
     while (tail != head && drain->lines.len < BATCH_BYTES) {
@@ -140,11 +153,8 @@ static bool drain_ring(struct log_drain *drain, struct source *source, size_t in
             tail = head;
             break;
         }
-        const char *text = bytes + sizeof(record);
-        if (record.level != LOG_FILLER &&
-            fields_are_sane(&record, text + record.text_len, bytes + record.size))
-            log_format_line(&drain->lines, (enum log_format)atomic_load(&drain->format),
-                            source->name, &record, text, text + record.text_len);
+        if (record.level != LOG_FILLER)
+            drain_record(drain, source, &record, bytes + sizeof(record));
         tail += record.size;
     }
     atomic_store_explicit(&ring->tail, tail, memory_order_release);

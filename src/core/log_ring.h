@@ -20,7 +20,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { LOG_FILLER = 0xff }; /* instead of a level */
+enum {
+    LOG_FILLER = 0xff,    /* instead of a level */
+    LOG_BYTES_MAX = 8192, /* of a record, behind the header */
+};
 
 struct log_record {
     uint32_t size; /* with this header and the padding */

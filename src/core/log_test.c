@@ -251,6 +251,25 @@ static void test_scribbled_ring(void **state)
     rig_read(rig);
 }
 
+/* Nor do a tail that a process has moved, at the very end of the memory, or a cut file hurt it. */
+static void test_scribbled_tail(void **state)
+{
+    struct rig *rig = *state;
+    off_t last = (off_t)sizeof(struct log_ring) * (LOG_RINGS_MAX - 1);
+    struct log_ring *ring =
+        mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED, rig->memory_fd, last);
+    assert_true(ring != MAP_FAILED);
+    atomic_store(&ring->tail, LOG_RING_BYTES - 4);
+    atomic_store(&ring->head, LOG_RING_BYTES + 64);
+    assert_int_equal(ftruncate(rig->memory_fd, 0), -1);
+    log_write(rig->log, LOG_LEVEL_INFO, "still here");
+    for (int wait = 0; wait < 2000 && atomic_load(&ring->tail) != LOG_RING_BYTES + 64; wait++)
+        poll(NULL, 0, 1);
+    assert_int_equal(atomic_load(&ring->tail), LOG_RING_BYTES + 64);
+    munmap(ring, sizeof(*ring));
+    assert_non_null(strstr(rig_read(rig), "still here\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +281,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dropped_is_said, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_producer_dies, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_scribbled_ring, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_scribbled_tail, rig_setup, rig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
