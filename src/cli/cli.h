@@ -17,6 +17,7 @@ int cli_main(const struct command_env *env, int argc, char **argv);
 
 extern const struct command command_run;
 extern const struct command command_check;
+extern const struct command command_manual;
 extern const struct command command_help;
 extern const struct command command_version;
 

@@ -7,6 +7,8 @@
 #include "conf/unit.h"
 #include <string.h>
 
+enum { LINE_MAX_BYTES = 72 };
+
 static void list_words(const struct conf_word *words, struct text *out);
 
 /* Text within mdoc, where a backslash, and a dot or a quote at the start, would mean something. */
@@ -72,12 +74,38 @@ static void show_flags(const struct conf_word *row, struct text *out)
         text_append(out, SLICE("A change takes effect at the next start.\n"));
 }
 
-/* A row's sentence, with the full stop that most rows leave out. */
+/* How much of the text goes on one line: a sentence, or as many of its words as there is room. */
+static size_t line_of(struct slice text)
+{
+    size_t len = 0;
+    for (size_t i = 1; i < text.len; i++) {
+        if (text.ptr[i] != ' ')
+            continue;
+        if (len && i > LINE_MAX_BYTES)
+            return len;
+        len = i;
+        if (text.ptr[i - 1] == '.')
+            return len;
+    }
+    return len && text.len > LINE_MAX_BYTES ? len : text.len;
+}
+
+/* A row's sentences, with the full stop that most rows leave out; each begins a line, and no line
+ * is longer than mdoc wants it. */
 static void show_doc(const char *doc, struct text *out)
 {
     if (!doc || !*doc)
         return;
-    show_text(out, doc);
+    for (struct slice rest = slice_from(doc); rest.len;) {
+        size_t len = line_of(rest);
+        struct text line = TEXT_NONE;
+        text_append(&line, slice_make(rest.ptr, len));
+        show_text(out, text_cstr(&line));
+        text_deinit(&line);
+        rest = slice_skip(rest, len < rest.len ? len + 1 : len);
+        if (rest.len)
+            text_append_char(out, '\n');
+    }
     text_append(out, doc[strlen(doc) - 1] == '.' ? SLICE("\n") : SLICE(".\n"));
 }
 
