@@ -252,8 +252,14 @@ def weir(tmp_path):
         return one.start() if start else one
 
     yield make
-    for one in made:
-        one.finish()
+    complaints = []
+    for one in made:  # every one of them, whatever the others say
+        try:
+            one.finish()
+        except BaseException as complaint:
+            complaints.append(complaint)
+    if complaints:
+        raise complaints[0]
 
 
 @pytest.fixture
@@ -273,10 +279,13 @@ def apps():
 def free_port():
     """Ports below the range that the kernel gives to clients, so that none takes one in between."""
     given = set()
+    # Tests that run side by side choose from ranges of their own.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+    first = 20000 + worker * 1200
 
     def choose():
         while True:
-            port = random.randint(20000, 29999)
+            port = random.randint(first, first + 1199)
             with socket.socket() as probe:
                 try:
                     probe.bind(("127.0.0.1", port))
