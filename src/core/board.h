@@ -16,32 +16,37 @@
  *     +--------+----------------+------------------+--------------------------+
  *
  * The supervisor makes all segments before it starts the first process and holds them for good: a
- * writer that died is started again over the same segment, finds its facts as they were, and goes on.
+ * writer that died is started again over the same segment, finds its facts as they were, and goes
+ * on.
  *
  * A fact lies in two copies behind a generation:
  *
  *     | generation | copy[0]: state, incarnation, since, value, name, reason | copy[1] ... |
  *
- * The writer fills the copy that the generation does not name (copy[(generation + 1) & 1]), then stores
- * generation + 1. A reader takes the generation, reads copy[generation & 1], and takes the generation
- * again: equal means whole. A writer that is killed at any instruction leaves the last good copy.
- * Generation 0 means that the slot was never used. A removed fact has state 0 (FACT_NONE) in its copy; the
- * next fact in its slot has another incarnation, so that whoever still holds a reference sees nothing.
- * The balancer's question "is it up" is two loads: the generation, and the copy's first word.
+ * The writer fills the copy that the generation does not name (copy[(generation + 1) & 1]), then
+ * stores generation + 1. A reader takes the generation, reads copy[generation & 1], and takes the
+ * generation again: equal means whole. A writer that is killed at any instruction leaves the last
+ * good copy. Generation 0 means that the slot was never used. A removed fact has state 0
+ * (FACT_NONE) in its copy; the next fact in its slot has another incarnation, so that whoever still
+ * holds a reference sees nothing. The balancer's question "is it up" is two loads: the generation,
+ * and the copy's first word.
  *
  * Each transition of a state is also appended to the segment's ring, and every reader's bell (an
  * eventfd a process) is rung, so that nobody polls and no flap is missed: a reader keeps its own
- * cursor for each segment and is told, by board_changes(), every transition in order, or that it has
- * fallen so far behind that it must look at all facts again.
+ * cursor for each segment and is told, by board_changes(), every transition in order, or that it
+ * has fallen so far behind that it must look at all facts again.
  *
- *     what                written by          when the writer is dead or silent         reclaimed by
- *     header.heartbeat[i] loop i of the       the supervisor kills and restarts after   next start
- *                         process             its patience; readers see board_silence()
- *     facts               loop 0              per kind of fact: struct fact_kind.rule   the writer's restart,
- *                                                                                       board_sweep()
- *     ring, ring_head     loop 0              nothing is read beyond ring_head          overwritten
- *     slabs               loop of its number  counters stay as they are                 loop 0, at commit
- *     slab directory      loop 0              as it is                                  loop 0
+ *     what                 written by         when the writer is dead or silent
+ *     header.heartbeat[i]  loop i             the supervisor kills and restarts after its patience;
+ *                                             readers see board_silence()
+ *     facts                loop 0             per kind of fact: struct fact_kind.rule
+ *     ring, ring_head      loop 0             nothing is read beyond ring_head
+ *     slabs                loop of the row    counters stay as they are
+ *     slab directory       loop 0             as it is
+ *
+ * Heartbeats are reclaimed by the next start (which keeps the newest, for board_silence()), facts
+ * by the writer's restart and board_sweep(), slabs by metric_close() in loop 0; the ring is
+ * overwritten.
  *
  * Facts are written by loop 0 of a process alone. Reads may come from any thread.
  */
@@ -115,7 +120,7 @@ struct fact_ref {
     bool is_set;
 };
 
-/* --- made by the supervisor -------------------------------------------------------------------- */
+/* --- made by the supervisor ------------------------------------------------------------------- */
 
 /* The descriptors of one segment: `rw` goes to its writer, `ro` to all the others. */
 struct board_fds {
@@ -129,15 +134,15 @@ struct board_fds {
 int board_make(const char *const *names, size_t n, struct board_fds *ret_fds, struct err *err);
 void board_fds_close(struct board_fds *fds);
 
-/* --- used by every process --------------------------------------------------------------------- */
+/* --- used by every process -------------------------------------------------------------------- */
 
 enum { BOARD_NO_SEGMENT = -1 };
 
 /*
- * Maps the board. `own` is the index of the segment to be written (fds->rw[own] is used), the others
- * are mapped from fds->ro; BOARD_NO_SEGMENT maps all read-only. The descriptors may be closed
- * afterwards, but for the bells, which the board keeps using. Adopts what an earlier life of this
- * process left in its segment: a change that was not finished is completed or forgotten.
+ * Maps the board. `own` is the index of the segment to be written (fds->rw[own] is used), the
+ * others are mapped from fds->ro; BOARD_NO_SEGMENT maps all read-only. The descriptors may be
+ * closed afterwards, but for the bells, which the board keeps using. Adopts what an earlier life of
+ * this process left in its segment: a change that was not finished is completed or forgotten.
  */
 int board_open(const struct board_fds *fds, int own, struct board **ret_board, struct err *err);
 void board_close(struct board **board);
@@ -156,7 +161,7 @@ uint64_t board_last_heartbeat(const struct board *board, size_t segment, uint32_
 /* Nanoseconds since any loop of the segment was last heard; UINT64_MAX: never. */
 uint64_t board_silence(const struct board *board, size_t segment, uint64_t now_ns);
 
-/* --- writing, loop 0 of the owner -------------------------------------------------------------- */
+/* --- writing, loop 0 of the owner ------------------------------------------------------------- */
 
 /*
  * States a fact; makes it where there is none. A changed state sets since, appends to the ring and
@@ -175,19 +180,19 @@ void board_sweep(struct board *board, const char *prefix, bool (*keep)(void *ctx
                  void *ctx, uint64_t wall_ns);
 uint64_t board_refused(const struct board *board);
 
-/* --- reading, any thread ----------------------------------------------------------------------- */
+/* --- reading, any thread ---------------------------------------------------------------------- */
 
-/* Finds a fact in any segment. is_set is false where there is none. A linear search over hashes of names:
- * for configuration time, not for requests. */
+/* Finds a fact in any segment. is_set is false where there is none. A linear search over
+ * hashes of names: for configuration time, not for requests. */
 struct fact_ref board_find(const struct board *board, const char *name);
-/* One load: the state now, FACT_NONE where the slot was given to another fact or removed. */
+/* Two loads: the state now, FACT_NONE where the slot was given to another fact or removed. */
 enum fact_state board_peek(const struct board *board, struct fact_ref ref);
 /* The whole fact. Returns false where there is none. */
 bool board_read(const struct board *board, struct fact_ref ref, struct fact *ret_fact);
 /* Walks the facts of a segment: *cursor starts at 0. Returns false at the end. */
 bool board_next(const struct board *board, size_t segment, uint32_t *cursor, struct fact *ret_fact);
 
-/* --- changes ----------------------------------------------------------------------------------- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 struct board_change {
     struct fact_ref ref;

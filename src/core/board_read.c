@@ -71,8 +71,8 @@ enum fact_state board_peek(const struct board *board, struct fact_ref ref)
         return FACT_NONE;
     const struct segment_fact *fact = &board->segments[ref.segment]->facts[ref.slot];
     uint32_t generation = atomic_load_explicit(&fact->generation, memory_order_acquire);
-    /* The first word holds both state and incarnation, so it cannot be torn; where the writer is two
-     * generations on by now, it is the state that is about to be published. */
+    /* The first word holds both state and incarnation, so it cannot be torn; where the writer is
+     * two generations on by now, it is the state that is about to be published. */
     uint64_t word = atomic_load_explicit(&fact->copies[generation & 1][0], memory_order_relaxed);
     if ((uint32_t)(word >> 32) != ref.incarnation || (uint32_t)word >= FACT_N_STATES)
         return FACT_NONE;

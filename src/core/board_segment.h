@@ -7,11 +7,13 @@
  *
  *     | header | heartbeats | facts | ring | slab directory | slabs |
  *
- * All of it is written by the one process that owns the segment and read by everybody while it is being
- * written, so every word that changes is atomic, also the insides of facts: they are stored and loaded as
- * 64-bit words with relaxed order, between a release and an acquire of the generation that covers them.
+ * All of it is written by the one process that owns the segment and read by everybody while it is
+ * being written, so every word that changes is atomic, also the insides of facts: they are stored
+ * and loaded as 64-bit words with relaxed order, between a release and an acquire of the generation
+ * that covers them.
  *
- * The order of stores in a writer is what makes a death at any instruction harmless; each place says so.
+ * The order of stores in a writer is what makes a death at any instruction harmless; each place
+ * says so.
  */
 
 #include "base/map.h"

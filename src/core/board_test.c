@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The board: facts, references, changes, heartbeats, who may write, readers beside a writer that never
- * rests, and writers that are killed at every instruction of every kind of write.
+ * The board: facts, references, changes, heartbeats, who may write, readers beside a writer that
+ * never rests, and writers that are killed at every instruction of every kind of write.
  */
 
 #include "base/mem.h"
@@ -53,7 +53,7 @@ static bool has_rung(int bell)
     return eventfd_read(bell, &n) == 0;
 }
 
-/* --- changes, collected ------------------------------------------------------------------------ */
+/* --- changes, collected ----------------------------------------------------------------------- */
 
 enum { SEEN_MAX = 16 };
 
@@ -97,7 +97,7 @@ static void expect_change(const struct board_change *change, const char *name, e
     assert_int_equal(change->ref.segment, WRITER);
 }
 
-/* --- facts ------------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 static void test_facts(void **state)
 {
@@ -237,7 +237,9 @@ static void test_full_segment(void **state)
     assert_int_equal(board_state(writer, "member:m7", FACT_DOWN, 0, "", 1), 0);
     assert_int_equal(board_refused(writer), 1);
 
-    /* The ring has gone round: the reader is told that it lost some, once, and then follows again. */
+    /*
+     * The ring has gone round: the reader is told that it lost some, once, and then follows again.
+     */
     struct seen seen = look(reader, &cursor);
     assert_int_equal(seen.n_lost, 1);
     assert_int_equal(seen.n, 0);
@@ -313,7 +315,7 @@ static void test_sweep(void **state)
     board_fds_close(&fds);
 }
 
-/* --- segments ---------------------------------------------------------------------------------- */
+/* --- segments --------------------------------------------------------------------------------- */
 
 static void test_segments(void **state)
 {
@@ -412,8 +414,9 @@ static void test_heartbeats(void **state)
     assert_true(board_silence(reader, WRITER, 550) ==
                 0); /* stamped after the reader took the time */
 
-    /* A new life has no heartbeat yet, so that the watchdog lets it start; but readers remember when
-     * the process was last heard, or else a quick restart looked like a process that never was. */
+    /* A new life has no heartbeat yet, so that the watchdog lets it start; but readers remember
+     * when the process was last heard, or else a quick restart looked like a process that never
+     * was. */
     board_close(&writer);
     writer = open_as(&fds, WRITER);
     assert_true(board_last_heartbeat(reader, WRITER, 2) == 0);
@@ -435,7 +438,7 @@ static void test_state_names(void **state)
     assert_string_equal(fact_state_name(FACT_DRAINING), "draining");
 }
 
-/* --- facts that prove that they are whole ------------------------------------------------------- */
+/* --- facts that prove that they are whole ----------------------------------------------------- */
 
 /* Every part of the fact follows from its number, so that a mixture of two shows. */
 static void state_number(struct board *board, const char *name, uint64_t number)
@@ -460,7 +463,7 @@ static uint64_t check_whole(const struct fact *fact)
     return number;
 }
 
-/* --- readers beside a writer ------------------------------------------------------------------- */
+/* --- readers beside a writer ------------------------------------------------------------------ */
 
 enum { N_NUMBERS = 60000, N_READERS = 3 };
 
@@ -548,7 +551,7 @@ static void test_readers_beside_a_writer(void **state)
     board_fds_close(&fds);
 }
 
-/* --- writers that die -------------------------------------------------------------------------- */
+/* --- writers that die ------------------------------------------------------------------------- */
 
 enum write_kind {
     WRITE_NEW,    /* a fact in a slot that was never used */
@@ -662,7 +665,9 @@ static void check_seen(const struct scene *scene, const struct seen *seen, bool 
                       6000);
 }
 
-/* The next life writes on: the reader sees each transition once, the first from where it was left. */
+/*
+ * The next life writes on: the reader sees each transition once, the first from where it was left.
+ */
 static void check_next_life(struct board *writer, struct board *reader, struct board_cursor *cursor,
                             uint64_t target)
 {
@@ -783,7 +788,9 @@ static uint64_t seed_of_run(void)
     return seed;
 }
 
-/* The same with real deaths: in a soak at each instruction, otherwise at some that a seed chooses. */
+/*
+ * The same with real deaths: in a soak at each instruction, otherwise at some that a seed chooses.
+ */
 static void test_writer_is_killed(void **state)
 {
     (void)state;
@@ -796,7 +803,7 @@ static void test_writer_is_killed(void **state)
         scene_init(&scene, kind);
         long n_all = dying_kill(scene_write, &scene, INT32_MAX);
         scene_deinit(&scene);
-        long stride = is_soak() ? 1 : n_all / 6 + 1;
+        long stride = is_soak() ? 1 : n_all / 3 + 1;
         long first = is_soak() ? 0 : (long)rng_below(&rng, (uint64_t)stride);
         for (long k = first; k < n_all; k += stride) {
             scene_init(&scene, kind);
@@ -807,7 +814,7 @@ static void test_writer_is_killed(void **state)
     }
 }
 
-/* --- adoption that dies itself ----------------------------------------------------------------- */
+/* --- adoption that dies itself ---------------------------------------------------------------- */
 
 struct half { /* the memory of a writer that died, adopted by one that dies too */
     const struct scene *scene;
@@ -873,6 +880,7 @@ static void test_adoption_dies_anywhere(void **state)
     skip_where_sanitized();
     /* Fresh pages for large arrays, always: zeroing used ones is an instruction a byte here. */
     mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+    mallopt(M_PERTURB, 0);
     static const enum write_kind kinds[] = {WRITE_NEW, WRITE_CHANGE, WRITE_REMOVE};
     struct rng rng;
     rng_init(&rng, seed_of_run());

@@ -6,8 +6,8 @@
  *     1. the copy that the generation does not name      a death here leaves the old fact
  *     2. generation + 1 (release)                        from here on the new fact is true
  *     3. the ring's entry, then ring_head + 1 (release)  a death before: adoption appends it
- *     4. rung_state                                      a death before: adoption sees that the newest
- *     5. the bells                                       entry tells of it already, and rings
+ *     4. rung_state                                      a death before: adoption sees that the
+ *     5. the bells                                       newest entry tells of it, and rings
  */
 
 #include "base/mem.h"
@@ -212,8 +212,8 @@ static void adopt_slabs(struct board *board)
     }
 }
 
-/* The newest is kept first: readers go on measuring the silence from there, while the watchdog sees a
- * process whose loops have not begun. */
+/* The newest is kept first: readers go on measuring the silence from there, while the watchdog sees
+ * a process whose loops have not begun. */
 static void forget_heartbeats(struct segment *segment)
 {
     uint64_t last_ns = atomic_load(&segment->heard_before_ns);

@@ -22,7 +22,7 @@
 
 enum { PAGE = 4096 };
 
-/* --- the child --------------------------------------------------------------------------------- */
+/* --- the child -------------------------------------------------------------------------------- */
 
 /* Stopped at its first instruction; -1 where tracing is not permitted. */
 static pid_t start(dying_fn *fn, void *ctx)
@@ -89,7 +89,7 @@ int dying_is_permitted(const char **ret_reason)
     return true;
 }
 
-/* --- the memory -------------------------------------------------------------------------------- */
+/* --- the memory ------------------------------------------------------------------------------- */
 
 struct pages { /* those of a memfd that hold data, and what they held when last looked at */
     int fd;
@@ -189,7 +189,7 @@ void dying_copy(int from, int to)
     pages_deinit(&target);
 }
 
-/* --- both -------------------------------------------------------------------------------------- */
+/* --- both ------------------------------------------------------------------------------------- */
 
 long dying_watch(dying_fn *fn, void *ctx, int fd, dying_look_fn *look, void *look_ctx)
 {

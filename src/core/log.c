@@ -98,7 +98,10 @@ static void ring_drop(struct log_ring *ring)
     atomic_store_explicit(&ring->n_dropped, n + 1, memory_order_relaxed);
 }
 
-/* Room for a record of `size` bytes at the head, a filler before it where it would wrap; NULL: full. */
+/*
+ * Room for a record of `size` bytes at the head, a filler before it where it would wrap; NULL:
+ * full.
+ */
 static struct log_record *ring_reserve(struct log_ring *ring, uint32_t size, uint64_t *head)
 {
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);

@@ -10,7 +10,7 @@
  *
  *     loop -> | record | record | free ...        one producer (head), one consumer (tail)
  *
- *     2026-11-24T03:02:11.123Z warn  health  member:web/app1 down: connection refused  (shop.weir:9)
+ *     2026-11-24T03:02:11.123Z warn  health  member:web/app1 down: connection refused (shop.weir:9)
  *     {"time":"...","level":"warn","process":"health","text":"...","member":"web/app1"}
  *
  * The head and the bytes are written by the thread alone; the tail by the drainer alone. A thread
@@ -43,9 +43,12 @@ struct log_field {
 
 struct log; /* one thread's writing end */
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
-/* `log` may be NULL: standard error, text. The sentence names what, where, why, what would be right. */
+/*
+ * `log` may be NULL: standard error, text. The sentence names what, where, why, what would be
+ * right.
+ */
 void log_write(struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same with fields, which JSON shows as members and text as key=value behind the sentence. */
@@ -53,9 +56,11 @@ void log_fields(struct log *log, enum log_level level, const struct log_field *f
                 size_t n_fields, const char *format, ...) __attribute__((format(printf, 5, 6)));
 bool log_is_on(const struct log *log, enum log_level level);
 
-/* --- the shared memory ------------------------------------------------------------------------- */
+/* --- the shared memory ------------------------------------------------------------------------ */
 
-/* A process's rings: a memfd made by the supervisor, with a bell (eventfd) that wakes the drainer. */
+/*
+ * A process's rings: a memfd made by the supervisor, with a bell (eventfd) that wakes the drainer.
+ */
 int log_memory_make(int *ret_fd, struct err *err);
 /* In the process: the writing end of ring `index`, kept until the process ends. */
 int log_open(int fd, int bell_fd, uint32_t index, enum log_level level, struct log **ret_log,
@@ -63,12 +68,14 @@ int log_open(int fd, int bell_fd, uint32_t index, enum log_level level, struct l
 void log_close(struct log **log);
 void log_set_level(struct log *log, enum log_level level);
 
-/* --- the drainer (supervisor) ------------------------------------------------------------------ */
+/* --- the drainer (supervisor) ----------------------------------------------------------------- */
 
 struct log_drain; /* a thread that owns the reading ends */
 int log_drain_start(int out_fd, enum log_format format, struct log_drain **ret_drain,
                     struct err *err);
-/* Adds a process's rings; `name` is what lines show. The memory is kept open until the drain stops. */
+/*
+ * Adds a process's rings; `name` is what lines show. The memory is kept open until the drain stops.
+ */
 int log_drain_add(struct log_drain *drain, const char *name, int memory_fd, struct err *err);
 int log_drain_bell(const struct log_drain *drain);
 void log_drain_set_format(struct log_drain *drain, enum log_format format);

@@ -133,7 +133,9 @@ static void drain_record(struct log_drain *drain, const struct source *source,
                         record, drain->bytes, fields);
 }
 
-/* One ring, up to a batch; the supervisor does not trust what other processes may have scribbled. */
+/*
+ * One ring, up to a batch; the supervisor does not trust what other processes may have scribbled.
+ */
 static bool drain_ring(struct log_drain *drain, struct source *source, size_t index)
 {
     struct log_ring *ring = &source->rings[index];
@@ -184,7 +186,10 @@ static void *drain_main(void *ctx)
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
     for (;;) {
-        /* Asked before the round: what was written before the stop is seen by a round that begins after. */
+        /*
+         * Asked before the round: what was written before the stop is seen by a round that begins
+         * after.
+         */
         bool must_stop = atomic_load(&drain->must_stop);
         bool was_any = drain_round(drain);
         if (must_stop && (!was_any || must_give_up(drain)))

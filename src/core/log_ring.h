@@ -3,15 +3,15 @@
 #define CORE_LOG_RING_H
 
 /*
- * How a thread's log ring lies in memory, for log.c that writes and log_drain.c that reads. A process
- * has LOG_RINGS_MAX of them side by side in one memfd, each on pages of its own; pages come when they
- * are touched.
+ * How a thread's log ring lies in memory, for log.c that writes and log_drain.c that reads. A
+ * process has LOG_RINGS_MAX of them side by side in one memfd, each on pages of its own; pages come
+ * when they are touched.
  *
  *     | head, n_dropped | tail | LOG_RING_BYTES of records |
  *        the thread's     the drainer's
  *
- * A record is a header and its bytes, padded to 8, and never wraps: where the rest of the ring is too
- * short, a filler takes it. Head and tail count bytes from the start of time.
+ * A record is a header and its bytes, padded to 8, and never wraps: where the rest of the ring is
+ * too short, a filler takes it. Head and tail count bytes from the start of time.
  *
  *     | struct log_record | text | key NUL value NUL ... |
  */
@@ -40,7 +40,10 @@ struct log_ring {
     _Alignas(4096) char bytes[LOG_RING_BYTES];
 };
 
-/* A whole line, with its newline, in the given format. `fields` are the pairs as they lie in a record. */
+/*
+ * A whole line, with its newline, in the given format. `fields` are the pairs as they lie in a
+ * record.
+ */
 void log_format_line(struct text *out, enum log_format format, const char *process,
                      const struct log_record *record, const char *text, const char *fields);
 

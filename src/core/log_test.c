@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The log: lines as they come out, rings that wrap and fill, producers that die, outputs that block.
+ * The log: lines as they come out, rings that wrap and fill, producers that die, outputs that
+ * block.
  */
 
 #include <fcntl.h>
@@ -122,7 +123,9 @@ static void rig_follow(struct rig *rig, const struct log_ring *ring)
     fail_msg("the drainer has stopped");
 }
 
-/* More bytes than the ring holds, in sizes that meet its end at any offset: all of them, in order. */
+/*
+ * More bytes than the ring holds, in sizes that meet its end at any offset: all of them, in order.
+ */
 static void test_wrap(void **state)
 {
     struct rig *rig = *state;
@@ -182,8 +185,8 @@ static void test_dropped_is_said(void **state)
     assert_true(log_drain_dropped(rig->drain) > 0);
 }
 
-/* A process that dies between the bytes of a record and the head leaves no half of it; its next life
- * goes on where it was. */
+/* A process that dies between the bytes of a record and the head leaves no half of it; its next
+ * life goes on where it was. */
 static void test_producer_dies(void **state)
 {
     struct rig *rig = *state;
@@ -212,8 +215,8 @@ static void test_producer_dies(void **state)
     assert_null(strchr(got, 'z'));
 }
 
-/* A process that has gone mad may write anything into its rings; the drainer neither reads beyond them
- * nor stops. */
+/* A process that has gone mad may write anything into its rings; the drainer neither reads beyond
+ * them nor stops. */
 static void test_scribbled_ring(void **state)
 {
     struct rig *rig = *state;

@@ -104,8 +104,8 @@ void loop_destroy(struct loop **loop);
 void loop_run(struct loop *loop);
 /*
  * One turn that does something: waits at most max_wait_ms (-1: until a callback was made or
- * loop_stop() was called; the heartbeat goes on meanwhile). For tests and nested waits: a turn inside a
- * callback runs all but the deferred tasks.
+ * loop_stop() was called; the heartbeat goes on meanwhile). For tests and nested waits: a turn
+ * inside a callback runs all but the deferred tasks.
  */
 void loop_turn(struct loop *loop, int max_wait_ms);
 /* From any thread. A loop that does not run yet returns from loop_run() at once. */
@@ -165,7 +165,10 @@ static inline bool loop_timer_is_set(const struct loop_timer *timer)
     return heap_has(&timer->node);
 }
 
-/* From any thread: runs fn in the loop's thread, in order of posting. The task is the caller's until then. */
+/*
+ * From any thread: runs fn in the loop's thread, in order of posting. The task is the caller's
+ * until then.
+ */
 void loop_post(struct loop *loop, struct loop_task *task, loop_task_fn *fn);
 /* From the loop's own thread: runs fn at the end of this turn, when nobody is on the stack. */
 void loop_defer(struct loop *loop, struct loop_task *task, loop_task_fn *fn);

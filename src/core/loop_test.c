@@ -43,7 +43,7 @@ static uint64_t stat_of(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_relaxed);
 }
 
-/* --- descriptors ------------------------------------------------------------------------------- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 struct end { /* one end of a socket pair, and what its callback saw */
     struct loop_io io;
@@ -173,9 +173,9 @@ static void test_refused_by_kernel(void **state)
 }
 
 /*
- * Two descriptors are ready in one batch; the callback of whichever comes first closes the other, and
- * arms a third that takes the other's number and slot. The event that is still in the batch was the
- * other's and must not reach the third.
+ * Two descriptors are ready in one batch; the callback of whichever comes first closes the other,
+ * and arms a third that takes the other's number and slot. The event that is still in the batch was
+ * the other's and must not reach the third.
  */
 static void test_stale_events(void **state)
 {
@@ -275,7 +275,7 @@ static void test_again_is_fair(void **state)
     loop_destroy(&loop);
 }
 
-/* --- timers ------------------------------------------------------------------------------------ */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 struct alarm {
     struct loop_timer timer;
@@ -414,7 +414,7 @@ static void test_many_timers(void **state)
     loop_destroy(&loop);
 }
 
-/* --- tasks ------------------------------------------------------------------------------------- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 enum { N_THREADS = 4, N_POSTS = 20000 };
 
@@ -554,7 +554,7 @@ static void test_nested_turn(void **state)
     loop_destroy(&loop);
 }
 
-/* --- waiting ----------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static void *stop_later(void *arg)
 {

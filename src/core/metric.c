@@ -73,9 +73,9 @@ static void slab_set_used(struct segment_slab *slab, bool is_used)
 }
 
 /*
- * A free entry of just this shape, or a new one; SLABS_MAX where there is neither. Where its memory lies
- * and how it is cut into rows never changes: a death between two stores that changed it would leave an
- * entry that reaches into its neighbour.
+ * A free entry of just this shape, or a new one; SLABS_MAX where there is neither. Where its memory
+ * lies and how it is cut into rows never changes: a death between two stores that changed it would
+ * leave an entry that reaches into its neighbour.
  */
 static uint32_t entry_take(struct board *board, uint32_t n_loops, uint32_t row_bytes)
 {

@@ -3,8 +3,8 @@
 #define CORE_METRIC_H
 
 /*
- * Counters, gauges and histograms, in the slabs of the board: a process adds to its own, admin reads
- * all of them without asking anybody, and they outlive the process that wrote them.
+ * Counters, gauges and histograms, in the slabs of the board: a process adds to its own, admin
+ * reads all of them without asking anybody, and they outlive the process that wrote them.
  *
  * A table says what is counted about one kind of object (a listen, a member); a slab is the table's
  * words for one object, a row for each loop, so that a loop adds without an atomic operation and
@@ -13,12 +13,13 @@
  *     slab "member" "web/app1"     loop 0: | requests | bytes_in | ... | latency buckets ... |
  *                                  loop 1: | requests | bytes_in | ... | latency buckets ... |
  *
- * A reader sums the rows. Words are declared as an enum, a histogram takes METRIC_HIST_WORDS of them:
+ * A reader sums the rows. Words are declared as an enum, a histogram takes METRIC_HIST_WORDS of
+ * them:
  *
  *     enum { MEMBER_REQUESTS, MEMBER_LATENCY, MEMBER_WORDS = MEMBER_LATENCY + METRIC_HIST_WORDS };
  *
- * Names follow OpenMetrics: `weir_` + table + `_` + name, counters end in `_total` on the page, labels
- * are the table's, filled with the parts of the object's name split at '/'.
+ * Names follow OpenMetrics: `weir_` + table + `_` + name, counters end in `_total` on the page,
+ * labels are the table's, filled with the parts of the object's name split at '/'.
  */
 
 #include "base/hist.h"
@@ -91,7 +92,7 @@ void metric_close(struct board *board, struct metric_slab *slab);
 void metric_forget(struct metric_slab *slab);
 metric_word *metric_row(struct metric_slab *slab, uint32_t loop_index);
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /*
  * Walks the slabs of a segment: *cursor starts at 0. Fills the table's name, the object's name and

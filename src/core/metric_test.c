@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Slabs of counters: rows, sums, lives, memory that is used again, and owners that are killed at every
- * instruction of opening, closing and counting.
+ * Slabs of counters: rows, sums, lives, memory that is used again, and owners that are killed at
+ * every instruction of opening, closing and counting.
  */
 
 #include "base/mem.h"
@@ -208,7 +208,7 @@ static void test_no_room(void **state)
     board_fds_close(&fds);
 }
 
-/* --- owners that die --------------------------------------------------------------------------- */
+/* --- owners that die -------------------------------------------------------------------------- */
 
 enum write_kind {
     OPEN_NEW,
@@ -248,7 +248,9 @@ static void expect_filled(const struct board *board, const char *object, uint64_
         assert_true(sums[i] == N_LOOPS * number);
 }
 
-/* Three slabs beside each other; the one in the middle is, or was, the one that the write is about. */
+/*
+ * Three slabs beside each other; the one in the middle is, or was, the one that the write is about.
+ */
 static void scene_init(struct scene *scene, enum write_kind kind)
 {
     *scene = (struct scene){.kind = kind};
