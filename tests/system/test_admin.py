@@ -527,8 +527,12 @@ def test_metrics(shared):
         value(after, "weir_listen_requests_total", listen="shop")
         == value(before, "weir_listen_requests_total", listen="shop") + 10
     )
-    ok = {"pool": "web", "member": "a", "class": "2xx"}
-    assert value(after, "weir_member_responses_total", **ok) == value(before, "weir_member_responses_total", **ok) + 5
+    grown = []
+    for member in ("a", "b"):
+        ok = {"pool": "web", "member": member, "class": "2xx"}
+        grown.append(value(after, "weir_member_responses_total", **ok) - value(before, "weir_member_responses_total", **ok))
+    # Where round-robin begins is drawn by lot, so one of ten may go either way.
+    assert sum(grown) == 10 and max(grown) <= 6, grown
     assert value(after, "weir_fact", kind="member", name="web/a", state="up") == 1
     assert value(after, "weir_fact", kind="member", name="web/a", state="down") == 0
     assert value(after, "weir_process_restarts_total", process="edge") == 0
