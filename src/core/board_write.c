@@ -104,6 +104,15 @@ static uint32_t slot_of(const struct board *board, const struct own_fact *own)
     return (uint32_t)(own - board->own_facts);
 }
 
+/* Of two states of one fact. Values are compared as bytes: NaN is what it was. */
+static bool fact_says_the_same(const struct stored_fact *a, const struct stored_fact *b)
+{
+    uint64_t value_a, value_b;
+    memcpy(&value_a, &a->value, sizeof(value_a));
+    memcpy(&value_b, &b->value, sizeof(value_b));
+    return a->state == b->state && value_a == value_b && strcmp(a->reason, b->reason) == 0;
+}
+
 int board_state(struct board *board, const char *name, enum fact_state state, double value,
                 const char *reason, uint64_t wall_ns)
 {
@@ -124,7 +133,7 @@ int board_state(struct board *board, const char *name, enum fact_state state, do
         next.since_ns = wall_ns;
     memset(next.reason, 0, sizeof(next.reason));
     slice_copy(slice_from(reason), next.reason, sizeof(next.reason));
-    if (memcmp(&next, &own->now, sizeof(next)) == 0)
+    if (fact_says_the_same(&next, &own->now))
         return 0;
     own->now = next;
     fact_change(board, slot_of(board, own), from, &next, wall_ns);

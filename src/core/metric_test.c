@@ -59,14 +59,15 @@ static struct board *open_as(const struct board_fds *fds, int own)
 static bool read_slab(const struct board *board, const char *object, struct metric_view *ret_view,
                       uint64_t *ret_sums)
 {
-    struct metric_view view;
-    uint64_t cursor = 0, sums[SUMS_MAX];
+    struct metric_view view = {.n_words = 0};
+    uint64_t cursor = 0, sums[SUMS_MAX] = {0};
     unsigned n = 0;
     while (metric_next(board, OWNER, &cursor, &view, sums, SUMS_MAX)) {
         if (strcmp(view.object, object) != 0)
             continue;
         *ret_view = view;
-        memcpy(ret_sums, sums, view.n_words * sizeof(*sums));
+        for (uint32_t i = 0; i < view.n_words; i++)
+            ret_sums[i] = sums[i];
         n++;
     }
     assert_true(n <= 1);
@@ -75,7 +76,7 @@ static bool read_slab(const struct board *board, const char *object, struct metr
 
 static unsigned count_slabs(const struct board *board)
 {
-    struct metric_view view;
+    struct metric_view view = {.n_words = 0};
     uint64_t cursor = 0, sums[1];
     unsigned n = 0;
     while (metric_next(board, OWNER, &cursor, &view, sums, 1))
@@ -89,7 +90,7 @@ static void test_sums(void **state)
     struct board_fds fds;
     make(&fds);
     struct board *owner = open_as(&fds, OWNER), *reader = open_as(&fds, BOARD_NO_SEGMENT);
-    struct metric_view view;
+    struct metric_view view = {.n_words = 0};
     uint64_t sums[SUMS_MAX];
     assert_int_equal(count_slabs(reader), 0);
     struct metric_slab *slab = metric_open(owner, &pair_table, "web/a", N_LOOPS, true);
@@ -133,7 +134,7 @@ static void test_lives(void **state)
     (void)state;
     struct board_fds fds;
     make(&fds);
-    struct metric_view view;
+    struct metric_view view = {.n_words = 0};
     uint64_t sums[SUMS_MAX];
     for (uint64_t life = 1; life <= 3; life++) {
         struct board *owner = open_as(&fds, OWNER);
@@ -160,7 +161,7 @@ static void test_memory_is_used_again(void **state)
     struct board_fds fds;
     make(&fds);
     struct board *owner = open_as(&fds, OWNER);
-    struct metric_view view;
+    struct metric_view view = {.n_words = 0};
     uint64_t sums[SUMS_MAX];
     char object[32];
     for (unsigned round = 0; round < 20000; round++) { /* far more than the area holds */
@@ -240,8 +241,8 @@ static void fill(struct metric_slab *slab, uint64_t number)
 
 static void expect_filled(const struct board *board, const char *object, uint64_t number)
 {
-    struct metric_view view;
-    uint64_t sums[SUMS_MAX];
+    struct metric_view view = {.n_words = 0};
+    uint64_t sums[SUMS_MAX] = {0};
     assert_true(read_slab(board, object, &view, sums));
     assert_int_equal(view.n_words, PAIR_WORDS);
     for (uint32_t i = 0; i < PAIR_WORDS; i++)
@@ -299,7 +300,7 @@ static void scene_write(void *ctx)
 
 static void check_target(const struct scene *scene, const struct board *board)
 {
-    struct metric_view view;
+    struct metric_view view = {.n_words = 0};
     uint64_t sums[SUMS_MAX];
     if (!read_slab(board, TARGET, &view, sums)) {
         assert_int_not_equal(scene->kind, ADD);
