@@ -738,7 +738,7 @@ static void skip_where_not_permitted(void)
 {
     const char *reason = NULL;
     if (!dying_is_permitted(&reason)) {
-        print_message("skipped: %s\n", reason);
+        print_message("%s\n", reason);
         skip();
     }
 }
@@ -754,7 +754,7 @@ enum { IS_SANITIZED = 0 };
 static void skip_where_sanitized(void)
 {
     if (IS_SANITIZED) {
-        print_message("skipped: too many instructions in a build with sanitizers\n");
+        print_message("too many instructions in a build with sanitizers\n");
         skip();
     }
 }
