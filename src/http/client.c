@@ -129,7 +129,7 @@ static void client_drain(struct http_client *client)
             return;
         }
     }
-    loop_again(client->conn.loop, &client->conn.io, 0);
+    conn_again(&client->conn, 0);
 }
 
 void client_linger(struct http_client *client)
@@ -139,6 +139,13 @@ void client_linger(struct http_client *client)
     held_free(&client->held);
     client_deadline(client, HTTP_LINGER_MS);
     client_drain(client);
+}
+
+/* The loop tells of this client from here on, if it did not yet. */
+static void client_wait(struct http_client *client)
+{
+    if (conn_wait(&client->conn) < 0)
+        client_close(client, true);
 }
 
 void client_done(struct http_client *client)
@@ -160,7 +167,9 @@ void client_done(struct http_client *client)
     int64_t idle_ms = client->listen->service->conf->timeouts.idle_ms;
     client_deadline(client, client->listen->is_closing ? HTTP_LEAVE_MS : idle_ms);
     if (client->held || client->is_readable)
-        loop_again(client->conn.loop, &client->conn.io, 0);
+        conn_again(&client->conn, 0);
+    else
+        client_wait(client);
 }
 
 int client_send(struct http_client *client, const struct iovec *parts, int n_parts)
@@ -253,7 +262,7 @@ static void client_feed(struct http_client *client, const char *buf, size_t len)
     if (used < len && (client->phase == CLIENT_BUSY || client->phase == CLIENT_IDLE)) {
         held_keep(&client->held, buf + used, len - used);
         if (client->phase == CLIENT_IDLE)
-            loop_again(client->conn.loop, &client->conn.io, 0);
+            conn_again(&client->conn, 0);
     }
 }
 
@@ -269,7 +278,7 @@ static void client_read_body(struct http_client *client)
 {
     if (client->phase == CLIENT_BUSY && client->is_readable && client->exchange &&
         exchange_wants_body(client->exchange))
-        loop_again(client->conn.loop, &client->conn.io, 0);
+        conn_again(&client->conn, 0);
 }
 
 static void client_read(struct http_client *client)
@@ -295,7 +304,7 @@ static void client_read(struct http_client *client)
         metric_add(client->listen->row, LISTEN_BYTES_IN, (uint64_t)n - n_held);
         client_feed(client, buf, (size_t)n);
     }
-    loop_again(client->conn.loop, &client->conn.io, 0);
+    conn_again(&client->conn, 0);
 }
 
 /* A request that came behind another one, and now has its turn. */
@@ -428,11 +437,7 @@ void client_accept(struct http_listen *listen, int fd, const struct addr *peer)
         return;
     }
     struct http_client *client = MEM_NEW(struct http_client);
-    if (conn_open(&client->conn, worker->loop, fd, client_on_event, NULL) < 0) {
-        mem_free(client);
-        close(fd);
-        return;
-    }
+    conn_open_lazily(&client->conn, worker->loop, fd, client_on_event);
     client->listen = listen;
     client->peer = *peer;
     client_describe(client);
@@ -444,4 +449,9 @@ void client_accept(struct http_listen *listen, int fd, const struct addr *peer)
     client->is_readable = true; /* most clients have sent before they are accepted */
     client_deadline(client, service->conf->timeouts.headers_ms);
     client_read(client);
+    /* While a member has the whole request there is nothing to hear from the client: many a connection is
+     * answered and closed without the loop ever learning of it. */
+    bool is_with_member = client->exchange && client->exchange->is_request_done;
+    if (client->phase != CLIENT_GONE && !is_with_member)
+        client_wait(client);
 }

@@ -453,7 +453,7 @@ void exchange_pull_request(struct http_exchange *exchange)
         if (!request_feed(exchange, buf, (size_t)n))
             return;
     }
-    loop_again(client->conn.loop, &client->conn.io, 0);
+    conn_again(&client->conn, 0);
 }
 
 /* ---- the response ---- */
@@ -665,7 +665,7 @@ void exchange_pull_response(struct http_exchange *exchange)
         if (!response_feed(exchange, buf, (size_t)n))
             return;
     }
-    loop_again(upstream->conn.loop, &upstream->conn.io, LOOP_READ);
+    conn_again(&upstream->conn, LOOP_READ);
 }
 
 static void upstream_on_event(struct conn *conn, uint32_t events)

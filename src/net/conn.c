@@ -32,7 +32,7 @@ static ssize_t plain_recv(struct conn *conn, void *buf, size_t len)
 {
     ssize_t n;
     do
-        n = recv(conn->io.fd, buf, len, 0);
+        n = recv(conn->fd, buf, len, 0);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }
@@ -43,12 +43,12 @@ static ssize_t plain_send(struct conn *conn, const struct iovec *parts, int n_pa
     ssize_t n;
     do {
         if (n_parts == 1) {
-            n = send(conn->io.fd, parts->iov_base, parts->iov_len, flags);
+            n = send(conn->fd, parts->iov_base, parts->iov_len, flags);
         } else {
             /* sendmsg() does not write to the parts; its type only predates const. */
             struct msghdr message = {.msg_iovlen = (size_t)n_parts};
             memcpy(&message.msg_iov, &parts, sizeof(parts));
-            n = sendmsg(conn->io.fd, &message, flags);
+            n = sendmsg(conn->fd, &message, flags);
         }
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
@@ -56,7 +56,7 @@ static ssize_t plain_send(struct conn *conn, const struct iovec *parts, int n_pa
 
 static int plain_shutdown(struct conn *conn)
 {
-    return shutdown(conn->io.fd, SHUT_WR) < 0 ? -errno : 0;
+    return shutdown(conn->fd, SHUT_WR) < 0 ? -errno : 0;
 }
 
 static void plain_deinit(struct conn *conn)
@@ -76,7 +76,7 @@ const struct transport transport_plain = {
 
 void conn_init(struct conn *conn)
 {
-    *conn = (struct conn){.transport = &transport_plain};
+    *conn = (struct conn){.fd = -1, .transport = &transport_plain};
     loop_io_init(&conn->io);
 }
 
@@ -85,7 +85,10 @@ static int conn_arm(struct conn *conn, struct loop *loop, int fd,
 {
     conn->loop = loop;
     conn->on_event = on_event;
-    return loop_io_add(loop, &conn->io, fd, conn_on_io, err);
+    if (loop_io_add(loop, &conn->io, fd, conn_on_io, err) < 0)
+        return -1;
+    conn->fd = fd;
+    return 0;
 }
 
 int conn_open(struct conn *conn, struct loop *loop, int fd,
@@ -93,6 +96,29 @@ int conn_open(struct conn *conn, struct loop *loop, int fd,
 {
     conn_init(conn);
     return conn_arm(conn, loop, fd, on_event, err);
+}
+
+void conn_open_lazily(struct conn *conn, struct loop *loop, int fd,
+                      void (*on_event)(struct conn *conn, uint32_t events))
+{
+    conn_init(conn);
+    conn->loop = loop;
+    conn->on_event = on_event;
+    conn->fd = fd;
+}
+
+int conn_wait(struct conn *conn)
+{
+    if (loop_io_is_armed(&conn->io))
+        return 0;
+    struct err err = ERR_NONE;
+    return loop_io_add(conn->loop, &conn->io, conn->fd, conn_on_io, &err) < 0 ? -err.number : 0;
+}
+
+void conn_again(struct conn *conn, uint32_t events)
+{
+    if (conn_wait(conn) == 0)
+        loop_again(conn->loop, &conn->io, events);
 }
 
 int conn_connect(struct conn *conn, struct loop *loop, const struct addr *addr,
@@ -132,10 +158,10 @@ void conn_close(struct conn *conn)
 {
     if (!conn_is_open(conn))
         return;
-    int fd = conn->io.fd;
     loop_io_remove(conn->loop, &conn->io, true);
     conn_free(conn);
-    close(fd);
+    close(conn->fd);
+    conn->fd = -1;
 }
 
 void conn_abort(struct conn *conn)
@@ -143,7 +169,7 @@ void conn_abort(struct conn *conn)
     if (!conn_is_open(conn))
         return;
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(conn->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     conn_close(conn);
 }
 
@@ -153,7 +179,7 @@ int conn_error(struct conn *conn)
     socklen_t len = sizeof(error);
     if (error)
         return error;
-    if (getsockopt(conn->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         return errno;
     return error;
 }
@@ -166,7 +192,7 @@ int conn_shutdown(struct conn *conn)
 int conn_is_stale(struct conn *conn)
 {
     char byte;
-    ssize_t n = recv(conn->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n < 0 && errno == EAGAIN ? 0 : 1;
 }
 
@@ -237,9 +263,10 @@ int conn_sendv(struct conn *conn, const struct iovec *parts, int n_parts, bool h
             sent = (size_t)n;
         }
     }
-    if (sent < total)
-        pending_keep(conn, parts, n_parts, sent);
-    return 0;
+    if (sent == total)
+        return 0;
+    pending_keep(conn, parts, n_parts, sent);
+    return conn_wait(conn);
 }
 
 int conn_send(struct conn *conn, const void *bytes, size_t len, bool has_more)

@@ -27,6 +27,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "core/loop.h"
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,7 +53,8 @@ extern const struct transport transport_plain;
 struct conn_pending; /* bytes that wait for the peer */
 
 struct conn {
-    struct loop_io io;
+    struct loop_io io; /* armed, or not yet: see conn_open_lazily() */
+    int fd;            /* -1: closed */
     struct loop *loop;
     const struct transport *transport;
     void *transport_state;
@@ -66,6 +68,17 @@ struct conn {
 int conn_open(struct conn *conn, struct loop *loop, int fd,
               void (*on_event)(struct conn *conn, uint32_t events), struct err *err);
 /*
+ * The same, but the loop is told of the descriptor only when there is something to wait for: a read that
+ * found nothing, a write that did not fit, conn_wait() or conn_again(). One that is read, answered and
+ * closed without ever waiting costs no epoll_ctl and no event. Until then a hang-up goes unnoticed.
+ */
+void conn_open_lazily(struct conn *conn, struct loop *loop, int fd,
+                      void (*on_event)(struct conn *conn, uint32_t events));
+/* Makes sure that events come. 0, or -errno when the kernel refuses. */
+int conn_wait(struct conn *conn);
+/* loop_again() for this connection. Where the kernel refuses to watch it, its owner's deadline ends it. */
+void conn_again(struct conn *conn, uint32_t events);
+/*
  * Starts connecting to addr. 0: started, or even done; bytes may be given to conn_send() at once
  * and wait until the connection stands. The owner's first event with LOOP_WRITE says that it
  * stands, with LOOP_ERROR that it failed: conn_error() then has the errno. -1: refused at once, err
@@ -77,14 +90,19 @@ int conn_connect(struct conn *conn, struct loop *loop, const struct addr *addr,
 void conn_close(struct conn *conn);
 static inline bool conn_is_open(const struct conn *conn)
 {
-    return conn->io.fd >= 0;
+    return conn->fd >= 0;
 }
 void conn_init(struct conn *conn);
 
 /* One recv. >0 bytes, 0 end of stream, -errno (-EAGAIN: the loop will say). */
 static inline ssize_t conn_recv(struct conn *conn, void *buf, size_t len)
 {
-    return conn->transport->recv(conn, buf, len);
+    ssize_t n = conn->transport->recv(conn, buf, len);
+    if (n == -EAGAIN && !loop_io_is_armed(&conn->io)) {
+        int rc = conn_wait(conn);
+        return rc < 0 ? rc : n;
+    }
+    return n;
 }
 
 /*

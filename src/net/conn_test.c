@@ -543,6 +543,72 @@ static void test_listener_pauses(void **state)
     scene_close(&scene);
 }
 
+/* A pair whose own side the loop does not know of yet. */
+static void scene_lazy(struct scene *scene, int n_bytes)
+{
+    scene_pair(scene, n_bytes);
+    int fd = dup(scene->side.conn.fd);
+    conn_close(&scene->side.conn);
+    conn_open_lazily(&scene->side.conn, scene->loop, fd, side_on_event);
+}
+
+/* ---- waiting ---- */
+
+/* Read, answered and closed: the loop never hears of it. */
+static void test_lazy_never_waits(void **state)
+{
+    (void)state;
+    struct scene scene;
+    char text[16];
+    scene_lazy(&scene, 0);
+    assert_int_equal(send(scene.peer, "ask", 3, 0), 3);
+    settle(&scene);
+    assert_int_equal(scene.side.events, 0);
+    assert_int_equal(conn_recv(&scene.side.conn, text, sizeof(text)), 3);
+    assert_int_equal(conn_send(&scene.side.conn, "answer", 6, false), 0);
+    assert_false(loop_io_is_armed(&scene.side.conn.io));
+    assert_int_equal(recv(scene.peer, text, sizeof(text), 0), 6);
+    scene_close(&scene);
+}
+
+/* A read that finds nothing makes it wait, and what came before it began to wait is not missed. */
+static void test_lazy_read_waits(void **state)
+{
+    (void)state;
+    struct scene scene;
+    char text[16];
+    scene_lazy(&scene, 0);
+    assert_int_equal(conn_recv(&scene.side.conn, text, sizeof(text)), -EAGAIN);
+    assert_int_equal(send(scene.peer, "ask", 3, 0), 3);
+    wait_for(&scene, LOOP_READ);
+    scene_close(&scene);
+    scene_lazy(&scene, 0);
+    assert_int_equal(send(scene.peer, "ask", 3, 0), 3);
+    assert_int_equal(conn_wait(&scene.side.conn), 0);
+    wait_for(&scene, LOOP_READ);
+    scene_close(&scene);
+}
+
+/* So does a write that does not fit, and what is asked for again. */
+static void test_lazy_write_waits(void **state)
+{
+    (void)state;
+    struct scene scene;
+    char *text = mem_alloc(LONG);
+    for (size_t i = 0; i < LONG; i++)
+        text[i] = pattern_at(i);
+    scene_lazy(&scene, SMALL_SOCKET);
+    assert_int_equal(conn_send(&scene.side.conn, text, LONG, false), 0);
+    assert_in_range(conn_pending(&scene.side.conn), 1, LONG - 1);
+    peer_reads(&scene, LONG);
+    scene_close(&scene);
+    scene_lazy(&scene, 0);
+    conn_again(&scene.side.conn, LOOP_READ);
+    wait_for(&scene, LOOP_AGAIN);
+    scene_close(&scene);
+    mem_free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -560,6 +626,9 @@ int main(void)
         cmocka_unit_test(test_close_is_an_end),
         cmocka_unit_test(test_stale),
         cmocka_unit_test(test_stale_reset),
+        cmocka_unit_test(test_lazy_never_waits),
+        cmocka_unit_test(test_lazy_read_waits),
+        cmocka_unit_test(test_lazy_write_waits),
         cmocka_unit_test(test_listener_batches),
         cmocka_unit_test(test_listener_stops),
         cmocka_unit_test(test_listener_pauses),
