@@ -5,6 +5,7 @@
  * what is said about each mistake, with its place.
  */
 
+#include "conf/memory.h"
 #include "http/route.h"
 
 #include "base/mem.h"
@@ -56,37 +57,6 @@ static const struct module routes_module = {
 static const struct module *const modules[] = {&pool_module, &routes_module};
 static const struct module_table table = {.items = modules, .n_items = ARRAY_LEN(modules)};
 
-/* ---- files from memory ---- */
-
-static int host_read(void *ctx, struct slice path, struct arena *arena, struct slice *ret_bytes,
-                     struct err *err)
-{
-    (void)path;
-    (void)arena;
-    (void)err;
-    *ret_bytes = slice_from(ctx);
-    return 0;
-}
-
-static int host_glob(void *ctx, struct slice pattern, struct arena *arena, struct slice **ret_paths,
-                     size_t *ret_n, struct err *err)
-{
-    (void)ctx;
-    (void)pattern;
-    (void)arena;
-    (void)ret_paths;
-    (void)err;
-    *ret_n = 0;
-    return 0;
-}
-
-static const char *host_env(void *ctx, struct slice name)
-{
-    (void)ctx;
-    (void)name;
-    return NULL;
-}
-
 struct scene {
     struct text file;
     struct snapshot *snap;
@@ -101,8 +71,7 @@ static const struct routes *load(struct scene *scene, const char *routes)
     text_printf(&scene->file,
                 "pool web { member a 127.0.0.1:1 }\npool static { member a 127.0.0.1:2 }\n%s\n",
                 routes);
-    struct conf_host host = {.read = host_read, .glob = host_glob, .env = host_env};
-    host.ctx = scene->file.ptr;
+    struct conf_host host = conf_memory_host(scene->file.ptr);
     struct snapshot_options options = {.path = "t.weir", .host = &host, .generation = 1};
     options.n_loops = 1;
     scene->rc = snapshot_load(&table, &options, &scene->snap, &scene->diag);

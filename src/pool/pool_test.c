@@ -5,6 +5,7 @@
  * and a member as a reader of the board sees it.
  */
 
+#include "conf/memory.h"
 #include "pool/pool.h"
 
 #include "base/mem.h"
@@ -50,37 +51,6 @@ static const struct module use_module = {
 static const struct module *const modules[] = {&pool_module, &use_module};
 static const struct module_table table = {.items = modules, .n_items = ARRAY_LEN(modules)};
 
-/* ---- files from memory ---- */
-
-static int host_read(void *ctx, struct slice path, struct arena *arena, struct slice *ret_bytes,
-                     struct err *err)
-{
-    (void)path;
-    (void)arena;
-    (void)err;
-    *ret_bytes = slice_from(ctx);
-    return 0;
-}
-
-static int host_glob(void *ctx, struct slice pattern, struct arena *arena, struct slice **ret_paths,
-                     size_t *ret_n, struct err *err)
-{
-    (void)ctx;
-    (void)pattern;
-    (void)arena;
-    (void)ret_paths;
-    (void)err;
-    *ret_n = 0;
-    return 0;
-}
-
-static const char *host_env(void *ctx, struct slice name)
-{
-    (void)ctx;
-    (void)name;
-    return NULL;
-}
-
 struct scene {
     char *file;
     struct snapshot *snap;
@@ -91,8 +61,7 @@ struct scene {
 static void load(struct scene *scene, const char *file)
 {
     *scene = (struct scene){.file = mem_strdup(file)};
-    struct conf_host host = {
-        .ctx = scene->file, .read = host_read, .glob = host_glob, .env = host_env};
+    struct conf_host host = conf_memory_host(scene->file);
     struct snapshot_options options = {
         .path = "t.weir", .host = &host, .generation = 1, .n_loops = 1};
     scene->rc = snapshot_load(&table, &options, &scene->snap, &scene->diag);

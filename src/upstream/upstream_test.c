@@ -6,6 +6,7 @@
  * move.
  */
 
+#include "conf/memory.h"
 #include "upstream/upstream.h"
 
 #include "base/mem.h"
@@ -30,34 +31,6 @@ enum { MEMBERS = 3 };
 
 /* ---- a snapshot from a text ---- */
 
-static int host_read(void *ctx, struct slice path, struct arena *arena, struct slice *ret_bytes,
-                     struct err *err)
-{
-    (void)path;
-    (void)err;
-    *ret_bytes = arena_dup(arena, slice_from(ctx));
-    return 0;
-}
-
-static int host_glob(void *ctx, struct slice pattern, struct arena *arena, struct slice **ret_paths,
-                     size_t *ret_n, struct err *err)
-{
-    (void)ctx;
-    (void)pattern;
-    (void)arena;
-    (void)ret_paths;
-    (void)err;
-    *ret_n = 0;
-    return 0;
-}
-
-static const char *host_env(void *ctx, struct slice name)
-{
-    (void)ctx;
-    (void)name;
-    return NULL;
-}
-
 static const struct module *const modules[] = {&pool_module};
 static const struct module_table table = {.items = modules, .n_items = ARRAY_LEN(modules)};
 
@@ -65,7 +38,7 @@ static struct snapshot *load(const char *text)
 {
     char copy[1024];
     snprintf(copy, sizeof(copy), "%s", text);
-    struct conf_host host = {.ctx = copy, .read = host_read, .glob = host_glob, .env = host_env};
+    struct conf_host host = conf_memory_host(copy);
     struct snapshot_options options = {.path = "t.weir", .host = &host, .generation = 1};
     options.n_loops = 1;
     struct snapshot *snap;
