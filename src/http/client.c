@@ -281,6 +281,20 @@ static void client_read_body(struct http_client *client)
         conn_again(&client->conn, 0);
 }
 
+ssize_t client_recv(struct http_client *client, char **ret_buf)
+{
+    bool is_drained;
+    uint32_t n_held = client->held ? client->held->len : 0;
+    ssize_t n = held_recv(&client->conn, &client->held, ret_buf, &is_drained);
+    if (n == -EAGAIN)
+        client->is_readable = false;
+    if (n > 0) {
+        client->is_readable = !is_drained || client->is_hangup;
+        metric_add(client->listen->row, LISTEN_BYTES_IN, (uint64_t)n - n_held);
+    }
+    return n;
+}
+
 static void client_read(struct http_client *client)
 {
     for (int round = 0; round < LOOP_BUDGET; round++) {
@@ -289,19 +303,13 @@ static void client_read(struct http_client *client)
             return;
         }
         char *buf;
-        bool is_drained;
-        uint32_t n_held = client->held ? client->held->len : 0;
-        ssize_t n = held_recv(&client->conn, &client->held, &buf, &is_drained);
-        if (n == -EAGAIN) {
-            client->is_readable = false;
+        ssize_t n = client_recv(client, &buf);
+        if (n == -EAGAIN)
             return;
-        }
         if (n <= 0) {
             client_close(client, false);
             return;
         }
-        client->is_readable = !is_drained || client->is_hangup;
-        metric_add(client->listen->row, LISTEN_BYTES_IN, (uint64_t)n - n_held);
         client_feed(client, buf, (size_t)n);
     }
     conn_again(&client->conn, 0);

@@ -437,19 +437,13 @@ void exchange_pull_request(struct http_exchange *exchange)
         if (!exchange_wants_body(exchange) || !client->is_readable)
             return;
         char *buf;
-        bool is_drained;
-        uint32_t n_held = client->held ? client->held->len : 0;
-        ssize_t n = held_recv(&client->conn, &client->held, &buf, &is_drained);
-        if (n == -EAGAIN) {
-            client->is_readable = false;
+        ssize_t n = client_recv(client, &buf);
+        if (n == -EAGAIN)
             return;
-        }
         if (n <= 0) {
             exchange_client_lost(exchange);
             return;
         }
-        client->is_readable = !is_drained || client->is_hangup;
-        metric_add(client->listen->row, LISTEN_BYTES_IN, (uint64_t)n - n_held);
         if (!request_feed(exchange, buf, (size_t)n))
             return;
     }

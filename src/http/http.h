@@ -117,17 +117,27 @@ struct http_service_want {
 };
 
 /*
- * Loop 0 makes the epoch for each loop, before it commits; nothing is served by it yet.
- * `member_row` gives the metric row of a member in that loop. `on_gone` is called in the loop's
- * thread when the epoch has been replaced and its last user is gone; it destroys the epoch.
+ * Loop 0 makes the epoch for each loop, before it commits; nothing is served by it yet. The
+ * options and the wants need to live only as long as the call; the worker and the snapshot as long
+ * as the epoch.
  */
-struct http_epoch *http_epoch_create(struct http_worker *worker, struct snapshot *snap,
-                                     uint32_t loop_index, uint64_t seed,
-                                     const struct http_service_want *wants, uint32_t n_wants,
-                                     metric_word *(*member_row)(void *ctx, const struct member *m),
-                                     void *ctx,
-                                     void (*on_gone)(struct http_epoch *epoch, void *gone_ctx),
-                                     void *gone_ctx);
+struct http_epoch_options {
+    struct http_worker *worker; /* of the loop */
+    struct snapshot *snap;
+    uint32_t loop_index;
+    uint64_t seed;
+    const struct http_service_want *wants;
+    uint32_t n_wants;
+    /* Gives the metric row of a member in that loop; called by http_epoch_create() alone. */
+    metric_word *(*member_row)(void *row_ctx, const struct member *member);
+    void *row_ctx;
+    /* Called in the loop's thread when the epoch has been replaced and its last user is gone; it
+     * destroys the epoch. */
+    void (*on_gone)(struct http_epoch *epoch, void *gone_ctx);
+    void *gone_ctx;
+};
+
+struct http_epoch *http_epoch_create(const struct http_epoch_options *options);
 void http_epoch_destroy(struct http_epoch **epoch);
 struct snapshot *http_epoch_snapshot(const struct http_epoch *epoch);
 /* In the loop's thread: this epoch serves from now on, in all listens of the worker that are not

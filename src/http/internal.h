@@ -163,6 +163,8 @@ void client_close(struct http_client *client, bool is_abort);
 void client_deadline(struct http_client *client, int64_t ms);
 /* The listen closes, or these were requests enough: this answer is the connection's last. */
 bool client_is_last(const struct http_client *client);
+/* held_recv() from the client, counted; says by is_readable whether there may be more. */
+ssize_t client_recv(struct http_client *client, char **ret_buf);
 /* Sends to the client and counts; -errno when it is gone. */
 int client_send(struct http_client *client, const struct iovec *parts, int n_parts);
 

@@ -39,14 +39,12 @@ static struct conf_at reader_last_at(const struct reader *reader)
 static const struct conf_token *reader_value(struct reader *reader, const char *word,
                                              const char *example)
 {
-    const struct conf_token *token = reader_peek(reader);
-    if (!token) {
+    if (reader->next == reader->stmt->n_tokens) {
         conf_error(reader->load->diag, reader_last_at(reader), example, "\"%s\" needs a value",
                    word);
         return NULL;
     }
-    reader->next++;
-    return token;
+    return &reader->stmt->tokens[reader->next++];
 }
 
 static int read_host(struct reader *reader, struct route *route)

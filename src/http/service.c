@@ -65,25 +65,21 @@ static void service_init(struct http_service *service, struct http_epoch *epoch,
     service->limits.n_trailers = (uint32_t)limits->fields;
 }
 
-struct http_epoch *http_epoch_create(struct http_worker *worker, struct snapshot *snap,
-                                     uint32_t loop_index, uint64_t seed,
-                                     const struct http_service_want *wants, uint32_t n_wants,
-                                     metric_word *(*member_row)(void *ctx, const struct member *m),
-                                     void *ctx,
-                                     void (*on_gone)(struct http_epoch *epoch, void *gone_ctx),
-                                     void *gone_ctx)
+struct http_epoch *http_epoch_create(const struct http_epoch_options *options)
 {
     struct http_epoch *epoch = MEM_NEW(struct http_epoch);
-    epoch->worker = worker;
-    epoch->snap = snap;
-    epoch->upstreams = upstream_set_create(snap, worker->board, loop_index, seed, member_row, ctx);
-    epoch->n_services = n_wants;
-    epoch->n_loops = snap->n_loops;
-    epoch->services = MEM_NEW_ARRAY(struct http_service, n_wants);
-    for (uint32_t i = 0; i < n_wants; i++)
-        service_init(&epoch->services[i], epoch, &wants[i]);
-    epoch->on_gone = on_gone;
-    epoch->gone_ctx = gone_ctx;
+    epoch->worker = options->worker;
+    epoch->snap = options->snap;
+    epoch->upstreams =
+        upstream_set_create(options->snap, options->worker->board, options->loop_index,
+                            options->seed, options->member_row, options->row_ctx);
+    epoch->n_services = options->n_wants;
+    epoch->n_loops = options->snap->n_loops;
+    epoch->services = MEM_NEW_ARRAY(struct http_service, options->n_wants);
+    for (uint32_t i = 0; i < options->n_wants; i++)
+        service_init(&epoch->services[i], epoch, &options->wants[i]);
+    epoch->on_gone = options->on_gone;
+    epoch->gone_ctx = options->gone_ctx;
     return epoch;
 }
 
