@@ -95,7 +95,7 @@ void plan_destroy(struct edge_plan **plan);
 const struct edge_conf *edge_conf_of(const struct snapshot *snap);
 
 extern const struct conf_word edge_words[];
-int edge_check(struct snapshot *snap, void *conf, struct conf_load *load);
+int edge_check(struct snapshot *snap, void *self, struct conf_load *load);
 int edge_sockets(const struct snapshot *snap, socket_want_fn *want, void *ctx);
 
 #endif

@@ -103,9 +103,19 @@ static void plan_epoch(struct edge_plan *plan, uint32_t loop_index)
     struct row_ctx row = {.plan = plan, .loop_index = loop_index};
     struct plan_loop *share = &plan->loops[loop_index];
     share->plan = plan;
-    share->epoch = http_epoch_create(edge->loops[loop_index].worker, plan->snap, loop_index,
-                                     edge->process->seed, wants, plan->n_listens, plan_member_row,
-                                     &row, plan_on_epoch_gone, share);
+    const struct http_epoch_options options = {
+        .worker = edge->loops[loop_index].worker,
+        .snap = plan->snap,
+        .loop_index = loop_index,
+        .seed = edge->process->seed,
+        .wants = wants,
+        .n_wants = plan->n_listens,
+        .member_row = plan_member_row,
+        .row_ctx = &row,
+        .on_gone = plan_on_epoch_gone,
+        .gone_ctx = share,
+    };
+    share->epoch = http_epoch_create(&options);
     plan->n_epochs++;
     mem_free(wants);
 }
