@@ -30,10 +30,10 @@ __attribute__((format(printf, 2, 3))) static void err_print(char text[ERR_TEXT_M
     va_end(args);
 }
 
-int err_set(struct err *err, const char *format, ...)
+void err_write(struct err *err, const char *format, ...)
 {
     if (!err)
-        return -1;
+        return;
     char text[ERR_TEXT_MAX];
     va_list args;
     va_start(args, format);
@@ -41,13 +41,12 @@ int err_set(struct err *err, const char *format, ...)
     va_end(args);
     err->number = 0;
     memcpy(err->text, text, strlen(text) + 1);
-    return -1;
 }
 
-int err_set_errno(struct err *err, int number, const char *format, ...)
+void err_write_errno(struct err *err, int number, const char *format, ...)
 {
     if (!err)
-        return -1;
+        return;
     char text[ERR_TEXT_MAX];
     va_list args;
     va_start(args, format);
@@ -60,13 +59,12 @@ int err_set_errno(struct err *err, int number, const char *format, ...)
         err_print(err->text, "%s: %s", text, why);
     else
         err_print(err->text, "%s: error %d", text, number);
-    return -1;
 }
 
-int err_prefix(struct err *err, const char *format, ...)
+void err_write_prefix(struct err *err, const char *format, ...)
 {
     if (!err)
-        return -1;
+        return;
     char what[ERR_TEXT_MAX];
     va_list args;
     va_start(args, format);
@@ -75,5 +73,4 @@ int err_prefix(struct err *err, const char *format, ...)
     char sentence[ERR_TEXT_MAX];
     err_print(sentence, "%s: %s", what, err->text);
     memcpy(err->text, sentence, strlen(sentence) + 1);
-    return -1;
 }

@@ -24,14 +24,31 @@ struct err {
         .number = 0, .text = "" \
     }
 
-/* Writes the sentence; err may be NULL. Always returns -1, so that `return err_set(...)` reads. */
-int err_set(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * err may be NULL. All three are -1, so that `return err_set(...)` reads; they are macros so that
+ * whoever compiles or analyses a caller sees that it is.
+ *
+ *     err_set(err, format, ...)                 writes the sentence
+ *     err_set_errno(err, number, format, ...)   the same with ": " and the text of `number` (an
+ *                                               errno value) behind it
+ *     err_prefix(err, format, ...)              puts "what: " before the sentence that is there
+ */
+#define err_set(...)       (err_write(__VA_ARGS__), err_result())
+#define err_set_errno(...) (err_write_errno(__VA_ARGS__), err_result())
+#define err_prefix(...)    (err_write_prefix(__VA_ARGS__), err_result())
 
-/* The same with ": " and the text of `number` (an errno value) behind it. Returns -1. */
-int err_set_errno(struct err *err, int number, const char *format, ...)
+void err_write(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void err_write_errno(struct err *err, int number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void err_write_prefix(struct err *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* Puts "what: " before the sentence that is there. Returns -1. */
-int err_prefix(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * A function, for a bare -1 would be "a value that is not used" wherever only the sentence counts.
+ */
+static inline int err_result(void)
+{
+    return -1;
+}
 
 #endif

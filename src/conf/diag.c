@@ -59,13 +59,13 @@ static void add(struct conf_diag *diag, enum conf_severity severity, struct conf
     text_deinit(&text);
 }
 
-int conf_error(struct conf_diag *diag, struct conf_at at, const char *hint, const char *format, ...)
+void conf_add_error(struct conf_diag *diag, struct conf_at at, const char *hint, const char *format,
+                    ...)
 {
     va_list args;
     va_start(args, format);
     add(diag, CONF_ERROR, at, hint, format, args);
     va_end(args);
-    return -1;
 }
 
 void conf_warning(struct conf_diag *diag, struct conf_at at, const char *hint, const char *format,

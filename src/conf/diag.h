@@ -18,6 +18,7 @@
  */
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/slice.h"
 #include "base/text.h"
 #include <stdbool.h>
@@ -72,10 +73,12 @@ void conf_diag_init(struct conf_diag *diag, struct arena *arena, const struct co
 
 /*
  * Each adds one sentence; `hint` is copied and may be NULL. What was said before at the same place
- * in the same words is not said again. conf_error() returns -1.
+ * in the same words is not said again. conf_error(diag, at, hint, format, ...) is -1, and a macro
+ * like err_set().
  */
-int conf_error(struct conf_diag *diag, struct conf_at at, const char *hint, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+#define conf_error(...) (conf_add_error(__VA_ARGS__), err_result())
+void conf_add_error(struct conf_diag *diag, struct conf_at at, const char *hint, const char *format,
+                    ...) __attribute__((format(printf, 4, 5)));
 void conf_warning(struct conf_diag *diag, struct conf_at at, const char *hint, const char *format,
                   ...) __attribute__((format(printf, 4, 5)));
 void conf_note(struct conf_diag *diag, struct conf_at at, const char *hint, const char *format, ...)
