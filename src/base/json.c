@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The JSON writer. Strings are scanned for runs of bytes that need nothing done and copied a run at
- * a time; UTF-8 is checked as the table of well-formed sequences in the Unicode standard (3.9, table
- * 3-7) has it, and each ill-formed part becomes one U+FFFD.
+ * a time; UTF-8 is checked as the table of well-formed sequences in the Unicode standard (3.9,
+ * table 3-7) has it, and each ill-formed part becomes one U+FFFD.
  */
 #include "base/json.h"
 #include <assert.h>
@@ -121,8 +121,7 @@ void json_double(struct json *json, double value)
     int precision = fpclassify(value) == FP_SUBNORMAL ? 1 : 15;
     for (; precision <= 17; precision++) {
         (void)snprintf(text, sizeof(text), "%.*g", precision, value);
-        double back = strtod(text, NULL);
-        if (memcmp(&back, &value, sizeof(back)) == 0)
+        if (strtod(text, NULL) == value)
             break;
     }
     value_begin(json);

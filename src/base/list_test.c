@@ -26,9 +26,10 @@ static const char *names(const struct list *head, char text[16])
         text[n++] = LIST_ENTRY(node, struct item, link)->name;
     }
     text[n] = '\0';
-    for (struct list *node = head->prev; node != head; node = node->prev)
+    struct list *node = head->prev;
+    for (; n > 0; node = node->prev)
         assert_int_equal(LIST_ENTRY(node, struct item, link)->name, text[--n]);
-    assert_int_equal(n, 0);
+    assert_ptr_equal(node, head);
     return text;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texts: growth across every boundary, the NUL behind, printf where it fits and where it does not. */
+/*
+ * Texts: growth across every boundary, the NUL behind, printf where it fits and where it does not.
+ */
 #include "base/text.h"
 
 #include <setjmp.h>

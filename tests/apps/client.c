@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The client of the tests that break things: keep-alive connections that ask for one path at a steady
- * rate, and count what a person would call a failure. It prints one JSON object when it is done:
+ * The client of the tests that break things: keep-alive connections that ask for one path at a
+ * steady rate, and count what a person would call a failure. It prints one JSON object when it is
+ * done:
  *
  *     requests, ok            every request is ok or in one of the failures
  *     refused                 could not connect

@@ -2,8 +2,8 @@
 
 /*
  * Makes another process do a system call, by ptrace: for the test that looks into each sandbox from
- * inside. The process is stopped, made to execute `syscall` with the given numbers, and goes on as if
- * nothing had been. A string argument is put below its stack.
+ * inside. The process is stopped, made to execute `syscall` with the given numbers, and goes on as
+ * if nothing had been. A string argument is put below its stack.
  *
  * usage: weir-inject PID NUMBER [ARG...]        ARG: a number, or a string behind "s:"
  * prints the result, as the kernel returned it (-1 is EPERM).
