@@ -106,8 +106,8 @@ void conf_block_init(struct conf_load *load, const struct conf_block *block, voi
 /* The word at the cursor; -1 when a mistake in it was told. */
 int conf_word_read(const struct conf_frame *frame, const struct conf_word *word,
                    struct conf_cursor *cursor);
-/* The words that stand behind a block's values on the same line; frame is the block's. */
-int conf_inline_read(const struct conf_frame *frame, struct conf_cursor *cursor);
+/* The words that stand behind a block's values on the same line; `inner` is the block's frame. */
+int conf_inline_read(const struct conf_frame *inner, struct conf_cursor *cursor);
 /* The statements of a block. */
 int conf_children_read(const struct conf_frame *frame, const struct conf_stmt *stmt);
 

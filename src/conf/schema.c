@@ -23,8 +23,9 @@ static const struct conf_token *peek(const struct conf_cursor *cursor)
 /* The same where the caller knows that there is one. */
 static const struct conf_token *current(const struct conf_cursor *cursor)
 {
-    assert(cursor->next < cursor->end);
-    return &cursor->stmt->tokens[cursor->next];
+    const struct conf_token *token = peek(cursor);
+    assert(token);
+    return token;
 }
 
 static const struct conf_word *word_of(const struct conf_frame *frame,

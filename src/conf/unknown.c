@@ -56,7 +56,7 @@ static const char *list_names(struct arena *arena, const char *const *names)
     struct text out = TEXT_NONE;
     size_t n = 0;
     text_append(&out, SLICE("known here: "));
-    for (; names[n] && n < NAMES_SHOWN_MAX; n++)
+    for (; n < NAMES_SHOWN_MAX && names[n]; n++)
         text_printf(&out, "%s%s", n ? ", " : "", names[n]);
     text_append(&out, names[n] ? SLICE(", ...") : SLICE(""));
     const char *hint = n ? arena_dup(arena, text_slice(&out)).ptr : NULL;

@@ -79,17 +79,18 @@ static int choose_by_host(const struct nodes_conf *nodes, struct conf_load *load
                           const char **ret_name)
 {
     const struct node_conf *found = NULL;
+    size_t n_found = 0;
     for (size_t i = 0; i < nodes->list.n_items; i++) {
         const struct node_conf *node = nodes->list.items[i];
         if (!node_host_has(&node->addr.addr))
             continue;
-        if (found)
+        if (n_found++ > 0)
             return conf_error(load->diag, node->addr.at, "say which one with --node NAME",
                               "this host has the addresses of two nodes, %.*s and %.*s",
                               SLICE_ARG(found->name), SLICE_ARG(node->name));
         found = node;
     }
-    if (!found)
+    if (n_found == 0)
         return conf_error(load->diag, conf_where(&nodes->object, NULL),
                           arena_printf(load->arena,
                                        "say which one it is with --node NAME (%s), or add it",

@@ -124,20 +124,21 @@ static void link_destroy(struct query_link *link, const char *why)
         loop_io_remove(link->life->process.loops[0], &link->io, true);
     if (fd >= 0)
         close(fd);
-    while (!list_is_empty(&link->asked))
-        query_fail(LIST_FIRST(&link->asked, struct query, node), why);
+    struct query *query;
+    while ((query = LIST_FIRST(&link->asked, struct query, node)) != NULL)
+        query_fail(query, why);
     text_deinit(&link->backlog);
     mem_free(link);
 }
 
 void queries_deinit(struct process_life *life)
 {
-    while (!list_is_empty(&life->queries.all)) {
-        struct query *query = LIST_FIRST(&life->queries.all, struct query, everywhere);
+    struct query *query;
+    while ((query = LIST_FIRST(&life->queries.all, struct query, everywhere)) != NULL)
         query_destroy(query);
-    }
-    while (!list_is_empty(&life->queries.links))
-        link_destroy(LIST_FIRST(&life->queries.links, struct query_link, node), "");
+    struct query_link *link;
+    while ((link = LIST_FIRST(&life->queries.links, struct query_link, node)) != NULL)
+        link_destroy(link, "");
 }
 
 /* --- answering -------------------------------------------------------------------------------- */

@@ -32,8 +32,9 @@ static void request_destroy(struct request *request)
 
 void requests_deinit(struct process_life *life)
 {
-    while (!list_is_empty(&life->requests.pending))
-        request_destroy(LIST_FIRST(&life->requests.pending, struct request, node));
+    struct request *request;
+    while ((request = LIST_FIRST(&life->requests.pending, struct request, node)) != NULL)
+        request_destroy(request);
 }
 
 static void request_end(struct request *request, bool is_ok, struct slice text)

@@ -160,9 +160,8 @@ static void serve_datagram(struct fixture *fixture)
     uint8_t question[2048];
     struct addr peer = {.len = sizeof(peer.in6)};
     struct packet packet;
-    ssize_t n;
-    while ((n = recvfrom(fixture->udp_fd, question, sizeof(question), MSG_DONTWAIT, &peer.sa,
-                         &peer.len)) > 0) {
+    while (recvfrom(fixture->udp_fd, question, sizeof(question), MSG_DONTWAIT, &peer.sa,
+                    &peer.len) > 0) {
         if (answer(fixture, question, false, &packet))
             (void)sendto(fixture->udp_fd, packet.bytes, packet.len, 0, &peer.sa, peer.len);
     }

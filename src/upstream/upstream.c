@@ -58,6 +58,13 @@ static void idle_close(struct upstream *upstream)
     upstream_free(upstream);
 }
 
+static void idle_close_all(struct upstream_member *member)
+{
+    struct upstream *upstream;
+    while ((upstream = LIST_FIRST(&member->idle, struct upstream, link)) != NULL)
+        idle_close(upstream);
+}
+
 /* An idle member connection has nothing to say: it was closed, or it is out of step. */
 static void idle_on_event(struct conn *conn, uint32_t events)
 {
@@ -148,8 +155,7 @@ struct upstream_set *upstream_set_create(
 static void set_free_pool(struct upstream_pool *pool)
 {
     for (uint32_t m = 0; m < pool->n_members; m++)
-        while (!list_is_empty(&pool->members[m].idle))
-            idle_close(LIST_FIRST(&pool->members[m].idle, struct upstream, link));
+        idle_close_all(&pool->members[m]);
     balancer_destroy(&pool->balancer);
     mem_free(pool->members);
 }
@@ -226,8 +232,7 @@ void upstream_set_refresh(struct upstream_set *set)
             if (addr_equal(&before, &member->view.addr))
                 continue;
             member->n_moves++;
-            while (!list_is_empty(&member->idle)) /* they lead to where the member was */
-                idle_close(LIST_FIRST(&member->idle, struct upstream, link));
+            idle_close_all(member); /* they lead to where the member was */
         }
     }
 }
