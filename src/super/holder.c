@@ -18,6 +18,38 @@
 
 enum { TCP_STATE_LISTEN = 0x0a };
 
+/* A number of at most 16 digits, or UINT64_MAX where there is none. */
+static uint64_t hex_of(struct slice word)
+{
+    char digits[17];
+    char *end;
+    slice_copy(word, digits, sizeof(digits));
+    unsigned long long value = strtoull(digits, &end, 16);
+    return end != digits && *end == '\0' ? value : UINT64_MAX;
+}
+
+/*
+ * A row of the table: words between blanks, and in two of them numbers in hexadecimal.
+ *
+ *     sl local_address rem_address st tx_queue:rx_queue tr:when retrnsmt uid timeout inode ...
+ *     0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 12345 ...
+ */
+static bool row_matches(const char *line, uint16_t port, bool only_listening, uint64_t *ret_inode)
+{
+    enum { LOCAL = 1, STATE = 3, INODE = 9, N_WORDS };
+    struct slice words[N_WORDS];
+    struct slice rest = slice_from(line);
+    for (size_t n = 0; n < N_WORDS; n++) {
+        rest = slice_trim(rest);
+        words[n] = slice_cut(&rest, ' ');
+    }
+    struct slice local_port = words[LOCAL];
+    slice_cut(&local_port, ':');
+    return hex_of(local_port) == port &&
+           (!only_listening || hex_of(words[STATE]) == TCP_STATE_LISTEN) &&
+           slice_to_u64(words[INODE], ret_inode) == 0;
+}
+
 /* The inode of the socket that has the port in a table of /proc/net, 0: none. */
 static uint64_t find_inode(const char *table, uint16_t port, bool only_listening)
 {
@@ -25,12 +57,8 @@ static uint64_t find_inode(const char *table, uint16_t port, bool only_listening
     char line[512];
     uint64_t found = 0;
     while (file && !found && fgets(line, sizeof(line), file)) {
-        unsigned local_port, state;
         uint64_t inode;
-        /* sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode */
-        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*u %*u %" SCNu64,
-                   &local_port, &state, &inode) == 3 &&
-            local_port == port && (!only_listening || state == TCP_STATE_LISTEN))
+        if (row_matches(line, port, only_listening, &inode))
             found = inode;
     }
     if (file)
