@@ -12,9 +12,10 @@
  * (conf/schema.h) and looked over by check(), in the order of the table, lower floors first, so
  * that a service finds the pools ready when it looks for the one that its route names.
  *
- * A snapshot is immutable and counted. Loops hold it by a count of their own, so that a request
- * that takes and leaves it touches no shared word; when a loop has let go of all and a newer one is
- * there, it gives up the loop's single reference to the shared count.
+ * A snapshot is immutable and counted: one reference is the process's, while it is the current one,
+ * and one is that of each thing that a module's prepare() made of it and that requests still use
+ * (in the edge: a plan). What a request needs is counted there, loop by loop, and loop 0 hears of
+ * the last one; so a request touches no word that loops share.
  *
  * The life of a module inside its process (loop 0's thread, unless said otherwise):
  *
@@ -43,7 +44,6 @@
 #include "core/loop.h"
 #include "core/metric.h"
 #include "core/sandbox.h"
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -141,11 +141,6 @@ const struct metric_table *module_metric_table(const struct module_table *table,
 
 /* --- snapshots -------------------------------------------------------------------------------- */
 
-struct snapshot_loop {
-    _Alignas(64) uint32_t n_users; /* written by the loop alone */
-    bool is_held;                  /* the loop's one reference to the shared count */
-};
-
 struct snapshot {
     uint64_t generation;   /* 1 at start, one more at each reload */
     uint64_t hash;         /* of the bytes of all files */
@@ -156,15 +151,8 @@ struct snapshot {
     struct conf_stmt *root;
     const struct module_table *table;
     void *conf[MODULES_MAX]; /* by place in the table */
-    void
-        *own[MODULES_MAX]; /* what a module's prepare() made for this snapshot; freed by free_own */
-    void (*free_own[MODULES_MAX])(void *own);
-    _Atomic uint32_t n_refs;
-    struct loop
-        *home; /* where the last reference is freed: loop 0, whoever dropped it; NULL: at once */
-    struct loop_task dispose;
-    uint32_t n_loops;
-    struct snapshot_loop loops[BOARD_LOOPS_MAX];
+    uint32_t n_refs;         /* loop 0's alone */
+    uint32_t n_loops;        /* of this process */
 };
 
 struct snapshot_options {
@@ -185,6 +173,7 @@ struct snapshot_options {
  */
 int snapshot_load(const struct module_table *table, const struct snapshot_options *options,
                   struct snapshot **ret_snap, struct conf_diag **ret_diag);
+/* Loop 0 alone counts. The last snapshot_unref() frees; each sets *snap to NULL. */
 struct snapshot *snapshot_ref(struct snapshot *snap);
 void snapshot_unref(struct snapshot **snap);
 
@@ -209,18 +198,5 @@ bool module_lives_in(const struct module *module, const char *kind);
 void *snapshot_conf(const struct snapshot *snap, const struct module *module);
 /* The module's place in the table. */
 size_t snapshot_place(const struct snapshot *snap, const struct module *module);
-
-/* A loop's use of a snapshot, for a request: no shared word is touched. */
-static inline struct snapshot *snapshot_take(struct snapshot *snap, uint32_t loop_index)
-{
-    snap->loops[loop_index].n_users++;
-    return snap;
-}
-void snapshot_retire(struct snapshot *snap, uint32_t loop_index);
-static inline void snapshot_leave(struct snapshot *snap, uint32_t loop_index)
-{
-    if (--snap->loops[loop_index].n_users == 0 && !snap->loops[loop_index].is_held)
-        snapshot_retire(snap, loop_index);
-}
 
 #endif

@@ -158,10 +158,8 @@ static int load_coming(struct process_life *life, uint64_t generation, struct te
         return -1;
     }
     struct conf_diag *diag;
-    if (snapshot_load(process->table, &options, &life->coming, &diag) == 0) {
-        life->coming->home = process->loops[0];
+    if (snapshot_load(process->table, &options, &life->coming, &diag) == 0)
         return 0;
-    }
     conf_diag_print(diag, ret_why);
     return -1;
 }
@@ -208,31 +206,20 @@ static void on_abort(struct process_life *life)
     forget_coming(life);
 }
 
-/* In each loop, when its modules have gone over: the former snapshot is held no longer than by
- * those who still use it. */
-static void let_go(struct loop *loop, void *ctx)
+/* In each loop, behind what its modules gave it in commit(): it has gone over when it passes here. */
+static void pass_by(struct loop *loop, void *ctx)
 {
-    struct snapshot *former = ctx;
-    uint32_t index = loop_index(loop);
-    former->loops[index].is_held = false;
-    if (former->loops[index].n_users == 0)
-        snapshot_retire(former, index);
+    (void)loop;
+    (void)ctx;
 }
 
-/* All loops have let go, and with it of the sockets that are wanted no more. */
-static void on_let_go(struct process *process, void *ctx)
+/* All loops have gone over: the former snapshot is held no longer than by those who still use it,
+ * and the sockets that are wanted no more are in no loop. */
+static void on_gone_over(struct process *process, void *ctx)
 {
     struct snapshot *former = ctx;
     snapshot_unref(&former);
     process_sockets_sweep(&process_life(process)->sockets);
-}
-
-static void hold_in_all_loops(struct snapshot *snap)
-{
-    for (uint32_t i = 0; i < snap->n_loops; i++) {
-        snapshot_ref(snap);
-        snap->loops[i].is_held = true;
-    }
 }
 
 static void apply_settings(struct process *process)
@@ -248,7 +235,6 @@ static void on_commit(struct process_life *life)
     if (!life->coming)
         return;
     struct snapshot *former = process->snap;
-    hold_in_all_loops(life->coming);
     process->snap = life->coming;
     size_t place = 0;
     for (const struct module *module = process_next_module(life, &place); module;
@@ -265,7 +251,7 @@ static void on_commit(struct process_life *life)
     conf_bundle_init(&life->coming_bundle.bundle);
     apply_settings(process);
     if (former)
-        process_each_loop(process, let_go, former, on_let_go);
+        process_each_loop(process, pass_by, former, on_gone_over);
     if (life->state == PROCESS_INITIAL)
         life->state = PROCESS_SERVING;
 }
@@ -591,12 +577,7 @@ static void life_end(struct process_life *life)
     loop_io_remove(process->loops[0], &life->control, false);
     loop_io_remove(process->loops[0], &life->bell, false);
     process_sockets_deinit(&life->sockets);
-    if (process->snap) {
-        process->snap->home = NULL;
-        for (uint32_t i = 0; i < process->n_loops; i++)
-            let_go(process->loops[i], process->snap);
-        snapshot_unref(&process->snap);
-    }
+    snapshot_unref(&process->snap);
     bundle_close(&life->bundle);
     bundle_close(&life->coming_bundle);
     /* The loops, the logs and the board stay: a module may have left something armed, and the

@@ -10,18 +10,13 @@
 #include "core/node.h"
 #include "core/settings.h"
 #include <assert.h>
-#include <stdlib.h>
-#include <string.h>
 
 static struct snapshot *snapshot_create(const struct module_table *table,
                                         const struct snapshot_options *options)
 {
     assert(table->n_items <= MODULES_MAX);
     assert(options->n_loops <= BOARD_LOOPS_MAX);
-    /* The loops' counts have cache lines of their own. */
-    struct snapshot *snap = aligned_alloc(_Alignof(struct snapshot), sizeof(*snap));
-    assert(snap);
-    memset(snap, 0, sizeof(*snap));
+    struct snapshot *snap = MEM_NEW(struct snapshot);
     arena_init(&snap->arena);
     snap->table = table;
     snap->generation = options->generation;
@@ -29,7 +24,7 @@ static struct snapshot *snapshot_create(const struct module_table *table,
     snap->node = "";
     snap->state_dir = SETTINGS_STATE_DEFAULT;
     snap->files = ARENA_NEW(&snap->arena, struct conf_files);
-    atomic_init(&snap->n_refs, 1);
+    snap->n_refs = 1;
     return snap;
 }
 
@@ -112,26 +107,10 @@ int snapshot_load(const struct module_table *table, const struct snapshot_option
 
 /* --- references ------------------------------------------------------------------------------- */
 
-static void snapshot_destroy(struct snapshot *snap)
-{
-    for (size_t i = snap->table->n_items; i-- > 0;) {
-        if (snap->free_own[i])
-            snap->free_own[i](snap->own[i]);
-    }
-    arena_deinit(&snap->arena);
-    free(snap);
-}
-
-static void dispose(struct loop *loop, struct loop_task *task)
-{
-    (void)loop;
-    snapshot_destroy(CONTAINER_OF(task, struct snapshot, dispose));
-}
-
 struct snapshot *snapshot_ref(struct snapshot *snap)
 {
-    uint32_t before = atomic_fetch_add_explicit(&snap->n_refs, 1, memory_order_relaxed);
-    assert(before > 0);
+    assert(snap->n_refs > 0);
+    snap->n_refs++;
     return snap;
 }
 
@@ -141,22 +120,11 @@ void snapshot_unref(struct snapshot **snap)
     *snap = NULL;
     if (!old)
         return;
-    uint32_t before = atomic_fetch_sub_explicit(&old->n_refs, 1, memory_order_acq_rel);
-    assert(before > 0);
-    if (before > 1)
+    assert(old->n_refs > 0);
+    if (--old->n_refs > 0)
         return;
-    if (old->home)
-        loop_post(old->home, &old->dispose, dispose);
-    else
-        snapshot_destroy(old);
-}
-
-void snapshot_retire(struct snapshot *snap, uint32_t loop_index)
-{
-    assert(loop_index < BOARD_LOOPS_MAX);
-    assert(snap->loops[loop_index].n_users == 0);
-    assert(!snap->loops[loop_index].is_held);
-    snapshot_unref(&snap);
+    arena_deinit(&old->arena);
+    mem_free(old);
 }
 
 /* --- questions -------------------------------------------------------------------------------- */
