@@ -155,7 +155,7 @@ static int parse_ip6(struct slice text, struct slice where, uint16_t port, struc
 /* What addr_parse_ip() says where the text would be right with its port. */
 static int refuse_port(struct slice text, struct err *err)
 {
-    struct addr addr;
+    struct addr addr = {.len = 0};
     struct quote q;
     char ip[ADDR_TEXT_MAX];
     if (addr_parse(text, &addr, NULL) < 0 || addr_family(&addr) == AF_UNIX)
