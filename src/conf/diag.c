@@ -288,6 +288,8 @@ void conf_diag_print(const struct conf_diag *diag, struct text *out)
 {
     const struct conf_diag_item *sorted[CONF_DIAG_MAX];
     size_t n_notes = 0;
+    if (diag->n_items == 0)
+        return; /* there is nothing to count either */
     for (size_t i = 0; i < diag->n_items; i++) {
         sorted[i] = &diag->items[i];
         n_notes += diag->items[i].severity == CONF_NOTE;
