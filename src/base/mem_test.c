@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The heap that does not fail: sizes of nothing, zeroes, moved bytes, and how it ends all the same. */
+/*
+ * The heap that does not fail: sizes of nothing, zeroes, moved bytes, and how it ends all the same.
+ */
 #include "base/mem.h"
 
 #include <setjmp.h>

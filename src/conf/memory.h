@@ -3,9 +3,9 @@
 #define CONF_MEMORY_H
 
 /*
- * A configuration that is one text in memory: a struct conf_host that reads it whatever the path, finds no
- * files by a pattern and knows no environment. For tests, which so read what a user would write without a
- * disk. The text is borrowed and must outlive what is read from it.
+ * A configuration that is one text in memory: a struct conf_host that reads it whatever the path,
+ * finds no files by a pattern and knows no environment. For tests, which so read what a user would
+ * write without a disk. The text is borrowed and must outlive what is read from it.
  */
 
 #include "conf/tree.h"

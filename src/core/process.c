@@ -206,7 +206,7 @@ static void on_abort(struct process_life *life)
     forget_coming(life);
 }
 
-/* In each loop, behind what its modules gave it in commit(): it has gone over when it passes here. */
+/* In each loop, behind what its modules gave it in commit(): it has gone over when it is here. */
 static void pass_by(struct loop *loop, void *ctx)
 {
     (void)loop;

@@ -68,15 +68,19 @@ struct conn {
 int conn_open(struct conn *conn, struct loop *loop, int fd,
               void (*on_event)(struct conn *conn, uint32_t events), struct err *err);
 /*
- * The same, but the loop is told of the descriptor only when there is something to wait for: a read that
- * found nothing, a write that did not fit, conn_wait() or conn_again(). One that is read, answered and
- * closed without ever waiting costs no epoll_ctl and no event. Until then a hang-up goes unnoticed.
+ * The same, but the loop is told of the descriptor only when there is something to wait for: a read
+ * that found nothing, a write that did not fit, conn_wait() or conn_again(). One that is read,
+ * answered and closed without ever waiting costs no epoll_ctl and no event. Until then a hang-up
+ * goes unnoticed.
  */
 void conn_open_lazily(struct conn *conn, struct loop *loop, int fd,
                       void (*on_event)(struct conn *conn, uint32_t events));
 /* Makes sure that events come. 0, or -errno when the kernel refuses. */
 int conn_wait(struct conn *conn);
-/* loop_again() for this connection. Where the kernel refuses to watch it, its owner's deadline ends it. */
+/*
+ * loop_again() for this connection. Where the kernel refuses to watch it, its owner's deadline ends
+ * it.
+ */
 void conn_again(struct conn *conn, uint32_t events);
 /*
  * Starts connecting to addr. 0: started, or even done; bytes may be given to conn_send() at once
