@@ -44,12 +44,31 @@ static void exchange_release(struct http_exchange *exchange, bool is_kept)
 static struct http_exchange *exchange_new(struct http_worker *worker)
 {
     struct http_exchange *exchange = worker->spare;
-    if (!exchange)
-        return MEM_NEW(struct http_exchange);
-    worker->spare = exchange->next_spare;
-    worker->n_spare--;
-    *exchange = (struct http_exchange){.client = NULL};
+    if (exchange) {
+        worker->spare = exchange->next_spare;
+        worker->n_spare--;
+    } else {
+        exchange = mem_alloc(sizeof(*exchange));
+    }
+    memset(exchange, 0, offsetof(struct http_exchange, room));
     return exchange;
+}
+
+/* From here on the request cannot be repeated. */
+static void sent_drop(struct http_exchange *exchange)
+{
+    if (exchange->sent != exchange->room)
+        sent_drop(exchange);
+}
+
+/* Room for cap bytes, those that are there kept. */
+static void sent_grow(struct http_exchange *exchange, uint32_t cap)
+{
+    char *grown = mem_alloc(cap);
+    if (exchange->sent_len)
+        memcpy(grown, exchange->sent, exchange->sent_len);
+    sent_drop(exchange);
+    exchange->sent = grown;
 }
 
 static void exchange_put(struct http_worker *worker, struct http_exchange *exchange)
@@ -82,7 +101,7 @@ static void exchange_free(struct http_exchange *exchange)
     text_deinit(&exchange->request_trailers);
     text_deinit(&exchange->response_trailers);
     mem_free(exchange->held);
-    mem_free(exchange->sent);
+    sent_drop(exchange);
     exchange_put(worker, exchange);
     epoch_leave(epoch);
 }
@@ -154,7 +173,7 @@ static void sent_append(struct http_exchange *exchange, uint32_t *cap, const str
             continue; /* and no base */
         if (exchange->sent_len + len > *cap) {
             *cap = (exchange->sent_len + (uint32_t)len) * 2;
-            exchange->sent = mem_realloc(exchange->sent, *cap);
+            sent_grow(exchange, *cap);
         }
         memcpy(exchange->sent + exchange->sent_len, relay->parts[i].iov_base, len);
         exchange->sent_len += (uint32_t)len;
@@ -173,7 +192,11 @@ static uint32_t request_write_head(struct http_exchange *exchange, const char *b
     struct h1_forward forward = {.lines = lines, .n_lines = 2, .fallback_host = host};
     size_t lines_len = lines[0].len + lines[1].len;
     uint32_t cap = (uint32_t)(head_len + lines_len + host.len + H1_WRITE_SLACK);
-    exchange->sent = mem_alloc(cap);
+    exchange->sent = exchange->room;
+    if (cap > sizeof(exchange->room))
+        sent_grow(exchange, cap);
+    else
+        cap = sizeof(exchange->room);
     ssize_t n = h1_write_request_head(exchange->sent, cap, head, buf, &forward);
     assert(n > 0); /* the writer's contract says that this much room is enough */
     exchange->sent_len = (uint32_t)n;
@@ -406,8 +429,7 @@ static bool request_feed(struct http_exchange *exchange, const char *buf, size_t
     struct upstream *upstream = exchange->upstream;
     enum relay_result result;
     size_t at = 0;
-    mem_free(exchange->sent); /* from here on it cannot be repeated */
-    exchange->sent = NULL;
+    sent_drop(exchange);
     do {
         size_t used;
         result = relay_next(relay, &exchange->request_body, exchange->is_request_chunked,
@@ -466,8 +488,7 @@ static bool response_interim(struct http_exchange *exchange, const char *buf)
         exchange_client_lost(exchange);
         return false;
     }
-    mem_free(exchange->sent); /* the client has seen this member: no other may answer now */
-    exchange->sent = NULL;
+    sent_drop(exchange); /* the client has seen this member: no other may answer now */
     exchange_rearm(exchange);
     return true;
 }
@@ -487,8 +508,7 @@ static ssize_t response_begin(struct http_exchange *exchange, const char *buf)
     count_status(exchange->service->row, LISTEN_2XX, head->status);
     h1_body_init(&exchange->response_body, head, &exchange->service->limits);
     exchange->is_upstream_kept = head->is_keep_alive && head->body != H1_BODY_UNTIL_CLOSE;
-    mem_free(exchange->sent);
-    exchange->sent = NULL;
+    sent_drop(exchange);
     struct h1_reply reply = {.client_minor = exchange->client_minor};
     enum h1_body_kind kind = h1_reply_body(head, &reply);
     exchange->is_reply_chunked = kind == H1_BODY_CHUNKED;

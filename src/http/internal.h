@@ -38,8 +38,9 @@ enum {
     HTTP_LEAVE_MS = 1000, /* in which an idle client of a closing listen may still ask */
     HTTP_RETRY_AFTER_S = 1,
     HTTP_FORWARDED_MAX = 112,
-    HTTP_SPARE_MAX = 256, /* exchanges kept for the next requests, a loop */
-    HTTP_DATE_LINE = 37,  /* "Date: Tue, 24 Nov 2026 03:00:00 GMT\r\n" */
+    HTTP_ROOM = 832,       /* bytes for a request's head within the exchange */
+    HTTP_SPARE_MAX = 1024, /* exchanges kept for the next requests, a loop */
+    HTTP_DATE_LINE = 37,   /* "Date: Tue, 24 Nov 2026 03:00:00 GMT\r\n" */
 };
 
 struct http_worker {
@@ -130,7 +131,8 @@ struct http_exchange {
     struct h1_body request_body, response_body;
     struct held *held; /* a part of the response's head or of its trailers */
     struct text request_trailers, response_trailers; /* complete lines */
-    char *sent; /* the request as sent so far, for another try; NULL: it cannot be repeated */
+    char *
+        sent; /* what was sent so far, for another try: in room or on the heap; NULL: none is possible */
     uint32_t sent_len;
     uint64_t start_ns; /* the head was complete */
     uint64_t sent_ns;  /* the member had the request */
@@ -149,6 +151,7 @@ struct http_exchange {
     bool is_response_hangup;
     bool is_reply_chunked;
     bool is_upstream_kept; /* the member wants to go on after this response */
+    char room[HTTP_ROOM];  /* for most requests; not zeroed */
 };
 
 /* --- client.c --- */

@@ -32,7 +32,9 @@ static const struct conf_token *reader_peek(const struct reader *reader)
 
 static struct conf_at reader_last_at(const struct reader *reader)
 {
-    return reader->stmt->tokens[reader->stmt->n_tokens - 1].at;
+    const struct conf_stmt *stmt = reader->stmt;
+    assert(stmt->tokens && stmt->n_tokens > 0); /* its first word, which led here */
+    return stmt->tokens[stmt->n_tokens - 1].at;
 }
 
 /* The value that must follow `word`, or NULL after an error. */
