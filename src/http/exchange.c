@@ -58,7 +58,8 @@ static struct http_exchange *exchange_new(struct http_worker *worker)
 static void sent_drop(struct http_exchange *exchange)
 {
     if (exchange->sent != exchange->room)
-        sent_drop(exchange);
+        mem_free(exchange->sent);
+    exchange->sent = NULL;
 }
 
 /* Room for cap bytes, those that are there kept. */
