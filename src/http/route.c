@@ -7,6 +7,7 @@
 #include "http/route.h"
 
 #include "base/mem.h"
+#include <assert.h>
 #include <string.h>
 
 const char route_usage[] =
