@@ -11,6 +11,7 @@
 #include "core/board.h"
 #include "core/dying.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -444,8 +445,8 @@ static void test_state_names(void **state)
 static void state_number(struct board *board, const char *name, uint64_t number)
 {
     char reason[FACT_REASON_MAX];
-    snprintf(reason, sizeof(reason), "%llu %.40s %llu %llu", (unsigned long long)number, name,
-             (unsigned long long)(number * 7919), (unsigned long long)(number * 104729));
+    snprintf(reason, sizeof(reason), "%" PRIu64 " %.40s %" PRIu64 " %" PRIu64, number, name,
+             number * 7919, number * 104729);
     int done = board_state(board, name, number % 2 ? FACT_UP : FACT_DOWN, (double)number, reason,
                            number * 1000);
     assert_int_equal(done, 0);
@@ -456,8 +457,8 @@ static uint64_t check_whole(const struct fact *fact)
 {
     char reason[FACT_REASON_MAX];
     uint64_t number = (uint64_t)fact->value;
-    snprintf(reason, sizeof(reason), "%llu %.40s %llu %llu", (unsigned long long)number, fact->name,
-             (unsigned long long)(number * 7919), (unsigned long long)(number * 104729));
+    snprintf(reason, sizeof(reason), "%" PRIu64 " %.40s %" PRIu64 " %" PRIu64, number, fact->name,
+             number * 7919, number * 104729);
     assert_string_equal(fact->reason, reason);
     assert_int_equal(fact->state, number % 2 ? FACT_UP : FACT_DOWN);
     return number;

@@ -131,8 +131,7 @@ struct http_exchange {
     struct h1_body request_body, response_body;
     struct held *held; /* a part of the response's head or of its trailers */
     struct text request_trailers, response_trailers; /* complete lines */
-    char *
-        sent; /* what was sent so far, for another try: in room or on the heap; NULL: none is possible */
+    char *sent; /* so far, for another try: in room or on the heap; NULL: none is possible */
     uint32_t sent_len;
     uint64_t start_ns; /* the head was complete */
     uint64_t sent_ns;  /* the member had the request */
