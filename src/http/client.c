@@ -5,7 +5,7 @@
  */
 
 #include "base/mem.h"
-#include "http/internal.h"
+#include "http/exchange.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
 #define HTTP_INTERNAL_H
 
 /*
- * The parts of the HTTP service among themselves: the client's side (client.c), the member's side
- * (exchange.c), own answers (answer.c), what a snapshot means in a loop (service.c).
+ * The parts of the HTTP service among themselves: the client's side (client.c), own answers
+ * (answer.c), what a snapshot means in a loop (service.c). The member's side is in exchange.h.
  *
  * Ownership. A listen owns its clients, a client owns its exchange, an exchange borrows an upstream
  * connection. Both directions of an exchange are driven from two callbacks; whichever finds an end
@@ -38,7 +38,6 @@ enum {
     HTTP_LEAVE_MS = 1000, /* in which an idle client of a closing listen may still ask */
     HTTP_RETRY_AFTER_S = 1,
     HTTP_FORWARDED_MAX = 112,
-    HTTP_ROOM = 832,       /* bytes for a request's head within the exchange */
     HTTP_SPARE_MAX = 1024, /* exchanges kept for the next requests, a loop */
     HTTP_DATE_LINE = 37,   /* "Date: Tue, 24 Nov 2026 03:00:00 GMT\r\n" */
 };
@@ -121,38 +120,6 @@ struct http_client {
     uint8_t minor;    /* of the HTTP version of its last request */
 };
 
-struct http_exchange {
-    struct http_client *client;
-    struct http_exchange *next_spare;
-    struct http_service *service; /* and with it the epoch */
-    struct upstream_pool *pool;
-    struct upstream *upstream; /* NULL between tries */
-    struct upstream_tried tried;
-    struct h1_body request_body, response_body;
-    struct held *held; /* a part of the response's head or of its trailers */
-    struct text request_trailers, response_trailers; /* complete lines */
-    char *sent; /* so far, for another try: in room or on the heap; NULL: none is possible */
-    uint32_t sent_len;
-    uint64_t start_ns; /* the head was complete */
-    uint64_t sent_ns;  /* the member had the request */
-    struct h1_asked asked;
-    uint8_t client_minor;
-    uint8_t n_tries;
-    uint8_t failure; /* enum http_reason of the last try that failed */
-    uint16_t status; /* of the response, 0: none yet */
-    bool is_idempotent;
-    bool is_fresh;             /* the connection carries its first request */
-    bool is_connecting;        /* and does not stand yet: nothing has been sent */
-    bool is_request_chunked;   /* the body goes to the member as chunks */
-    bool is_request_done;      /* all of it is with the upstream connection */
-    bool is_member_deaf;       /* takes no more of the body; its answer may be here all the same */
-    bool is_response_readable; /* the kernel may have bytes of it that were not read */
-    bool is_response_hangup;
-    bool is_reply_chunked;
-    bool is_upstream_kept; /* the member wants to go on after this response */
-    char room[HTTP_ROOM];  /* for most requests; not zeroed */
-};
-
 /* --- client.c --- */
 void client_accept(struct http_listen *listen, int fd, const struct addr *peer);
 /* The answer is complete: on to the next request, or close behind it. */
@@ -177,24 +144,6 @@ void held_keep(struct held **held, const char *bytes, size_t len);
  * empty then), 0 the end, -errno. *ret_is_drained: the kernel had no more.
  */
 ssize_t held_recv(struct conn *conn, struct held **held, char **ret_buf, bool *ret_is_drained);
-
-/* --- exchange.c --- */
-void exchange_free_spare(struct http_worker *worker);
-/*
- * The request whose head is worker->request and whose bytes are buf[0, len), the first head_len of
- * them the head. Returns the bytes used.
- */
-size_t exchange_start(struct http_client *client, const struct route *route, const char *buf,
-                      size_t head_len, size_t len);
-/* The client has bytes of the body, or the upstream has room. */
-void exchange_pull_request(struct http_exchange *exchange);
-/* The upstream has bytes, or the client has room. */
-void exchange_pull_response(struct http_exchange *exchange);
-bool exchange_wants_body(const struct http_exchange *exchange);
-/* The deadline passed. */
-void exchange_on_timeout(struct http_exchange *exchange);
-/* The client is gone: gives everything back. */
-void exchange_abandon(struct http_exchange *exchange);
 
 /* --- answer.c --- */
 struct slice worker_date(struct http_worker *worker);

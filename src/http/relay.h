@@ -10,7 +10,8 @@
  *     in:   5\r\n hello \r\n 6\r\n  world \r\n 0\r\n \r\n         (chunked, as it came)
  *     out:  [b\r\n] [hello] [ world] [\r\n] [0\r\n\r\n]           (chunked; or the data alone)
  *
- * All data of one call leaves as one chunk. No I/O here: exchange.c sends the parts.
+ * All data of one call leaves as one chunk. No I/O here: request.c and response.c send the
+ * parts.
  */
 
 #include "base/text.h"

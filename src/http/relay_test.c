@@ -57,7 +57,7 @@ static void collect(struct run *run)
         assert_int_equal(n_data, relay->n_data);
 }
 
-/* As exchange.c does it: what is held and the new bytes, until more is needed. The bytes lie in
+/* As the exchange does it: what is held and the new bytes, until more is needed. The bytes lie in
  * memory of exactly their size, so that a sanitizer sees a read behind them. */
 static void run_feed(struct run *run, struct slice bytes)
 {

@@ -6,7 +6,7 @@
  */
 
 #include "base/mem.h"
-#include "http/internal.h"
+#include "http/exchange.h"
 #include <assert.h>
 #include <string.h>
 

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The request on its way to a member: its head as the member gets it, what is kept of it for
+ * another try, and the rest of its body as it comes.
+ */
+
+#include "base/mem.h"
+#include "http/exchange.h"
+#include <assert.h>
+#include <string.h>
+
+/* ---- what is kept until the response begins ---- */
+
+/* From here on the request cannot be repeated. */
+void sent_drop(struct http_exchange *exchange)
+{
+    if (exchange->sent != exchange->room)
+        mem_free(exchange->sent);
+    exchange->sent = NULL;
+}
+
+/* Room for cap bytes, those that are there kept. */
+static void sent_grow(struct http_exchange *exchange, uint32_t cap)
+{
+    char *grown = mem_alloc(cap);
+    if (exchange->sent_len)
+        memcpy(grown, exchange->sent, exchange->sent_len);
+    sent_drop(exchange);
+    exchange->sent = grown;
+}
+
+static void sent_append(struct http_exchange *exchange, uint32_t *cap, const struct relay *relay)
+{
+    for (int i = 1; i < relay->n_parts; i++) {
+        size_t len = relay->parts[i].iov_len;
+        if (len == 0)
+            continue; /* and no base */
+        if (exchange->sent_len + len > *cap) {
+            *cap = (exchange->sent_len + (uint32_t)len) * 2;
+            sent_grow(exchange, *cap);
+        }
+        memcpy(exchange->sent + exchange->sent_len, relay->parts[i].iov_base, len);
+        exchange->sent_len += (uint32_t)len;
+    }
+}
+
+/* The head for the member, in a buffer that is kept until the response begins. */
+uint32_t request_write_head(struct http_exchange *exchange, const char *buf, size_t head_len)
+{
+    const struct h1_head *head = &worker_of(exchange)->request;
+    const struct slice lines[] = {
+        head->minor == 0 ? SLICE("Via: 1.0 weir\r\n") : SLICE("Via: 1.1 weir\r\n"),
+        slice_make(exchange->client->forwarded, exchange->client->forwarded_len),
+    };
+    struct slice host = exchange->service->host;
+    struct h1_forward forward = {.lines = lines, .n_lines = 2, .fallback_host = host};
+    size_t lines_len = lines[0].len + lines[1].len;
+    uint32_t cap = (uint32_t)(head_len + lines_len + host.len + H1_WRITE_SLACK);
+    exchange->sent = exchange->room;
+    if (cap > sizeof(exchange->room))
+        sent_grow(exchange, cap);
+    else
+        cap = sizeof(exchange->room);
+    ssize_t n = h1_write_request_head(exchange->sent, cap, head, buf, &forward);
+    assert(n > 0); /* the writer's contract says that this much room is enough */
+    exchange->sent_len = (uint32_t)n;
+    return cap;
+}
+
+/* What is already here of the body goes behind the head. Returns the bytes used, or -1. */
+ssize_t request_write_body(struct http_exchange *exchange, uint32_t cap, const char *buf,
+                           size_t len)
+{
+    struct relay *relay = &worker_of(exchange)->relay;
+    size_t used_all = 0;
+    enum relay_result result;
+    do {
+        size_t used;
+        result = relay_next(relay, &exchange->request_body, exchange->is_request_chunked,
+                            &exchange->request_trailers, buf + used_all, len - used_all, &used);
+        used_all += used;
+        sent_append(exchange, &cap, relay);
+    } while (result == RELAY_FULL);
+    if (result == RELAY_ERROR)
+        return -1;
+    exchange->is_request_done = result == RELAY_END;
+    return (ssize_t)used_all;
+}
+
+/* ---- the rest of the body ---- */
+
+bool exchange_wants_body(const struct http_exchange *exchange)
+{
+    return !exchange->is_request_done && !exchange->is_member_deaf && exchange->upstream &&
+           !exchange->is_connecting && conn_pending(&exchange->upstream->conn) == 0;
+}
+
+/* The body turned bad while it streamed. */
+static void request_spoiled(struct http_exchange *exchange, enum h1_error error)
+{
+    struct http_client *client = exchange->client;
+    if (exchange->status) {
+        exchange_cut(exchange);
+        return;
+    }
+    exchange_abandon(exchange);
+    answer_error(client, error, false);
+}
+
+/*
+ * The member takes no more. Often it has answered before it closed (413, 401), and that answer is
+ * what the client should read: what is there of it is read to its end, which also says whether
+ * there was one.
+ */
+static void request_unwanted(struct http_exchange *exchange)
+{
+    exchange->is_member_deaf = true;
+    exchange->is_response_hangup = true;
+    exchange->is_response_readable = true;
+    exchange_rearm(exchange);
+    exchange_pull_response(exchange);
+}
+
+/* Relays what was read; false when no more of it is wanted. */
+static bool request_feed(struct http_exchange *exchange, const char *buf, size_t len)
+{
+    struct relay *relay = &worker_of(exchange)->relay;
+    struct upstream *upstream = exchange->upstream;
+    enum relay_result result;
+    size_t at = 0;
+    sent_drop(exchange);
+    do {
+        size_t used;
+        result = relay_next(relay, &exchange->request_body, exchange->is_request_chunked,
+                            &exchange->request_trailers, buf + at, len - at, &used);
+        at += used;
+        if (result == RELAY_ERROR) {
+            request_spoiled(exchange, relay->error);
+            return false;
+        }
+        metric_add(upstream->member->row, MEMBER_BYTES_TO, relay->n_data);
+        if (conn_sendv(&upstream->conn, relay->parts + 1, relay->n_parts - 1, false) < 0) {
+            request_unwanted(exchange);
+            return false;
+        }
+    } while (result == RELAY_FULL);
+    exchange->is_request_done = result == RELAY_END;
+    if (at < len)
+        held_keep(&exchange->client->held, buf + at, len - at);
+    exchange_rearm(exchange);
+    return true;
+}
+
+void exchange_pull_request(struct http_exchange *exchange)
+{
+    struct http_client *client = exchange->client;
+    for (int round = 0; round < LOOP_BUDGET; round++) {
+        if (!exchange_wants_body(exchange) || !client->is_readable)
+            return;
+        char *buf;
+        ssize_t n = client_recv(client, &buf);
+        if (n == -EAGAIN)
+            return;
+        if (n <= 0) {
+            exchange_client_lost(exchange);
+            return;
+        }
+        if (!request_feed(exchange, buf, (size_t)n))
+            return;
+    }
+    conn_again(&client->conn, 0);
+}
