@@ -225,7 +225,7 @@ static size_t request_begin(struct http_client *client, const char *buf, size_t 
         return len;
     }
     const struct route *route = routes_match(&service->conf->routes, head, buf, &client->peer);
-    if (route && route->action == ROUTE_POOL)
+    if (route && route_is_to_pool(route))
         return exchange_start(client, route, buf, head_len, len);
     size_t used = head_len + body_skip(client, buf + head_len, len - head_len);
     if (route)

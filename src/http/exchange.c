@@ -48,18 +48,20 @@ void exchange_free_spare(struct http_worker *worker)
     worker->n_spare = 0;
 }
 
-static struct http_exchange *exchange_create(struct http_client *client, const struct route *route)
+static struct http_exchange *exchange_create(struct http_client *client, const struct route *route,
+                                             const char *buf)
 {
     struct http_service *service = client->listen->service;
     const struct h1_head *head = &client->listen->worker->request;
     struct http_exchange *exchange = exchange_new(client->listen->worker);
     exchange->client = client;
     exchange->service = service;
-    exchange->pool = upstream_pool_of(service->epoch->upstreams, route->pool);
+    uint32_t draw = (uint32_t)rng_next(&service->epoch->rng);
+    exchange->pool = upstream_pool_of(service->epoch->upstreams, route_choose(route, draw));
     exchange->start_ns = loop_now_ns(client->conn.loop);
     exchange->asked.method = (enum h1_method)head->method;
     exchange->client_minor = head->minor;
-    exchange->is_idempotent = h1_method_is_idempotent((enum h1_method)head->method);
+    exchange->is_idempotent = route_is_repeatable(route, head, buf);
     exchange->is_request_done = head->body == H1_BODY_NONE;
     exchange->is_request_chunked = head->body == H1_BODY_CHUNKED;
     client->exchange = exchange;
@@ -159,7 +161,7 @@ void exchange_finish(struct http_exchange *exchange, bool is_clean)
 size_t exchange_start(struct http_client *client, const struct route *route, const char *buf,
                       size_t head_len, size_t len)
 {
-    struct http_exchange *exchange = exchange_create(client, route);
+    struct http_exchange *exchange = exchange_create(client, route, buf);
     const struct h1_head *head = &client->listen->worker->request;
     uint32_t cap = request_write_head(exchange, buf, head_len);
     ssize_t n_body = 0;

@@ -21,6 +21,7 @@
  */
 
 #include "base/list.h"
+#include "base/rng.h"
 #include "base/text.h"
 #include "core/loop.h"
 #include "http/answer.h"
@@ -73,6 +74,7 @@ struct http_epoch {
     uint32_t n_users; /* exchanges, and 1 while it is the current one */
     uint32_t n_services;
     uint32_t n_loops; /* that share the limits */
+    struct rng rng;   /* of the splits */
     struct http_service *services;
     void (*on_gone)(struct http_epoch *epoch, void *ctx);
     void *gone_ctx;

@@ -5,7 +5,7 @@
 /*
  * Routes: which action a request gets.
  *
- *     route [METHOD] [host H] [path P] [header N V] [from NET] ACTION
+ *     route [METHOD] [host H] [path P] [header N V] [from NET] ACTION [MANNER]
  *
  * What is named must match, all of it; `not` before a word turns that word round; the first route
  * that matches wins. `path /a` means /a and everything below it, never /ab; `path = /a` means
@@ -13,10 +13,18 @@
  * Actions:
  *
  *     pool NAME                       the request goes to a member of the pool
+ *     split P 90% Q 10%               or of one of several pools, by their shares, which make 100%
  *     respond CODE ["text"]           an answer of weir's own
  *     redirect https                  301 (308 where the method is neither GET nor HEAD) to the
  *                                     same address under https
  *     redirect 301|302|303|307|308 URL
+ *
+ * Behind a pool or a split may stand in which manner it is asked:
+ *
+ *     retry idempotency-key           a request that carries an Idempotency-Key is one that may be
+ *                                     sent to another member, whatever its method: the application
+ *                                     does what it asks for only once
+ *     priority high|normal|low        its class in the queue where the members have enough to do
  *
  * Routes are part of the configuration, immutable. Matching looks at bytes where they lie and takes
  * time linear in the request and in the number of routes. A route that no request can reach,
@@ -31,9 +39,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ROUTES_MAX = 1000 };
+enum { ROUTES_MAX = 1000, ROUTE_SHARES_MAX = 16 };
 
-enum route_action { ROUTE_POOL, ROUTE_RESPOND, ROUTE_REDIRECT_HTTPS, ROUTE_REDIRECT };
+enum route_action { ROUTE_POOL, ROUTE_SPLIT, ROUTE_RESPOND, ROUTE_REDIRECT_HTTPS, ROUTE_REDIRECT };
+
+/* The class of a request that waits for a member; those of a lower number go first. */
+enum route_priority { ROUTE_PRIORITY_HIGH, ROUTE_PRIORITY_NORMAL, ROUTE_PRIORITY_LOW };
 
 enum route_word {
     ROUTE_METHOD = 1 << 0,
@@ -41,6 +52,13 @@ enum route_word {
     ROUTE_PATH = 1 << 2,
     ROUTE_HEADER = 1 << 3,
     ROUTE_FROM = 1 << 4,
+};
+
+/* A pool's part of a split. */
+struct route_share {
+    struct conf_ref pool_ref;
+    struct pool *pool; /* found by routes_check() */
+    int64_t percent;   /* 0..100 */
 };
 
 struct route {
@@ -57,9 +75,13 @@ struct route {
 
     int action; /* enum route_action */
     struct conf_ref pool_ref;
-    struct pool *pool; /* found by routes_check() */
-    int64_t status;    /* respond, redirect */
-    struct slice text; /* respond: the body; redirect: the URL */
+    struct pool *pool;          /* found by routes_check() */
+    struct route_share *shares; /* split; all of them make 100 */
+    uint32_t n_shares;
+    bool is_idempotent_by_key; /* retry idempotency-key */
+    uint8_t priority;          /* enum route_priority */
+    int64_t status;            /* respond, redirect */
+    struct slice text;         /* respond: the body; redirect: the URL */
 };
 
 struct routes {
@@ -79,6 +101,18 @@ const struct route *routes_match(const struct routes *routes, const struct h1_he
 /* Does this one match? For `weir explain`. */
 bool route_matches(const struct route *route, const struct h1_head *head, const char *buf,
                    const struct addr *peer);
+
+/* pool or split. */
+bool route_is_to_pool(const struct route *route);
+/*
+ * The pool that such a route sends a request to. `draw` decides a split: any number is as likely as
+ * another for a fair one, and the same number leads to the same pool, so that what is drawn from a
+ * client's own key keeps the client on its side.
+ */
+struct pool *route_choose(const struct route *route, uint32_t draw);
+/* May the request go to a member once more though one may have seen it? Its method is idempotent
+ * (RFC 9110 section 9.2.2), or the route takes the word of its Idempotency-Key. */
+bool route_is_repeatable(const struct route *route, const struct h1_head *head, const char *buf);
 
 /* The form of the sentence, for messages and the manual. */
 extern const char route_usage[];

@@ -294,6 +294,104 @@ static void test_first_wins(void **state)
     unload(&scene);
 }
 
+/* ---- what follows ---- */
+
+static void test_split(void **state)
+{
+    (void)state;
+    struct scene scene;
+    const struct routes *routes = load(&scene, "pool retry { member a 127.0.0.1:3 }\n"
+                                               "route path /a split web 90% static 10%\n"
+                                               "route path /b split web 0% static 100%\n"
+                                               "route path /c split web 33% retry 33% static 34% "
+                                               "priority high\n"
+                                               "route pool retry retry idempotency-key");
+    must_load(&scene);
+    struct pool *web = pool_find(scene.snap, SLICE("web"));
+    struct pool *third = pool_find(scene.snap, SLICE("retry"));
+    struct pool *rest = pool_find(scene.snap, SLICE("static"));
+    const struct route *items = routes->items;
+    assert_int_equal(items[0].action, ROUTE_SPLIT);
+    assert_true(route_is_to_pool(&items[0]) && route_is_to_pool(&items[3]));
+    /* Each share is a run of draws, in the order of the sentence. */
+    assert_ptr_equal(route_choose(&items[0], 0), web);
+    assert_ptr_equal(route_choose(&items[0], (uint32_t)(0.89999 * UINT32_MAX)), web);
+    assert_ptr_equal(route_choose(&items[0], (uint32_t)(0.90001 * UINT32_MAX)), rest);
+    assert_ptr_equal(route_choose(&items[0], UINT32_MAX), rest);
+    assert_ptr_equal(route_choose(&items[1], 0), rest);
+    assert_ptr_equal(route_choose(&items[1], UINT32_MAX), rest);
+    assert_ptr_equal(route_choose(&items[3], UINT32_MAX / 2), third);
+    uint32_t n_each[3] = {0};
+    for (uint32_t i = 0; i < 100000; i++) {
+        struct pool *pool = route_choose(&items[2], i * (UINT32_MAX / 100000));
+        n_each[pool == web ? 0 : pool == third ? 1 : 2]++;
+    }
+    assert_in_range(n_each[0], 32990, 33010);
+    assert_in_range(n_each[1], 32990, 33010);
+    assert_in_range(n_each[2], 33990, 34010);
+    unload(&scene);
+}
+
+static void test_manner(void **state)
+{
+    (void)state;
+    struct scene scene;
+    const struct routes *routes =
+        load(&scene, "route path /a pool web\n"
+                     "route path /b pool web retry idempotency-key\n"
+                     "route path /c pool web priority low\n"
+                     "route path /d split web 50% static 50% retry idempotency-key priority high\n"
+                     "route path /e pool web priority normal retry idempotency-key");
+    must_load(&scene);
+    static const struct {
+        bool is_by_key;
+        enum route_priority priority;
+    } rows[] = {{false, ROUTE_PRIORITY_NORMAL},
+                {true, ROUTE_PRIORITY_NORMAL},
+                {false, ROUTE_PRIORITY_LOW},
+                {true, ROUTE_PRIORITY_HIGH},
+                {true, ROUTE_PRIORITY_NORMAL}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(routes->items[i].is_idempotent_by_key, rows[i].is_by_key);
+        assert_int_equal(routes->items[i].priority, rows[i].priority);
+    }
+    unload(&scene);
+}
+
+static void test_repeatable(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *fields;
+        bool is_plain, is_by_key;
+    } rows[] = {
+        {"GET /", "", true, true},
+        {"PUT /", "", true, true},
+        {"DELETE /", "", true, true},
+        {"POST /", "", false, false},
+        {"POST /", "Idempotency-Key: \"8e03978e\"\r\n", false, true},
+        {"POST /", "idempotency-key:1\r\n", false, true},
+        {"POST /", "Idempotency-Key:\r\n", false, false},
+        {"POST /", "Idempotency-Keys: 1\r\n", false, false},
+        {"PATCH /", "A: b\r\nIdempotency-Key: x\r\n", false, true},
+        {"BREW /", "Idempotency-Key: x\r\n", false, true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char buf[256];
+        int len = snprintf(buf, sizeof(buf), "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", rows[i].line,
+                           rows[i].fields);
+        struct h1_head head;
+        enum h1_error error;
+        h1_head_reset(&head);
+        assert_int_equal(h1_parse_request(buf, (size_t)len, &h1_limits_default, &head, &error),
+                         len);
+        struct route plain = {.action = ROUTE_POOL};
+        struct route by_key = {.action = ROUTE_POOL, .is_idempotent_by_key = true};
+        assert_int_equal(route_is_repeatable(&plain, &head, buf), rows[i].is_plain);
+        assert_int_equal(route_is_repeatable(&by_key, &head, buf), rows[i].is_by_key);
+    }
+}
+
 static void test_no_route(void **state)
 {
     (void)state;
@@ -426,8 +524,9 @@ static const struct {
     {"route GET", "this route does not say what to do", 7},
     {"route pool", "\"pool\" needs a value", 7},
     {"route pool webb", "there is no pool \"webb\"", 12},
-    {"route pool web path /a", "nothing may follow what the route does", 16},
-    {"route pool web respond 200", "nothing may follow what the route does", 16},
+    {"route pool web path /a", "nothing but retry and priority may follow what the route does", 16},
+    {"route pool web respond 200", "nothing but retry and priority may follow what the route does",
+     16},
     {"route { pool web }", "a route has no block", 1},
     {"route host", "\"host\" needs a value", 7},
     {"route host a..b:80 pool web", "\"a..b:80\" is not a host name", 12},
@@ -452,7 +551,7 @@ static const struct {
      19},
     {"route respond", "\"respond\" needs a value", 7},
     {"route respond 100", "a status from 200 to 599 stands here", 15},
-    {"route respond 200 a b", "nothing may follow what the route does", 21},
+    {"route respond 200 a b", "nothing but retry and priority may follow what the route does", 21},
     {"route respond 204 \"x\"", "an answer with status 204 has no text", 19},
     {"route respond 304 \"x\"", "an answer with status 304 has no text", 19},
     {"route redirect", "\"redirect\" needs a value", 7},
@@ -465,7 +564,36 @@ static const struct {
     {"route redirect 301 \"/a b\"", "a URL holds no space and no control or 8-bit bytes", 20},
     {"route redirect 301 \"/a\\n\"", "a URL holds no space and no control or 8-bit bytes", 20},
     {"route redirect 301 \"\"", "a URL is not empty", 20},
-    {"route split web 90% static 10%", "\"split\" is not part of this weir yet", 7},
+    {"route split", "\"split\" needs a value", 7},
+    {"route split web", "\"split\" needs a value", 13},
+    {"route split web static", "\"static\" is not a percentage: write 50%", 17},
+    {"route split web 90", "\"90\" has no percent sign: write 90%", 17},
+    {"route split web 101% static 0%", "\"101%\" is more than all: at most 100%", 17},
+    {"route split web 100%", "a split names two pools or more", 7},
+    {"route split web 90% static", "\"split\" needs a value", 21},
+    {"route split web 90% static 9%", "the shares of a split make 100%, these make 99%", 7},
+    {"route split web 90% static 20%", "the shares of a split make 100%, these make 110%", 7},
+    {"route split web 90% web 10%", "a split names a pool once", 21},
+    {"route split web 90% webb 10%", "there is no pool \"webb\"", 21},
+    {"route not split web 90% static 10%", "\"not\" turns a matcher round, \"split\" is what to do",
+     11},
+    {"route split web 90% static 10% path /a",
+     "nothing but retry and priority may follow what the route does", 32},
+    {"route pool web retry", "\"retry\" needs a value", 16},
+    {"route pool web retry always", "\"always\" is not known here: write idempotency-key", 22},
+    {"route pool web priority", "\"priority\" needs a value", 16},
+    {"route pool web priority urgent",
+     "\"urgent\" is not known here: write one of high, normal, low", 25},
+    {"route pool web priority low priority low", "\"priority\" stands here twice", 29},
+    {"route pool web \"priority\" low",
+     "nothing but retry and priority may follow what the route does", 16},
+    {"route priority low pool web", "\"priority\" stands behind what the route does", 7},
+    {"route path /x retry idempotency-key pool web", "\"retry\" stands behind what the route does",
+     15},
+    {"route respond 200 \"x\" priority low",
+     "\"priority\" says how a pool is asked, this route asks none", 23},
+    {"route redirect https retry idempotency-key",
+     "\"retry\" says how a pool is asked, this route asks none", 22},
     {"route async q", "\"async\" is not part of this weir yet", 7},
     {"route POST path /x async q", "\"async\" is not part of this weir yet", 20},
     {"route get pool web", "unknown word \"get\" in route", 7},
@@ -514,7 +642,8 @@ int main(void)
         cmocka_unit_test(test_matching),    cmocka_unit_test(test_first_wins),
         cmocka_unit_test(test_no_route),    cmocka_unit_test(test_reach),
         cmocka_unit_test(test_reach_holds), cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_too_many),    cmocka_unit_test(test_split),
+        cmocka_unit_test(test_manner),      cmocka_unit_test(test_repeatable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

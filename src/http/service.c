@@ -75,6 +75,7 @@ struct http_epoch *http_epoch_create(const struct http_epoch_options *options)
                             options->seed, options->member_row, options->row_ctx);
     epoch->n_services = options->n_wants;
     epoch->n_loops = options->snap->n_loops;
+    rng_init(&epoch->rng, options->seed + options->loop_index);
     epoch->services = MEM_NEW_ARRAY(struct http_service, options->n_wants);
     for (uint32_t i = 0; i < options->n_wants; i++)
         service_init(&epoch->services[i], epoch, &options->wants[i]);
