@@ -165,11 +165,17 @@ uint64_t board_silence(const struct board *board, size_t segment, uint64_t now_n
 
 /*
  * States a fact; makes it where there is none. A changed state sets since, appends to the ring and
- * rings the bells; a changed reason or value alone does neither. Returns 0, or -1 where the segment
- * is full (counted in board_refused()).
+ * rings the bells; a changed reason or value alone does neither (see board_tell()). Returns 0, or
+ * -1 where the segment is full (counted in board_refused()).
  */
 int board_state(struct board *board, const char *name, enum fact_state state, double value,
                 const char *reason, uint64_t wall_ns);
+/*
+ * The fact's value is news although its state is the same (a weight that others act on): appends a
+ * transition from the state to itself and rings the bells. Where there is no such fact, nothing. A
+ * writer that died between board_state() and this tells it again in its next life.
+ */
+void board_tell(struct board *board, const char *name, uint64_t wall_ns);
 /* Takes a fact away: readers see FACT_NONE, and a transition to it. */
 void board_remove(struct board *board, const char *name, uint64_t wall_ns);
 /*
@@ -212,9 +218,9 @@ void board_cursor_init(const struct board *board, struct board_cursor *cursor);
 int board_bell(const struct board *board);
 
 /*
- * Calls fn for each transition since the cursor, segment by segment, in order. Where a ring has
- * overtaken the cursor, is_lost is called for that segment instead, and the reader must look at its
- * facts anew. Returns the number of transitions seen.
+ * Calls fn for each transition since the cursor (from == to: only its value is another), segment by
+ * segment, in order. Where a ring has overtaken the cursor, is_lost is called for that segment
+ * instead, and the reader must look at its facts anew. Returns the number of transitions seen.
  */
 size_t board_changes(const struct board *board, struct board_cursor *cursor,
                      void (*fn)(void *ctx, const struct board_change *change),

@@ -135,6 +135,17 @@ static void test_facts(void **state)
     assert_true(fact.since_ns == 100 && fact.value == 2);
     assert_int_equal(look(reader, &cursor).n, 0);
 
+    /* Unless the writer says that the value is news. */
+    board_tell(writer, "member:web/none", 250);
+    assert_false(has_rung(fds.bell[READER]));
+    board_tell(writer, "member:web/app1", 250);
+    assert_true(has_rung(fds.bell[READER]));
+    seen = look(reader, &cursor);
+    assert_int_equal(seen.n, 1);
+    expect_change(&seen.changes[0], "member:web/app1", FACT_UP, FACT_UP, 250);
+    assert_true(board_read(reader, ref, &fact));
+    assert_true(fact.since_ns == 100 && fact.value == 2);
+
     board_state(writer, "member:web/app1", FACT_DOWN, 2, NULL, 300);
     board_state(writer, "member:web/app1", FACT_UP, 2, NULL, 400);
     assert_true(board_read(reader, ref, &fact));

@@ -140,6 +140,16 @@ int board_state(struct board *board, const char *name, enum fact_state state, do
     return 0;
 }
 
+void board_tell(struct board *board, const char *name, uint64_t wall_ns)
+{
+    const struct own_fact *own = map_get(&board->index, slice_from(name));
+    if (!own)
+        return;
+    ring_append(board_own(board), slot_of(board, own), (enum fact_state)own->now.state, &own->now,
+                wall_ns);
+    board_ring_bells(board);
+}
+
 static void own_remove(struct board *board, struct own_fact *own, uint64_t wall_ns)
 {
     enum fact_state from = (enum fact_state)own->now.state;

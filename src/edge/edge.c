@@ -118,8 +118,10 @@ static void edge_refresh(struct edge *edge)
 static void edge_on_change(void *ctx, const struct board_change *change)
 {
     struct slice name = slice_from(change->name);
-    bool is_new_member = change->from == FACT_NONE && slice_starts(name, SLICE("member:"));
-    if (is_new_member || slice_starts(name, SLICE("address:")))
+    bool is_member = slice_starts(name, SLICE("member:"));
+    bool is_new = change->from == FACT_NONE;
+    bool is_weight = change->from == change->to;
+    if ((is_member && (is_new || is_weight)) || slice_starts(name, SLICE("address:")))
         edge_refresh(ctx);
 }
 

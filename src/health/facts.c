@@ -17,28 +17,61 @@ static struct log *log_of(const struct health *health)
 
 /* ---- members ---- */
 
-static void state_member(struct target *target)
+static struct verdict combine(const struct target *target)
 {
-    struct health *health = target->health;
-    (void)board_state(health->board, target->fact, target->state, (double)target->member->weight,
-                      target->reason, loop_wall_ns(health->loop));
+    const struct verdict_words words = {
+        .checked = target->checked,
+        .checked_reason = target->checked_reason,
+        .forced = target->forced,
+        .weight = (uint32_t)target->member->weight,
+        .forced_weight = target->forced_weight,
+        .share = VERDICT_WHOLE_SHARE,
+    };
+    return verdict_of(&words);
 }
 
-/* A commit looks at all pools when it is through with all members. */
-static void state_pool_of(struct target *target, enum fact_state former)
+/* Returns the state that was published before. */
+static enum fact_state publish(struct target *target)
 {
-    if (former != target->state && !target->health->is_committing)
-        fact_pool(target->health, target->pool);
+    struct health *health = target->health;
+    struct verdict former = target->published;
+    uint64_t wall_ns = loop_wall_ns(health->loop);
+    target->published = combine(target);
+    const struct verdict *now = &target->published;
+    (void)board_state(health->board, target->fact, now->state, (double)now->weight, now->reason,
+                      wall_ns);
+    /* An earlier life may have died before it could tell of a weight. */
+    bool is_adopted = former.state == FACT_NONE && !health->process->is_first_life;
+    if (is_adopted || (former.state == now->state && former.weight != now->weight))
+        board_tell(health->board, target->fact, wall_ns);
+    /* A commit looks at all pools when it is through with all members. */
+    if (former.state != now->state && !health->is_committing)
+        fact_pool(health, target->pool);
+    return former.state;
 }
 
 void fact_member(struct target *target, enum fact_state state, const char *reason)
 {
-    enum fact_state former = target->state;
-    target->state = state;
-    if (reason != target->reason)
-        snprintf(target->reason, sizeof(target->reason), "%s", reason);
-    state_member(target);
-    state_pool_of(target, former);
+    target->checked = state;
+    if (reason != target->checked_reason)
+        snprintf(target->checked_reason, sizeof(target->checked_reason), "%s", reason);
+    publish(target);
+}
+
+void fact_combine(struct target *target)
+{
+    enum fact_state former = publish(target);
+    const struct verdict *now = &target->published;
+    if (former == now->state)
+        return;
+    const struct log_field fields[] = {
+        {"member", target->label},
+        {"from", fact_state_name(former)},
+        {"to", fact_state_name(now->state)},
+    };
+    enum log_level level = now->state == FACT_UP ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+    log_fields(log_of(target->health), level, fields, ARRAY_LEN(fields), "%s %s: %s", target->fact,
+               fact_state_name(now->state), now->reason);
 }
 
 static enum fact_state fact_of(enum machine_state state)
@@ -67,30 +100,29 @@ static void log_transition(const struct target *target, const struct check_resul
         {"checks", n_checks},
     };
     enum log_level level = step->to == MACHINE_DOWN ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
-    log_fields(log_of(target->health), level, fields, ARRAY_LEN(fields), "%s %s: %s", target->fact,
-               fact_state_name(fact_of(step->to)), target->reason);
+    bool is_covered = target->published.state != target->checked;
+    log_fields(log_of(target->health), level, fields, ARRAY_LEN(fields), "%s %s%s: %s",
+               target->fact, is_covered ? "would be " : "", fact_state_name(fact_of(step->to)),
+               target->checked_reason);
 }
 
 void fact_checked(struct target *target, const struct check_result *result,
                   const struct machine_step *step)
 {
     const struct machine *machine = &target->machine;
-    enum fact_state former = target->state;
-    char sentence[FACT_REASON_MAX];
+    char sentence[FACT_REASON_MAX], reason[FACT_REASON_MAX];
     reason_format(result, target->member->pool->check, sentence);
-    target->state = fact_of(machine->state);
     if (machine->n_row == 0)
-        snprintf(target->reason, sizeof(target->reason), "%s", sentence);
+        snprintf(reason, sizeof(reason), "%s", sentence);
     else /* the state stands, but this result speaks against it */
-        snprintf(target->reason, sizeof(target->reason), "%.60s (%" PRIu32 " of %" PRIu32 ")",
-                 sentence, machine->n_row,
+        snprintf(reason, sizeof(reason), "%.60s (%" PRIu32 " of %" PRIu32 ")", sentence,
+                 machine->n_row,
                  machine->state == MACHINE_UP ? machine->rules.fall : machine->rules.rise);
-    state_member(target);
+    fact_member(target, fact_of(machine->state), reason);
     if (step->has_changed) {
         target_count(target, CHECK_TRANSITIONS);
         log_transition(target, result, step);
     }
-    state_pool_of(target, former);
 }
 
 void fact_unchecked(struct target *target)
@@ -110,27 +142,33 @@ void fact_unchecked(struct target *target)
 /* ---- pools ---- */
 
 struct pool_count {
-    uint32_t n, n_up, n_unknown;
+    uint32_t n, n_up, n_draining, n_unknown;
 };
 
 static struct pool_count pool_count(const struct health_pool *pool)
 {
     struct pool_count count = {.n = pool->conf->n_members};
     for (uint32_t i = 0; i < count.n; i++) {
-        enum fact_state state = pool->targets[i]->state;
+        enum fact_state state = pool->targets[i]->published.state;
         count.n_up += state == FACT_UP;
+        count.n_draining += state == FACT_DRAINING;
         count.n_unknown += state == FACT_UNKNOWN || state == FACT_NONE;
     }
     return count;
 }
 
-/* Members that are not judged yet count for neither side: a new one degrades no pool. */
+/*
+ * Members that are not judged yet count for neither side: a new one degrades no pool. Nor does one
+ * that drains, which is gone because somebody wants it so; but a pool that has none else is not up.
+ */
 static enum fact_state pool_state(const struct pool_count *count)
 {
-    uint32_t n_down = count->n - count->n_up - count->n_unknown;
+    uint32_t n_down = count->n - count->n_up - count->n_draining - count->n_unknown;
     if (count->n_up)
         return n_down ? FACT_DEGRADED : FACT_UP;
-    return count->n_unknown ? FACT_UNKNOWN : FACT_DOWN;
+    if (count->n_unknown)
+        return FACT_UNKNOWN;
+    return count->n_draining ? FACT_DRAINING : FACT_DOWN;
 }
 
 static void log_pool(const struct health *health, struct health_pool *pool)
@@ -143,7 +181,7 @@ static void log_pool(const struct health *health, struct health_pool *pool)
     enum log_level level = LOG_LEVEL_INFO;
     if (pool->state == FACT_DOWN)
         level = LOG_LEVEL_ERROR;
-    else if (pool->state == FACT_DEGRADED)
+    else if (pool->state == FACT_DEGRADED || pool->state == FACT_DRAINING)
         level = LOG_LEVEL_WARN;
     log_fields(log_of(health), level, fields, ARRAY_LEN(fields), "%s %s: %s", pool->conf->fact,
                fact_state_name(pool->state), pool->reason);
@@ -152,11 +190,13 @@ static void log_pool(const struct health *health, struct health_pool *pool)
 void fact_pool(struct health *health, struct health_pool *pool)
 {
     struct pool_count count = pool_count(pool);
-    int len = snprintf(pool->reason, sizeof(pool->reason), "%" PRIu32 "/%" PRIu32 " up", count.n_up,
-                       count.n);
+    char draining[32] = "", unknown[32] = "";
+    if (count.n_draining)
+        snprintf(draining, sizeof(draining), ", %" PRIu32 " draining", count.n_draining);
     if (count.n_unknown)
-        snprintf(pool->reason + len, sizeof(pool->reason) - (size_t)len,
-                 ", %" PRIu32 " not judged yet", count.n_unknown);
+        snprintf(unknown, sizeof(unknown), ", %" PRIu32 " not judged yet", count.n_unknown);
+    snprintf(pool->reason, sizeof(pool->reason), "%" PRIu32 "/%" PRIu32 " up%s%s", count.n_up,
+             count.n, draining, unknown);
     pool->state = pool_state(&count);
     (void)board_state(health->board, pool->conf->fact, pool->state, (double)count.n_up,
                       pool->reason, loop_wall_ns(health->loop));
@@ -247,9 +287,9 @@ bool fact_adopt(struct target *target)
     struct fact_ref ref = board_find(target->health->board, target->fact);
     if (!ref.is_set || !board_read(target->health->board, ref, &fact))
         return false;
-    if (fact.state != FACT_UP && fact.state != FACT_DOWN)
+    if (target->forced != FACT_NONE || (fact.state != FACT_UP && fact.state != FACT_DOWN))
         return false;
-    target->state = fact.state;
-    snprintf(target->reason, sizeof(target->reason), "%s", fact.reason);
+    target->checked = fact.state;
+    snprintf(target->checked_reason, sizeof(target->checked_reason), "%s", fact.reason);
     return true;
 }

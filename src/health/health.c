@@ -18,11 +18,11 @@ static const struct fact_kind fact_kinds[] = {
     {.name = "member",
      .rule = FACT_KEEP,
      .patience_ms = 10000,
-     .doc = "a member of a pool: up, down, unknown; the value is its weight in force"},
+     .doc = "a member of a pool: up, down, draining, unknown; the value is its weight in force"},
     {.name = "pool",
      .rule = FACT_KEEP,
      .patience_ms = 10000,
-     .doc = "a pool: up, degraded, down, unknown; the value is how many members are up"},
+     .doc = "a pool: up, degraded, draining, down, unknown; the value is how many members are up"},
     {.name = "address",
      .rule = FACT_KEEP,
      .patience_ms = 10000,
@@ -208,6 +208,7 @@ static void on_watch(struct loop *loop, struct loop_timer *timer)
 {
     struct health *health = CONTAINER_OF(timer, struct health, watch_timer);
     suspects_look(health);
+    force_look(health);
     loop_timer_set(loop, timer, loop_now_ns(loop) + (uint64_t)HEALTH_WATCH_MS * NS_PER_MS);
 }
 
@@ -226,6 +227,7 @@ static int health_start(struct process *process, void **ret_state, struct err *e
     map_init(&health->targets, rng_next(&health->rng), false);
     schedule_init(health);
     health->sink = MEM_NEW_ARRAY(metric_word, CHECK_WORDS);
+    process_watch(process, force_on_change, force_on_lost, health);
     loop_timer_init(&health->watch_timer, on_watch);
     loop_timer_set(health->loop, &health->watch_timer, loop_now_ns(health->loop));
     *ret_state = health;

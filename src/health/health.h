@@ -9,16 +9,25 @@
  *                          | name    net/resolver.h   -> address:web/app2
  *                          | machine health/machine.h -> when to check, what the results make of it
  *                          | run     health/checker.h -> one check under way
+ *      force:web/app1, weight:web/app1   of admin          |
+ *                          | verdict health/verdict.h -> whose word counts
  *                          +--> member:web/app1, pool:web      on the board, for everybody
  *                          +--> table "check"                  counters
  *                          +--> the log: each transition once
  *      metrics "member" of the edges --> suspects: probe at once
  *
- * Facts. member:POOL/NAME is up, down, or unknown as long as nobody could judge it; its reason is
- * that of the last check, its value the weight in force. pool:POOL is up (no member is down),
- * degraded (some are), down (all are), unknown (no member is judged); its reason counts them, its
- * value is the number that are up. address:POOL/NAME is there for members that are named by a host.
- * Readers keep the last word of a silent health: members stay as they were.
+ * Facts. member:POOL/NAME is up, down, draining (it keeps the sessions that are bound to it and
+ * takes nothing else), or unknown as long as nobody could judge it; its reason is that of who
+ * decided, its value the weight in force, and a weight that changes is told (board_tell). pool:POOL
+ * is up (no member is down), degraded (some are), draining (nobody is up, some drain), down (all
+ * are), unknown (no member is judged); its reason counts them, its value is the number that are up.
+ * address:POOL/NAME is there for members that are named by a host. Readers keep the last word of a
+ * silent health: members stay as they were.
+ *
+ * Forced. What the operator forces are facts of admin: force:POOL/NAME (up, down, draining) and
+ * weight:POOL/NAME (up; the value is the weight). Health acts on them as long as they stand, also
+ * while admin is dead. Checks of a forced member go on and are remembered, so that it is as it is
+ * in the moment when it is forced no more.
  *
  * Lives. After a restart health adopts what the board says: a member that was up stays up until
  * `fall` checks in a row say otherwise, and an address that was in force is the one to begin with.

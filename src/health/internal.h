@@ -5,7 +5,8 @@
 /*
  * What the files of health share: the process's one context, and a member under watch. health.c
  * owns both, target.c moves a target's state, facts.c tells the board and the log, schedule.c knows
- * when it is whose turn, suspects.c reads what the edges count. Everything runs in loop 0.
+ * when it is whose turn, suspects.c reads what the edges count, force.c what the operator forces.
+ * Everything runs in loop 0.
  *
  * A target is in exactly one place:
  *
@@ -23,6 +24,7 @@
 #include "health/checker.h"
 #include "health/health.h"
 #include "health/machine.h"
+#include "health/verdict.h"
 #include "net/resolver.h"
 #include "pool/pool.h"
 
@@ -75,8 +77,12 @@ struct target {
     struct list turn;
     struct metric_slab *slab;
     metric_word *row;
-    enum fact_state state; /* as published; FACT_NONE: not yet */
-    char reason[FACT_REASON_MAX];
+    enum fact_state checked; /* what the checks say, or what is said without one */
+    char checked_reason[FACT_REASON_MAX];
+    struct fact_ref force_ref, weight_ref;
+    enum fact_state forced;           /* by the operator; FACT_NONE: nothing is */
+    int64_t forced_weight;            /* or VERDICT_NO_WEIGHT */
+    struct verdict published;         /* FACT_NONE: nothing yet */
     enum resolver_status name_status; /* as logged */
     uint64_t n_edge_failures;         /* that the edges had counted when last looked at */
     uint64_t n_edge_seen;             /* the sum that is being made */
@@ -103,8 +109,10 @@ static inline void target_count(struct target *target, uint32_t word)
 
 /* --- facts.c: the board and the log --- */
 
-/* Says what is true of the member; a change of state is logged, with what decided it. */
+/* What the checks, or what stands for them, say of the member; published as verdict.h has it. */
 void fact_member(struct target *target, enum fact_state state, const char *reason);
+/* Somebody else's word has changed: what is true now is published, and logged where it is news. */
+void fact_combine(struct target *target);
 /*
  * The reason that a result gives: its sentence, and how far the row of results against the state
  * is.
@@ -117,7 +125,10 @@ void fact_address(struct target *target);
 /* Logs what became of the name, where it is news. */
 void fact_name(struct target *target, bool has_moved);
 void fact_pool(struct health *health, struct health_pool *pool);
-/* Takes over what an earlier life said of the member. Returns false where it said nothing. */
+/*
+ * Takes over what an earlier life said of the member. Returns false where it said nothing that
+ * would tell what the checks had found.
+ */
 bool fact_adopt(struct target *target);
 
 /* --- schedule.c --- */
@@ -129,6 +140,16 @@ void schedule_put(struct target *target);
 void schedule_remove(struct target *target);
 /* A check has ended: somebody who waits may run. */
 void schedule_next(struct health *health);
+
+/* --- force.c --- */
+
+/* Finds what is forced for the member; publishes nothing. */
+void force_find(struct target *target);
+/* Looks at the weights that are forced. */
+void force_look(struct health *health);
+/* For process_watch(). */
+void force_on_change(void *ctx, const struct board_change *change);
+void force_on_lost(void *ctx, size_t segment);
 
 /* --- suspects.c --- */
 

@@ -169,9 +169,9 @@ static void begin_checks(struct target *target, bool is_adopted)
     open_slab(target);
     if (is_adopted) {
         machine_adopt(&target->machine, &rules,
-                      target->state == FACT_UP ? MACHINE_UP : MACHINE_DOWN, now_of(target),
+                      target->checked == FACT_UP ? MACHINE_UP : MACHINE_DOWN, now_of(target),
                       &health->rng);
-        fact_member(target, target->state, target->reason);
+        fact_member(target, target->checked, target->checked_reason);
     } else {
         machine_init(&target->machine, &rules,
                      now_of(target) + health->n_first++ * health->first_spread_ns);
@@ -192,7 +192,7 @@ static void go_on_checking(struct target *target, bool has_moved)
 {
     struct machine_rules rules = rules_of(target->member->pool->check);
     machine_set_rules(&target->machine, &rules, now_of(target));
-    fact_member(target, target->state, target->reason); /* the weight may be another */
+    fact_member(target, target->checked, target->checked_reason); /* the weight may be another */
     if (has_moved)
         target_moved(target);
     else if (!target->run)
@@ -201,11 +201,13 @@ static void go_on_checking(struct target *target, bool has_moved)
 
 void target_configure(struct target *target, struct health_pool *pool, const struct member *member)
 {
-    bool is_new = target->state == FACT_NONE;
+    bool is_new = target->published.state == FACT_NONE;
     bool is_checked = member->pool->check != NULL;
     target->member = member;
     target->pool = pool;
     bool has_moved = configure_endpoint(target, &member->endpoint);
+    if (is_new)
+        force_find(target);
     bool is_adopted = is_new && target->health->is_starting && fact_adopt(target);
     if (target->host) {
         if (!target->name.resolver)

@@ -15,8 +15,10 @@
  * The structs below are configuration: part of a snapshot, immutable, shared by all loops. What
  * moves is on the board, written by health alone:
  *
- *     member:web/app1    up | down | unknown    reason of the last check; value: weight in force
- *     pool:web           up | degraded | down   "2/3 up"; value: members up
+ *     member:web/app1    up | down | draining | unknown
+ *                                               reason of who decided; value: weight in force
+ *     pool:web           up | degraded | draining | down
+ *                                               "2/3 up, 1 draining"; value: members up
  *     address:web/app2   resolved | down        for members named by a host; reason: the address as
  *                                               text, then what is wrong with the last look-up
  *
