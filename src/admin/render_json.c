@@ -221,6 +221,7 @@ void render_status(struct text *out, const struct view *view)
     json_init(&json, out);
     json_object_begin(&json);
     put_text(&json, "version", view->version);
+    put_text(&json, "build", view->build);
     put_text(&json, "node", view->node);
     put_text(&json, "file", view->file);
     put_text(&json, "state_dir", view->state_dir);

@@ -207,9 +207,10 @@ static void text_processes(struct text *out, const struct view *view)
 void render_metrics(struct text *out, const struct view *view, const struct tallies *tallies)
 {
     struct openmetrics_label labels[] = {{"version", slice_from(view->version)},
+                                         {"build", slice_from(view->build)},
                                          {"node", slice_from(view->node)}};
     openmetrics_family(out, "weir_build", OPENMETRICS_INFO, "Which weir this is.");
-    openmetrics_uint(out, "weir_build", "_info", labels, 2, 1);
+    openmetrics_uint(out, "weir_build", "_info", labels, 3, 1);
     openmetrics_family(out, "weir_configuration_generation", OPENMETRICS_GAUGE,
                        "The configuration in force: 1 at the start, one more at each reload.");
     openmetrics_uint(out, "weir_configuration_generation", "", NULL, 0, view->generation);

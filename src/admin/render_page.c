@@ -125,8 +125,8 @@ void render_page(struct text *out, const struct view *view)
     text_append(out, slice_make(page_head, sizeof(page_head) - 1));
     text_append(out, SLICE("<h1>weir "));
     text_html(out, view->node);
-    text_printf(out, "</h1><p><small>version %s, configuration %" PRIu64 " of ", view->version,
-                view->generation);
+    text_printf(out, "</h1><p><small>version %s build %s, configuration %" PRIu64 " of ",
+                view->version, view->build, view->generation);
     text_html(out, view->file);
     text_append(out, SLICE(", "));
     text_time(out, view->wall_ns);

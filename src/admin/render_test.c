@@ -132,6 +132,7 @@ static void world_view(struct world *world)
     };
     world->view = (struct view){
         .version = "0.1.0",
+        .build = "1a2b3c",
         .node = "a",
         .state_dir = "/s",
         .file = "/etc/<shop>.weir",

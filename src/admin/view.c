@@ -6,6 +6,7 @@
 #include "admin/view.h"
 
 #include "config.h"
+#include "core/build.h"
 #include "pool/pool.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -224,6 +225,7 @@ struct view *view_make(const struct view_source *source, struct arena *arena)
     making.view = ARENA_NEW(arena, struct view);
     *making.view = (struct view){
         .version = WEIR_VERSION,
+        .build = build_id(),
         .node = snap->node ? snap->node : "",
         .state_dir = snap->state_dir ? snap->state_dir : "",
         .file = snap->files && snap->files->n_items

@@ -73,7 +73,8 @@ struct view_pool {
 
 struct view {
     const char *version;
-    const char *node; /* "" where the file has no nodes */
+    const char *build; /* build_id() */
+    const char *node;  /* "" where the file has no nodes */
     const char *state_dir;
     const char *file; /* the configuration */
     uint64_t generation;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "config.h"
+#include "core/build.h"
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +87,8 @@ static int run_version(const struct command_env *env, int argc, char **argv)
     (void)env;
     (void)argc;
     (void)argv;
-    printf("weir %s%s\n", WEIR_VERSION, sandbox_has_filter() ? "" : " (sanitized)");
+    printf("weir %s build %s%s\n", WEIR_VERSION, build_id(),
+           sandbox_has_filter() ? "" : " (sanitized)");
     return EXIT_SUCCESS;
 }
 

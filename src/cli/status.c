@@ -85,7 +85,8 @@ static void show_head(struct showing *showing)
     const json_t *status = showing->status;
     struct text title = TEXT_NONE;
     char age[24];
-    text_printf(&title, "weir %s", remote_text(status, "version"));
+    text_printf(&title, "weir %s build %s", remote_text(status, "version"),
+                remote_text(status, "build"));
     table_paint(&showing->style, TABLE_HEAD, text_slice(&title), &showing->out);
     text_deinit(&title);
     if (*remote_text(status, "node"))

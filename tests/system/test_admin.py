@@ -273,7 +273,7 @@ def test_status_as_a_table(shared):
     assert done.returncode == 0 and done.stderr == ""
     assert "\x1b" not in done.stdout
     lines = done.stdout.splitlines()
-    assert re.match(r"weir \S+, up \d+ \w, configuration \d+ of ", lines[0])
+    assert re.match(r"weir \S+ build \S+, up \d+ \w, configuration \d+ of ", lines[0])
     assert re.search(rf"^a +127\.0\.0\.1:{shared.app_ports[0]} +up \d+ ", done.stdout, re.M)
     assert all(len(line) <= 100 and line == line.rstrip() for line in lines[1:]), done.stdout
 
