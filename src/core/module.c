@@ -40,6 +40,15 @@ bool module_lives_in(const struct module *module, const char *kind)
     return module->process && strcmp(module->process, kind) == 0;
 }
 
+bool module_files_go_to(const struct module *module, const char *kind)
+{
+    for (const char *const *other = module->files_for; other && *other; other++) {
+        if (strcmp(*other, kind) == 0)
+            return true;
+    }
+    return module_lives_in(module, kind);
+}
+
 const struct fact_kind *module_fact_kind(const struct module_table *table, const char *fact_name)
 {
     size_t len = strcspn(fact_name, ":");

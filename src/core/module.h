@@ -108,6 +108,8 @@ struct module {
     /* Calls want() for each file whose bytes go into this process's bundle; as sockets(). May be
      * NULL. */
     int (*files)(const struct snapshot *snap, file_want_fn *want, void *ctx);
+    /* Further kinds of process whose bundles get these files; ends with NULL. NULL: none. */
+    const char *const *files_for;
 
     /* --- its life; each may be NULL. `state` is what start() returned --- */
     int (*start)(struct process *process, void **ret_state, struct err *err);
@@ -193,6 +195,8 @@ int snapshot_files(const struct snapshot *snap, const char *kind, file_want_fn *
 bool snapshot_needs(const struct snapshot *snap, const char *kind);
 /* Does the process `kind` host the module? */
 bool module_lives_in(const struct module *module, const char *kind);
+/* Do the module's files go to `kind`: does it live there, or name it in files_for? */
+bool module_files_go_to(const struct module *module, const char *kind);
 
 /* The module's struct in this snapshot. Asserts that the module is in the table. */
 void *snapshot_conf(const struct snapshot *snap, const struct module *module);

@@ -6,6 +6,7 @@
 
 #include "core/settings.h"
 #include "base/mem.h"
+#include "core/secret.h"
 
 static const struct conf_word no_words[] = {{.name = NULL}};
 
@@ -138,6 +139,13 @@ static const struct conf_word words[] = {
      .apply = CONF_RESTART,
      .doc = "Whom the processes become when weir is started as root; weir where there is such a "
             "user, nobody otherwise."},
+    {.name = "secret-file",
+     .type = CONF_PATH,
+     .offset = offsetof(struct settings, secret_file),
+     .doc = "What all nodes derive their keys from (sticky cookies, TLS tickets): one secret a "
+            "line, at least 32 random bytes as hexadecimal digits, base64 or text. What is new is "
+            "made with the first, the others are still accepted, up to 4 in all. Without it a "
+            "node keeps a secret of its own in the state directory."},
     {.name = "watchdog",
      .type = CONF_TIME,
      .offset = offsetof(struct settings, watchdog_ms),
@@ -174,7 +182,6 @@ static const struct conf_word words[] = {
     PLANNED("store", "A store for sessions."),
     PLANNED("postgres", "A router for PostgreSQL."),
     PLANNED("peer", "The channel between nodes."),
-    PLANNED("secret-file", "The secret that the nodes share."),
     {.name = NULL},
 };
 
@@ -245,6 +252,23 @@ static int settings_check(struct snapshot *snap, void *conf, struct conf_load *l
     return result;
 }
 
+static int settings_files(const struct snapshot *snap, file_want_fn *want, void *ctx)
+{
+    const struct settings *settings = settings_of(snap);
+    if (settings->secret_file.len == 0)
+        return 0;
+    struct file_want secret = {.name = BLOB_SECRET,
+                               .path = settings->secret_file,
+                               .at = conf_where(&settings->object, "secret-file"),
+                               .max_bytes = SECRET_FILE_BYTES,
+                               .is_secret = true,
+                               .check = secrets_check};
+    return want(ctx, &secret);
+}
+
+/* Who derives keys from the secret. */
+static const char *const secret_kinds[] = {"edge", NULL};
+
 static const struct fact_kind fact_kinds[] = {
     {.name = "process",
      .rule = FACT_KEEP,
@@ -272,6 +296,8 @@ const struct module settings_module = {
     .words = words,
     .conf_size = sizeof(struct settings),
     .check = settings_check,
+    .files = settings_files,
+    .files_for = secret_kinds,
     .fact_kinds = fact_kinds,
     .metrics = metrics,
 };

@@ -10,6 +10,7 @@
  *     processes { edge auto; admin 1 }      loops, a thread each
  *     log level info format text
  *     user weir                             what root becomes
+ *     secret-file /etc/weir/secret          what the keys of all nodes are derived from
  *     watchdog 5s                           a loop silent for so long is killed
  *     start-timeout 30s; reload-timeout 10s; stop-timeout 30s
  *
@@ -61,7 +62,8 @@ struct settings {
     struct processes_conf *processes; /* NULL: all auto */
     struct slice state;               /* empty: the default */
     struct log_conf log;
-    struct slice user; /* empty: weir where it exists, nobody otherwise */
+    struct slice user;        /* empty: weir where it exists, nobody otherwise */
+    struct slice secret_file; /* empty: the supervisor keeps one in the state directory */
     int64_t watchdog_ms;
     int64_t start_timeout_ms;
     int64_t reload_timeout_ms;

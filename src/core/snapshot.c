@@ -169,7 +169,7 @@ int snapshot_files(const struct snapshot *snap, const char *kind, file_want_fn *
 {
     for (size_t i = 0; i < snap->table->n_items; i++) {
         const struct module *module = snap->table->items[i];
-        if (kind && !module_lives_in(module, kind))
+        if (kind && !module_files_go_to(module, kind))
             continue;
         if (module->files && module->files(snap, want, ctx) < 0)
             return -1;

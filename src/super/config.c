@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "core/disk.h"
 #include "core/inspect.h"
+#include "core/secret.h"
 #include "super/internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -103,6 +104,23 @@ static int add_files(const struct super_config *config, const char *kind,
     return result;
 }
 
+/* Where the file names no secret, the node's own goes to those who would get it. */
+static int add_secret(const struct super *super, const struct super_config *config,
+                      const char *kind, struct conf_bundle *bundle, struct err *err)
+{
+    if (settings_of(config->snap)->secret_file.len > 0 ||
+        !module_files_go_to(&settings_module, kind))
+        return 0;
+    struct arena arena;
+    struct slice bytes;
+    arena_init(&arena);
+    int result = secret_keep(super->state_dir, &arena, &bytes, err);
+    if (result == 0)
+        result = conf_bundle_add(bundle, CONF_BUNDLE_BLOB, SLICE(BLOB_SECRET), bytes, err);
+    arena_deinit(&arena);
+    return result;
+}
+
 static int fill_bundle(struct super *super, const struct super_config *config, const char *kind,
                        struct conf_bundle *bundle, struct err *err)
 {
@@ -115,6 +133,8 @@ static int fill_bundle(struct super *super, const struct super_config *config, c
     if (resolves_names(super->table, kind) &&
         (add_host_file(bundle, "hosts", "/etc/hosts", err) < 0 ||
          add_host_file(bundle, "resolv.conf", "/etc/resolv.conf", err) < 0))
+        return -1;
+    if (add_secret(super, config, kind, bundle, err) < 0)
         return -1;
     return add_files(config, kind, bundle, err);
 }

@@ -10,6 +10,7 @@
  *     sockets.c    listening sockets, kept from one configuration to the next
  *     holder.c     who else holds an address
  *     state_dir.c  the state directory and its lock
+ *     secret.c     the secret of a node that shares none
  *     child.c      a process: start, messages, death, restart
  *     watch.c      the watchdog
  *     reload.c     a new configuration, in two phases
@@ -204,6 +205,15 @@ const char *holder_find(const struct addr *addr, int type, char *text, size_t ca
  * -1. */
 int state_dir_open(const char *path, const struct sandbox_user *user, char **ret_path,
                    int *ret_lock_fd, struct err *err);
+
+/* --- secret.c --------------------------------------------------------------------------------- */
+
+/*
+ * The bytes of the file `secret` in the state directory, which is made, with a random secret, where
+ * it is missing. *ret_bytes lies in the arena. 0, or -1 with err.
+ */
+int secret_keep(const char *state_dir, struct arena *arena, struct slice *ret_bytes,
+                struct err *err);
 
 /* --- child.c ---------------------------------------------------------------------------------- */
 

@@ -5,11 +5,11 @@
  */
 
 #include "tls/key.h"
-
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+#include <cmocka.h>
 
 enum { VECTOR_MAX = 256 };
 
