@@ -96,7 +96,7 @@ void answer_error(struct http_client *client, enum h1_error error, bool is_head)
     int n = snprintf(text, sizeof(text), "%s\n", row->sentence);
     metric_add(client->listen->row, LISTEN_BAD + error, 1);
     struct h1_answer answer = {.status = row->status,
-                               .is_close = true,
+                               .is_close = client->must_close || error != H1_ERR_EXPECTATION,
                                .is_head = is_head,
                                .client_minor = 1,
                                .lines = worker_date(client->listen->worker),

@@ -220,6 +220,12 @@ static size_t request_begin(struct http_client *client, const char *buf, size_t 
     client->is_leaving = !head->is_keep_alive;
     client->must_close = client->is_leaving || client_is_last(client);
     enum h1_error error = h1_check_request(head);
+    if (error == H1_ERR_EXPECTATION) {
+        /* A whole request, if one that is not served: the next one is as good as any. */
+        size_t used = head_len + body_skip(client, buf + head_len, len - head_len);
+        answer_error(client, error, is_head);
+        return used;
+    }
     if (error != H1_OK) {
         answer_error(client, error, is_head);
         return len;

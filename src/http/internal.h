@@ -151,6 +151,7 @@ ssize_t held_recv(struct conn *conn, struct held **held, char **ret_buf, bool *r
 struct slice worker_date(struct http_worker *worker);
 /* Answers by a reason of ours; the head in worker->request may be incomplete. */
 void answer_reason(struct http_client *client, enum http_reason reason, bool is_head);
+/* Closes, but for an expectation: that request was whole, and the next one is welcome. */
 void answer_error(struct http_client *client, enum h1_error error, bool is_head);
 /* respond and redirect. */
 void answer_route(struct http_client *client, const struct route *route, const char *buf);

@@ -97,7 +97,8 @@ REFUSED = {
     "CONNECT": (get(target=b"example.org:443", host=b"Host: example.org:443\r\n", method=b"CONNECT"), 405,
                 "method_refused"),
     "TRACE": (get(method=b"TRACE"), 405, "method_refused"),
-    "an expectation": (get(b"Expect: 200-ok\r\n"), 417, "expectation"),
+    "an expectation and a body that has not come": (post(b"Expect: 200-ok\r\nContent-Length: 5\r\n"), 417,
+                                                    "expectation"),
 }
 
 
