@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The kinds of check: a TCP connection, an HTTP request.
+ * The kinds of check: a TCP connection, an HTTP request, the line of an agent.
  */
 
 #include "health/checker.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "net/conn.h"
+#include "wire/agent.h"
 #include <assert.h>
 
 enum { NS_PER_MS = 1000000 };
@@ -18,11 +20,14 @@ struct check_run {
     check_done_fn *fn;
     void *ctx;
     uint64_t started_ns;
-    struct conf_range expect; /* http */
-    struct web_call *call;    /* http */
-    struct conn conn;         /* tcp */
-    struct loop_timer timer;  /* tcp */
-    enum web_outcome failed;  /* tcp: before the loop could be told */
+    struct conf_range expect;      /* http */
+    bool wants_body;               /* http */
+    struct web_call *call;         /* http */
+    struct conn conn;              /* tcp, agent */
+    struct loop_timer timer;       /* tcp, agent */
+    enum web_outcome failed;       /* tcp, agent: before the loop could be told */
+    char line[AGENT_LINE_MAX + 1]; /* agent: what came */
+    size_t n_line;
 };
 
 struct check_kind_row {
@@ -37,49 +42,108 @@ static void run_end(struct check_run *run, const struct check_result *result)
     mem_free(run);
 }
 
-/* ---- tcp ---- */
+/* ---- a connection: tcp and agent ---- */
 
-static void tcp_end(struct check_run *run, enum web_outcome outcome)
+static void conn_end(struct check_run *run, enum check_reason reason)
 {
-    struct check_result result = {
-        .reason = reason_of(outcome),
-        .took_ns = loop_clock_ns() - run->started_ns,
-    };
+    struct check_result result = {.reason = reason, .took_ns = loop_clock_ns() - run->started_ns};
     run_end(run, &result);
 }
 
-static void tcp_on_event(struct conn *conn, uint32_t events)
-{
-    struct check_run *run = CONTAINER_OF(conn, struct check_run, conn);
-    if (events & LOOP_ERROR)
-        tcp_end(run, web_outcome_of(conn_error(conn)));
-    else if (events & LOOP_WRITE)
-        tcp_end(run, WEB_CALL_OK);
-}
-
-static void tcp_on_timer(struct loop *loop, struct loop_timer *timer)
+static void on_limit(struct loop *loop, struct loop_timer *timer)
 {
     (void)loop;
     struct check_run *run = CONTAINER_OF(timer, struct check_run, timer);
-    tcp_end(run, run->failed != WEB_CALL_OK ? run->failed : WEB_CALL_CONNECT_TIMEOUT);
+    if (run->failed != WEB_CALL_OK)
+        conn_end(run, reason_of(run->failed));
+    else
+        conn_end(run, run->conn.is_connecting ? REASON_CONNECT_TIMEOUT : REASON_TIMEOUT);
 }
 
-static void tcp_start(struct check_run *run, const struct member *member, const struct addr *addr)
+static void connect_for(struct check_run *run, const struct member *member, const struct addr *addr,
+                        void (*on_event)(struct conn *conn, uint32_t events))
 {
     struct err err = ERR_NONE;
     uint64_t limit_ns = (uint64_t)member->pool->check->timeout_ms * NS_PER_MS;
-    loop_timer_init(&run->timer, tcp_on_timer);
-    if (conn_connect(&run->conn, run->loop, addr, tcp_on_event, &err) < 0) {
+    loop_timer_init(&run->timer, on_limit);
+    if (conn_connect(&run->conn, run->loop, addr, on_event, &err) < 0) {
         run->failed = web_outcome_of(err.number);
         limit_ns = 0;
     }
     loop_timer_set(run->loop, &run->timer, run->started_ns + limit_ns);
 }
 
-static void tcp_close(struct check_run *run)
+static void conn_run_close(struct check_run *run)
 {
     loop_timer_clear(run->loop, &run->timer);
     conn_close(&run->conn);
+}
+
+/* ---- tcp ---- */
+
+static void tcp_on_event(struct conn *conn, uint32_t events)
+{
+    struct check_run *run = CONTAINER_OF(conn, struct check_run, conn);
+    if (events & LOOP_ERROR)
+        conn_end(run, reason_of(web_outcome_of(conn_error(conn))));
+    else if (events & LOOP_WRITE)
+        conn_end(run, REASON_OK);
+}
+
+static void tcp_start(struct check_run *run, const struct member *member, const struct addr *addr)
+{
+    connect_for(run, member, addr, tcp_on_event);
+}
+
+/* ---- agent ---- */
+
+static void agent_end(struct check_run *run, int parsed, const struct agent_says *says)
+{
+    struct check_result result = {.took_ns = loop_clock_ns() - run->started_ns};
+    if (parsed > 0) {
+        result.agent = says;
+        result.reason = says->state == AGENT_DOWN ? REASON_AGENT_DOWN : REASON_OK;
+    } else {
+        result.reason = says->text[0] ? REASON_AGENT_WORD : REASON_CLOSED;
+        result.why = says->text;
+    }
+    run_end(run, &result);
+}
+
+/* Returns true when there is nothing more to do in this turn: the run may be over. */
+static bool agent_read(struct check_run *run)
+{
+    struct agent_says says;
+    ssize_t n = conn_recv(&run->conn, run->line + run->n_line, sizeof(run->line) - run->n_line);
+    if (n == -EAGAIN)
+        return true;
+    if (n < 0) {
+        conn_end(run, reason_of(web_outcome_of((int)-n)));
+        return true;
+    }
+    run->n_line += (size_t)n;
+    int parsed = agent_parse(slice_make(run->line, run->n_line), n == 0, &says);
+    if (parsed == 0 && n > 0)
+        return false;
+    agent_end(run, parsed, &says);
+    return true;
+}
+
+static void agent_on_event(struct conn *conn, uint32_t events)
+{
+    struct check_run *run = CONTAINER_OF(conn, struct check_run, conn);
+    if (conn->is_connecting) {
+        if (events & LOOP_ERROR)
+            conn_end(run, reason_of(web_outcome_of(conn_error(conn))));
+        return;
+    }
+    while (!agent_read(run)) {
+    }
+}
+
+static void agent_start(struct check_run *run, const struct member *member, const struct addr *addr)
+{
+    connect_for(run, member, addr, agent_on_event);
 }
 
 /* ---- http ---- */
@@ -97,34 +161,48 @@ static void http_on_reply(void *ctx, const struct web_reply *reply)
         result.status = reply->head->status;
         if (result.status < run->expect.low || result.status > run->expect.high)
             result.reason = REASON_BAD_STATUS;
+        else if (run->wants_body && !reply->has_body_text)
+            result.reason = REASON_BAD_BODY;
     }
     run_end(run, &result);
 }
 
-/* As a browser would write it: the name or address with its port. */
-static struct slice host_of(const struct member *member)
+/* As a browser would write it: the name or address with the port that is asked. */
+static void host_of(const struct member *member, const struct addr *addr, struct text *host)
 {
-    if (member->pool->check->host.len)
-        return member->pool->check->host;
-    if (!member->endpoint.host.len && addr_family(&member->endpoint.addr) == AF_UNIX)
-        return SLICE("localhost");
-    return member->endpoint.text;
+    const struct check_conf *check = member->pool->check;
+    char text[ADDR_TEXT_MAX];
+    if (check->host.len)
+        text_append(host, check->host);
+    else if (!member->endpoint.host.len && addr_family(addr) == AF_UNIX)
+        text_append(host, SLICE("localhost"));
+    else if (!check->port)
+        text_append(host, member->endpoint.text);
+    else if (member->endpoint.host.len)
+        text_printf(host, "%.*s:%u", SLICE_ARG(member->endpoint.host), (unsigned)addr_port(addr));
+    else
+        text_append(host, slice_from(addr_format(addr, text)));
 }
 
 static void http_start(struct check_run *run, const struct member *member, const struct addr *addr)
 {
     const struct check_conf *check = member->pool->check;
+    struct text host = TEXT_NONE;
+    host_of(member, addr, &host);
     const struct web_ask ask = {
         .addr = addr,
         .method = check->method,
         .target = check->path,
-        .host = host_of(member),
-        .lines = SLICE("User-Agent: weir-health\r\nAccept: */*\r\n"),
+        .host = text_slice(&host),
+        .lines = check->lines,
         .timeout_ms = (uint32_t)check->timeout_ms,
-        .is_status_enough = true,
+        .body_text = check->body,
+        .is_status_enough = check->body.len == 0,
     };
     run->expect = check->expect;
+    run->wants_body = check->body.len > 0;
     run->call = web_call_start(run->loop, &ask, http_on_reply, run);
+    text_deinit(&host);
 }
 
 static void http_close(struct check_run *run)
@@ -135,8 +213,9 @@ static void http_close(struct check_run *run)
 /* ---- all of them ---- */
 
 static const struct check_kind_row kinds[] = {
-    [CHECK_TCP] = {.start = tcp_start, .close = tcp_close},
+    [CHECK_TCP] = {.start = tcp_start, .close = conn_run_close},
     [CHECK_HTTP] = {.start = http_start, .close = http_close},
+    [CHECK_AGENT] = {.start = agent_start, .close = conn_run_close},
 };
 
 struct check_run *check_start(struct loop *loop, const struct member *member,
@@ -151,7 +230,10 @@ struct check_run *check_start(struct loop *loop, const struct member *member,
     run->ctx = ctx;
     run->started_ns = loop_clock_ns();
     conn_init(&run->conn);
-    run->kind->start(run, member, addr);
+    struct addr asked = *addr;
+    if (member->pool->check->port)
+        addr_set_port(&asked, (uint16_t)member->pool->check->port);
+    run->kind->start(run, member, &asked);
     return run;
 }
 

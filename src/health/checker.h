@@ -7,6 +7,8 @@
  *
  *     tcp     a connection stands                                       -> ok
  *     http    one request on a connection of its own, by web/client.h   -> ok, or a bad status
+ *             or a body without the text that it should hold
+ *     agent   a connection, and the line that comes (wire/agent.h)      -> ok, or what it says
  *
  * What a check needs it copies, so that the configuration and the member may go while it runs. The
  * connection is closed before the result is told. Time is measured from the start to the connection

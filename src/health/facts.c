@@ -23,9 +23,10 @@ static struct verdict combine(const struct target *target)
         .checked = target->checked,
         .checked_reason = target->checked_reason,
         .forced = target->forced,
+        .drained = target->is_drained ? target->checked_reason : NULL,
         .weight = (uint32_t)target->member->weight,
         .forced_weight = target->forced_weight,
-        .share = VERDICT_WHOLE_SHARE,
+        .share = target->share,
     };
     return verdict_of(&words);
 }
@@ -287,9 +288,15 @@ bool fact_adopt(struct target *target)
     struct fact_ref ref = board_find(target->health->board, target->fact);
     if (!ref.is_set || !board_read(target->health->board, ref, &fact))
         return false;
-    if (target->forced != FACT_NONE || (fact.state != FACT_UP && fact.state != FACT_DOWN))
+    /* It drained by its agent's word, which a check that ends well says again. */
+    target->is_drained = target->forced == FACT_NONE && fact.state == FACT_DRAINING;
+    if (target->forced != FACT_NONE ||
+        (fact.state != FACT_UP && fact.state != FACT_DOWN && !target->is_drained))
         return false;
-    target->checked = fact.state;
+    target->checked = target->is_drained ? FACT_UP : fact.state;
+    if (target->forced_weight == VERDICT_NO_WEIGHT && fact.value < (double)target->member->weight)
+        target->share =
+            (uint32_t)(fact.value * VERDICT_WHOLE_SHARE / (double)target->member->weight);
     snprintf(target->checked_reason, sizeof(target->checked_reason), "%s", fact.reason);
     return true;
 }

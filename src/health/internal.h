@@ -82,6 +82,8 @@ struct target {
     struct fact_ref force_ref, weight_ref;
     enum fact_state forced;           /* by the operator; FACT_NONE: nothing is */
     int64_t forced_weight;            /* or VERDICT_NO_WEIGHT */
+    bool is_drained;                  /* by its agent */
+    uint32_t share;                   /* of the weight that its agent lets count, in % */
     struct verdict published;         /* FACT_NONE: nothing yet */
     enum resolver_status name_status; /* as logged */
     uint64_t n_edge_failures;         /* that the edges had counted when last looked at */

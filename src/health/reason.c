@@ -27,6 +27,9 @@ static const struct reason_row rows[N_REASONS] = {
     [REASON_BAD_STATUS] = {"bad_status", MACHINE_BAD, NULL},
     [REASON_BAD_RESPONSE] = {"bad_response", MACHINE_BAD, NULL},
     [REASON_TOO_LARGE] = {"too_large", MACHINE_BAD, "the head of the answer is too large"},
+    [REASON_BAD_BODY] = {"bad_body", MACHINE_BAD, NULL},
+    [REASON_AGENT_DOWN] = {"agent_down", MACHINE_BAD, NULL},
+    [REASON_AGENT_WORD] = {"agent_word", MACHINE_BAD, NULL},
     [REASON_UNRESOLVED] = {"unresolved", MACHINE_BAD, NULL},
     [REASON_NO_RESOURCE] = {"no_resource", MACHINE_NOTHING,
                             "not checked: no descriptor, port or memory left"},
@@ -77,7 +80,9 @@ static void format_ok(const struct check_result *result, const struct check_conf
     uint64_t us = result->took_ns / 1000;
     const char *unit = us < 1000 ? "us" : "ms";
     uint64_t number = us < 1000 ? us : us / 1000;
-    if (check->kind == CHECK_HTTP)
+    if (result->agent)
+        snprintf(text, FACT_REASON_MAX, "its agent says \"%s\"", result->agent->text);
+    else if (check->kind == CHECK_HTTP)
         snprintf(text, FACT_REASON_MAX, "HTTP %u in %" PRIu64 " %s", result->status, number, unit);
     else
         snprintf(text, FACT_REASON_MAX, "connected in %" PRIu64 " %s", number, unit);
@@ -103,6 +108,25 @@ static void format_late(const struct check_result *result, const struct check_co
              result->reason == REASON_TIMEOUT ? "no answer" : "no connection", limit);
 }
 
+/* The sentences that are made of what was said. */
+static void format_said(const struct check_result *result, const struct check_conf *check,
+                        char text[FACT_REASON_MAX])
+{
+    if (result->reason == REASON_BAD_RESPONSE)
+        snprintf(text, FACT_REASON_MAX, "the answer is not HTTP/1 (%s)",
+                 h1_error_row(result->h1_error)->name);
+    else if (result->reason == REASON_BAD_BODY)
+        snprintf(text, FACT_REASON_MAX, "HTTP %u, and its body does not hold \"%.*s\"",
+                 result->status, (int)(check->body.len < 32 ? check->body.len : 32),
+                 check->body.ptr);
+    else if (result->reason == REASON_AGENT_DOWN)
+        snprintf(text, FACT_REASON_MAX, "its agent says \"%s\"", result->agent->text);
+    else if (result->reason == REASON_AGENT_WORD)
+        snprintf(text, FACT_REASON_MAX, "its agent says what no agent says: \"%s\"", result->why);
+    else
+        snprintf(text, FACT_REASON_MAX, "name not resolved: %s", result->why);
+}
+
 const char *reason_format(const struct check_result *result, const struct check_conf *check,
                           char text[FACT_REASON_MAX])
 {
@@ -113,12 +137,9 @@ const char *reason_format(const struct check_result *result, const struct check_
         format_ok(result, check, text);
     else if (result->reason == REASON_BAD_STATUS)
         format_status(result, check, text);
-    else if (result->reason == REASON_BAD_RESPONSE)
-        snprintf(text, FACT_REASON_MAX, "the answer is not HTTP/1 (%s)",
-                 h1_error_row(result->h1_error)->name);
-    else if (result->reason == REASON_UNRESOLVED)
-        snprintf(text, FACT_REASON_MAX, "name not resolved: %s", result->why);
-    else
+    else if (result->reason == REASON_TIMEOUT || result->reason == REASON_CONNECT_TIMEOUT)
         format_late(result, check, text);
+    else
+        format_said(result, check, text);
     return text;
 }

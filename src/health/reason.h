@@ -10,12 +10,14 @@
  *     down    HTTP 503, expected 200..399
  *     down    connection refused
  *     down    no answer within 1s
+ *     down    its agent says "down # disk full"
  */
 
 #include "core/board.h"
 #include "health/machine.h"
 #include "pool/pool.h"
 #include "web/client.h"
+#include "wire/agent.h"
 #include <stdint.h>
 
 enum check_reason {
@@ -29,6 +31,9 @@ enum check_reason {
     REASON_BAD_STATUS,
     REASON_BAD_RESPONSE,
     REASON_TOO_LARGE,
+    REASON_BAD_BODY,    /* the answer does not hold the text that it should */
+    REASON_AGENT_DOWN,  /* the member's agent says so */
+    REASON_AGENT_WORD,  /* what the agent says is no word of an agent */
     REASON_UNRESOLVED,  /* the member's name has no address */
     REASON_NO_RESOURCE, /* our own fault; says nothing of the member */
     N_REASONS
@@ -38,7 +43,8 @@ struct check_result {
     enum check_reason reason;
     uint16_t status;        /* of the answer, where there was one */
     enum h1_error h1_error; /* REASON_BAD_RESPONSE */
-    const char *why;        /* REASON_UNRESOLVED: what the resolver says */
+    const char *why; /* REASON_UNRESOLVED: what the resolver says; REASON_AGENT_WORD: the word */
+    const struct agent_says *agent; /* of an agent that was understood; else NULL */
     uint64_t took_ns;
 };
 

@@ -22,6 +22,10 @@ static const struct check_conf http = {
     .kind = CHECK_HTTP, .expect = {.low = 200, .high = 399}, .timeout_ms = 1000};
 static const struct check_conf http_200 = {
     .kind = CHECK_HTTP, .expect = {.low = 200, .high = 200}, .timeout_ms = 250};
+static const struct check_conf http_body = {.kind = CHECK_HTTP, .body = {"ready", 5}};
+static const struct check_conf agent = {.kind = CHECK_AGENT, .timeout_ms = 1000};
+static const struct agent_says agent_up = {.state = AGENT_UP, .share = 50, .text = "up 50%"};
+static const struct agent_says agent_down = {.state = AGENT_DOWN, .text = "down # disk full"};
 static const struct check_conf tcp = {.kind = CHECK_TCP, .timeout_ms = 1500};
 
 static void test_sentences(void **state)
@@ -47,6 +51,18 @@ static void test_sentences(void **state)
         {{.reason = REASON_BAD_RESPONSE, .h1_error = H1_ERR_STATUS},
          &http,
          "the answer is not HTTP/1 (status)"},
+        {{.reason = REASON_BAD_BODY, .status = 200},
+         &http_body,
+         "HTTP 200, and its body does not hold \"ready\""},
+        {{.reason = REASON_OK, .agent = &agent_up, .took_ns = MS},
+         &agent,
+         "its agent says \"up 50%\""},
+        {{.reason = REASON_AGENT_DOWN, .agent = &agent_down},
+         &agent,
+         "its agent says \"down # disk full\""},
+        {{.reason = REASON_AGENT_WORD, .why = "hello"},
+         &agent,
+         "its agent says what no agent says: \"hello\""},
         {{.reason = REASON_UNRESOLVED, .why = "no such name"},
          &tcp,
          "name not resolved: no such name"},

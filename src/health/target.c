@@ -28,12 +28,21 @@ static void count_result(struct target *target, const struct check_result *resul
         target_count(target, CHECK_FAILURES + (uint32_t)result->reason - 1);
 }
 
+/* Its word holds until it says another, also while it cannot be asked. */
+static void take_agent(struct target *target, const struct agent_says *says)
+{
+    target->is_drained = says->state == AGENT_DRAIN;
+    target->share = says->share == AGENT_NO_SHARE ? VERDICT_WHOLE_SHARE : (uint32_t)says->share;
+}
+
 static void target_result(struct target *target, const struct check_result *result)
 {
     enum machine_verdict verdict = reason_verdict(result->reason);
     struct machine_step step =
         machine_result(&target->machine, verdict, now_of(target), &target->health->rng);
     count_result(target, result);
+    if (result->agent)
+        take_agent(target, result->agent);
     if (verdict != MACHINE_NOTHING)
         fact_checked(target, result, &step);
     schedule_put(target);
@@ -209,6 +218,10 @@ void target_configure(struct target *target, struct health_pool *pool, const str
     if (is_new)
         force_find(target);
     bool is_adopted = is_new && target->health->is_starting && fact_adopt(target);
+    if (!is_checked || member->pool->check->kind != CHECK_AGENT) {
+        target->is_drained = false;
+        target->share = VERDICT_WHOLE_SHARE;
+    }
     if (target->host) {
         if (!target->name.resolver)
             target_watch(target);
@@ -241,6 +254,8 @@ struct target *target_create(struct health *health, const struct member *member)
     target->fact = join("member:", member->label);
     target->address_fact = join("address:", member->label);
     target->row = health->sink;
+    target->share = VERDICT_WHOLE_SHARE;
+    target->forced_weight = VERDICT_NO_WEIGHT;
     resolver_name_init(&target->name);
     heap_node_init(&target->due);
     list_init(&target->turn);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The words of pools, members and checks, what their cross-checks say, how the others find a pool,
+ * The words of pools and members, what their cross-checks say, how the others find a pool,
  * and the table of what the edge counts about a member.
  */
 
@@ -12,173 +12,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { MS_SECOND = 1000, MS_MINUTE = 60 * MS_SECOND, MS_HOUR = 60 * MS_MINUTE };
-
-/* ---- check ---- */
-
-static const struct conf_choice check_kinds[] = {
-    {.name = "tcp", .value = CHECK_TCP, .doc = "a connection can be opened"},
-    {.name = "http", .value = CHECK_HTTP, .doc = "a request gets a status that is expected"},
-    {.name = "tls", .doc = "a TLS handshake succeeds", .is_planned = true},
-    {.name = "agent", .doc = "a program beside the member says how it is", .is_planned = true},
-    {.name = "exec", .doc = "a program says how the member is", .is_planned = true},
-    {0},
-};
-
-static const struct conf_word check_args[] = {
-    {.name = "KIND",
-     .type = CONF_CHOICE,
-     .flags = CONF_REQUIRED,
-     .offset = offsetof(struct check_conf, kind),
-     .choices = check_kinds,
-     .doc = "how a member is looked at"},
-    {0},
-};
-
-static const struct conf_word check_words[] = {
-    {.name = "path",
-     .type = CONF_STRING,
-     .offset = offsetof(struct check_conf, path),
-     .fallback = "/",
-     .doc = "http: what is asked for, with the query"},
-    {.name = "method",
-     .type = CONF_STRING,
-     .offset = offsetof(struct check_conf, method),
-     .fallback = "GET",
-     .doc = "http: the method of the request"},
-    {.name = "host",
-     .type = CONF_STRING,
-     .offset = offsetof(struct check_conf, host),
-     .doc = "http: the Host field; the member's address where it is not set"},
-    {.name = "expect",
-     .type = CONF_STATUSES,
-     .offset = offsetof(struct check_conf, expect),
-     .fallback = "200..399",
-     .doc = "http: the statuses that mean the member is well"},
-    {.name = "every",
-     .type = CONF_TIME,
-     .offset = offsetof(struct check_conf, every_ms),
-     .fallback = "2s",
-     .min = 50,
-     .max = MS_HOUR,
-     .doc = "from one check of a member to the next, give or take 10 %"},
-    {.name = "timeout",
-     .type = CONF_TIME,
-     .offset = offsetof(struct check_conf, timeout_ms),
-     .fallback = "1s",
-     .min = 10,
-     .max = MS_MINUTE,
-     .doc = "for one check as a whole; at most every, which also bounds the default"},
-    {.name = "fall",
-     .type = CONF_INT,
-     .offset = offsetof(struct check_conf, fall),
-     .fallback = "3",
-     .min = 1,
-     .max = 100,
-     .doc = "bad results in a row that turn a member down"},
-    {.name = "rise",
-     .type = CONF_INT,
-     .offset = offsetof(struct check_conf, rise),
-     .fallback = "2",
-     .min = 1,
-     .max = 100,
-     .doc = "good results in a row that turn it up again"},
-    {0},
-};
-
-/* RFC 9110 section 5.6.2. */
-static bool is_token(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!is_alnum && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
-            return false;
-    }
-    return text.len > 0;
-}
-
-/*
- * Visible ASCII alone: what may stand in a request target or in Host without changing the request.
- */
-static bool is_visible(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] <= ' ' || text.ptr[i] > '~')
-            return false;
-    }
-    return text.len > 0;
-}
-
-static const char *const http_words[] = {"path", "method", "host", "expect"};
-
-/* What a tcp check asks nothing with, it has not. */
-static bool check_has_word(const void *self, const struct conf_word *word)
-{
-    const struct check_conf *check = self;
-    for (size_t i = 0; i < ARRAY_LEN(http_words) && check->kind != CHECK_HTTP; i++) {
-        if (slice_is(slice_from(word->name), http_words[i]))
-            return false;
-    }
-    return true;
-}
-
-static int refuse_http_words(struct conf_load *load, const struct check_conf *check)
-{
-    int result = 0;
-    for (size_t i = 0; i < ARRAY_LEN(http_words); i++) {
-        if (conf_is_set(&check->object, http_words[i]))
-            result = conf_error(load->diag, conf_where(&check->object, http_words[i]), "check http",
-                                "a tcp check opens a connection and asks nothing, "
-                                "so it has no %s",
-                                http_words[i]);
-    }
-    return result;
-}
-
-static int check_http_words(struct conf_load *load, const struct check_conf *check)
-{
-    int result = 0;
-    if (!is_token(check->method) || check->method.len > 32)
-        result = conf_error(load->diag, conf_where(&check->object, "method"), "GET",
-                            "\"%.*s\" is no method", SLICE_ARG(check->method));
-    if (slice_is(check->method, "CONNECT"))
-        result = conf_error(load->diag, conf_where(&check->object, "method"), "GET",
-                            "a check cannot CONNECT");
-    if (!is_visible(check->path) || check->path.ptr[0] != '/' ||
-        slice_find(check->path, '#') < check->path.len)
-        result = conf_error(load->diag, conf_where(&check->object, "path"), "/healthz",
-                            "a path begins with / and has neither space nor #");
-    if (check->host.len && !is_visible(check->host))
-        result = conf_error(load->diag, conf_where(&check->object, "host"), "shop.example.org",
-                            "a Host field has neither space nor control bytes");
-    return result;
-}
-
-static int check_finish(struct conf_load *load, void *self)
-{
-    struct check_conf *check = self;
-    int result =
-        check->kind == CHECK_HTTP ? check_http_words(load, check) : refuse_http_words(load, check);
-    if (check->timeout_ms <= check->every_ms)
-        return result;
-    if (!conf_is_set(&check->object, "timeout")) {
-        check->timeout_ms = check->every_ms; /* nobody asked for the longer one */
-        return result;
-    }
-    return conf_error(load->diag, conf_where(&check->object, "timeout"), NULL,
-                      "timeout is longer than every: a check would begin before the last one has "
-                      "ended");
-}
-
-static const struct conf_block check_block = {
-    .size = sizeof(struct check_conf),
-    .args = check_args,
-    .words = check_words,
-    .finish = check_finish,
-    .has_word = check_has_word,
-};
 
 /* ---- member and pool ---- */
 
@@ -310,6 +143,26 @@ static void warn_of_twins(struct conf_load *load, const struct pool *pool)
     }
 }
 
+static bool is_unix(const struct member *member)
+{
+    return !member->endpoint.host.len && addr_family(&member->endpoint.addr) == AF_UNIX;
+}
+
+/* A check elsewhere than at the member takes the member's address with another port. */
+static int check_port(struct conf_load *load, const struct pool *pool)
+{
+    if (!pool->check || !pool->check->port)
+        return 0;
+    for (uint32_t i = 0; i < pool->n_members; i++) {
+        if (is_unix(pool->members[i]))
+            return conf_error(load->diag, pool->members[i]->endpoint.at, NULL,
+                              "the pool's check connects to port %" PRId64
+                              ", and a unix socket has no ports",
+                              pool->check->port);
+    }
+    return 0;
+}
+
 static void member_fill(struct pool *pool, uint32_t index, struct arena *arena)
 {
     struct member *member = pool->members[index];
@@ -336,7 +189,7 @@ static int pool_fill(struct pool *pool, struct conf_load *load)
     for (uint32_t i = 0; i < pool->n_members; i++)
         member_fill(pool, i, load->arena);
     warn_of_twins(load, pool);
-    return 0;
+    return check_port(load, pool);
 }
 
 static int compare_pools(const void *a, const void *b)

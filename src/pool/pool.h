@@ -37,25 +37,11 @@
 #include "conf/schema.h"
 #include "core/board.h"
 #include "core/module.h"
+#include "pool/check.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 enum { POOL_MEMBERS_MAX = 256, POOLS_MAX = 256, MEMBER_WEIGHT_MAX = 256 };
-
-enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_HTTP };
-
-struct check_conf {
-    struct conf_object object;
-    int kind;                 /* enum check_kind */
-    struct slice path;        /* http; "/" by default */
-    struct slice host;        /* http; the member's address by default */
-    struct slice method;      /* http; GET by default */
-    struct conf_range expect; /* http; statuses, 200..399 by default */
-    int64_t every_ms;         /* 2 s */
-    int64_t timeout_ms;       /* 1 s, at most every */
-    int64_t fall;             /* 3 */
-    int64_t rise;             /* 2 */
-};
 
 enum balance_method { BALANCE_ROUND_ROBIN };
 

@@ -25,8 +25,10 @@ struct web_call {
     struct h1_asked asked;
     struct h1_head head;
     struct h1_body body;
-    struct text in;   /* what came: the head for good, behind it what the body did not use yet */
-    struct text data; /* of the body */
+    struct text in;     /* what came: the head for good, behind it what the body did not use yet */
+    struct text data;   /* of the body */
+    struct text wanted; /* in the body */
+    bool has_wanted;
     size_t body_max;
     uint64_t n_data; /* bytes of the body so far, kept or not */
     uint64_t started_ns;
@@ -92,6 +94,7 @@ static void call_free(struct web_call *call)
     conn_close(&call->conn);
     text_deinit(&call->in);
     text_deinit(&call->data);
+    text_deinit(&call->wanted);
     mem_free(call);
 }
 
@@ -105,6 +108,7 @@ static void call_end(struct web_call *call, enum web_outcome outcome)
         .head = is_ok ? &call->head : NULL,
         .head_bytes = is_ok ? call->in.ptr : NULL,
         .body = is_ok ? text_slice(&call->data) : SLICE(""),
+        .has_body_text = is_ok && call->has_wanted,
         .took_ns = call->has_head ? call->took_ns : loop_clock_ns() - call->started_ns,
     };
     loop_timer_clear(call->loop, &call->timer);
@@ -155,6 +159,36 @@ static void text_cut(struct text *text, size_t from, size_t n)
     text->len -= n;
 }
 
+/* Keeps what came, and looks whether the text that is wanted ends in it. */
+static void take_data(struct web_call *call, struct slice data)
+{
+    size_t wanted = call->wanted.len;
+    size_t from = call->data.len < wanted ? 0 : call->data.len - wanted;
+    text_append(&call->data, data);
+    call->has_wanted = wanted > 0 && memmem(call->data.ptr + from, call->data.len - from,
+                                            call->wanted.ptr, wanted);
+}
+
+/* Returns true when the call is over. */
+static bool read_data(struct web_call *call, struct slice data)
+{
+    size_t room = call->body_max - call->n_data;
+    bool is_too_large = data.len > room;
+    if (is_too_large && !call->wanted.len) {
+        call_break(call, WEB_CALL_TOO_LARGE);
+        return true;
+    }
+    if (is_too_large)
+        data.len = room;
+    call->n_data += data.len;
+    if (!call->is_status_enough)
+        take_data(call, data);
+    if (!call->has_wanted && !is_too_large)
+        return false;
+    call_end(call, WEB_CALL_OK);
+    return true;
+}
+
 static bool read_body(struct web_call *call)
 {
     for (;;) {
@@ -163,15 +197,8 @@ static bool read_body(struct web_call *call)
         struct h1_piece piece;
         enum h1_event event = h1_body_next(&call->body, call->in.ptr + head_len,
                                            call->in.len - head_len, &used, &piece);
-        if (event == H1_DATA) {
-            call->n_data += piece.data.len;
-            if (call->n_data > call->body_max) {
-                call_break(call, WEB_CALL_TOO_LARGE);
-                return true;
-            }
-            if (!call->is_status_enough)
-                text_append(&call->data, piece.data);
-        }
+        if (event == H1_DATA && read_data(call, piece.data))
+            return true;
         text_cut(&call->in, head_len, used);
         if (event == H1_END) {
             call_end(call, WEB_CALL_OK);
@@ -307,6 +334,7 @@ struct web_call *web_call_start(struct loop *loop, const struct web_ask *ask, we
     call->asked.method = method_of(ask->method);
     call->body_max = ask->body_max ? ask->body_max : WEB_CALL_BODY_MAX;
     call->is_status_enough = ask->is_status_enough;
+    text_append(&call->wanted, ask->body_text);
     call->started_ns = loop_clock_ns();
     h1_head_reset(&call->head);
     loop_timer_init(&call->timer, call_on_timer);

@@ -18,6 +18,9 @@
  * A caller who wants the status alone says so (is_status_enough): the body is then read and thrown
  * away, only so that the peer sees its answer taken rather than reset, and neither its size, its
  * end nor the deadline takes the status back.
+ *
+ * A caller who looks for a text in the body names it (body_text): the call is over as soon as the
+ * text has come, or body_max bytes without it, and web_reply.has_body_text says which.
  */
 
 #include "base/addr.h"
@@ -62,6 +65,7 @@ struct web_ask {
     struct slice body;       /* sent with its Content-Length where it is not empty */
     uint32_t timeout_ms;     /* for everything */
     size_t body_max;         /* bytes of the response's body; 0: WEB_CALL_BODY_MAX */
+    struct slice body_text;  /* what is looked for in the response's body; empty: nothing */
     bool is_status_enough;
 };
 
@@ -72,7 +76,8 @@ struct web_reply {
     const struct h1_head *head; /* NULL unless WEB_CALL_OK */
     const char *head_bytes;     /* what head's spans index */
     struct slice body;          /* empty where is_status_enough */
-    uint64_t took_ns;           /* from the start to the response's head, or to the failure */
+    bool has_body_text;
+    uint64_t took_ns; /* from the start to the response's head, or to the failure */
 };
 
 struct web_call;

@@ -31,6 +31,7 @@ struct got {
     enum web_outcome outcome;
     enum h1_error h1_error;
     unsigned status;
+    bool has_body_text;
     struct text body;
 };
 
@@ -49,6 +50,7 @@ static void on_reply(void *ctx, const struct web_reply *reply)
     got->outcome = reply->outcome;
     got->h1_error = reply->h1_error;
     got->status = reply->head ? reply->head->status : 0;
+    got->has_body_text = reply->has_body_text;
     text_append(&got->body, reply->body);
 }
 
@@ -480,6 +482,56 @@ static void test_cancel(void **state)
     assert_int_equal(count_fds(), n_fds);
 }
 
+/* What is looked for in a body: found at once wherever the parts end, or not at its end. */
+static void test_body_text(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *parts[4];
+        bool is_closed, has_text;
+        enum web_outcome outcome;
+    } rows[] = {
+        {{"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nit is ready, and"},
+         false,
+         true,
+         WEB_CALL_OK},
+        {{"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nit is re", "ad", "y"},
+         false,
+         true,
+         WEB_CALL_OK},
+        {{"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", "rready"}, false, true, WEB_CALL_OK},
+        {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nrea\r\n", "2\r\ndy\r\n"},
+         false,
+         true,
+         WEB_CALL_OK},
+        {{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"}, false, false, WEB_CALL_OK},
+        {{"HTTP/1.1 204 No Content\r\n\r\n"}, false, false, WEB_CALL_OK},
+        {{"HTTP/1.1 200 OK\r\n\r\n0123456789012345ready"}, false, false, WEB_CALL_OK}, /* too far */
+        {{"HTTP/1.1 200 OK\r\n\r\n01234567890ready"}, false, true, WEB_CALL_OK},
+        {{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nread"}, true, false, WEB_CALL_CLOSED},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct web_ask ask = ask_of(fixture);
+        struct text request = TEXT_NONE;
+        ask.body_text = SLICE("ready");
+        ask.body_max = 16;
+        web_call_start(fixture->loop, &ask, on_reply, &fixture->got);
+        await_request(fixture, &request);
+        text_deinit(&request);
+        for (size_t n = 0; n < 4 && rows[i].parts[n]; n++) {
+            assert_int_equal(fixture->got.n_replies, 0);
+            peer_send(fixture, slice_from(rows[i].parts[n]));
+            turns(fixture, 3);
+        }
+        if (rows[i].is_closed)
+            peer_close(fixture);
+        await_reply(fixture);
+        assert_int_equal(fixture->got.outcome, rows[i].outcome);
+        assert_int_equal(fixture->got.has_body_text, rows[i].has_text);
+        forget(fixture);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +544,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_interim, setup, teardown),
         cmocka_unit_test_setup_teardown(test_status_is_enough, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_body_text, setup, teardown),
         cmocka_unit_test_setup_teardown(test_request, setup, teardown),
         cmocka_unit_test_setup_teardown(test_head_has_no_body, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
