@@ -34,6 +34,7 @@
  * (pool) has only configuration.
  */
 
+#include "base/addr.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -84,6 +85,19 @@ struct file_want {
 
 typedef int file_want_fn(void *ctx, const struct file_want *want);
 
+/*
+ * A question of `weir explain`: what would become of this, and why. Which module answers is told by
+ * the kind of question; the words behind it are the module's own.
+ */
+struct explain_ask {
+    const char *kind;           /* "http" */
+    struct slice text;          /* http: "GET https://www.example.org/path" */
+    struct slice listen;        /* only there; empty: wherever it may come in */
+    struct addr from;           /* who asks; len 0: not said */
+    const struct slice *fields; /* header fields, "X-Canary: yes" */
+    size_t n_fields;
+};
+
 struct module {
     const char *name;
     const char *doc; /* one line, for `weir status` and the manual */
@@ -123,6 +137,16 @@ struct module {
     /* --- answers to admin, within a second or never --- */
     /* Members of an object that is already open: what the facts and metrics do not say. */
     void (*status)(void *state, struct json *json);
+
+    /* --- answering for the process, from the outside (admin, or a command) --- */
+    /*
+     * Members of an object that is already open: what the configuration and the facts on the board
+     * make of the question. Asks nobody and changes nothing, so it may be called in any process
+     * that has a snapshot. 0; 1: not this module's kind of question; -1 and err: what is wrong with
+     * the question. Nothing is written then. May be NULL.
+     */
+    int (*explain)(const struct snapshot *snap, const struct board *board,
+                   const struct explain_ask *ask, struct json *json, struct err *err);
 };
 
 /* --- the table -------------------------------------------------------------------------------- */

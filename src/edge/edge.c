@@ -278,4 +278,5 @@ const struct module edge_module = {
     .drain = edge_drain,
     .is_drained = edge_is_drained,
     .status = edge_status,
+    .explain = edge_explain,
 };

@@ -96,6 +96,8 @@ const struct edge_conf *edge_conf_of(const struct snapshot *snap);
 
 extern const struct conf_word edge_words[];
 int edge_check(struct snapshot *snap, void *self, struct conf_load *load);
+int edge_explain(const struct snapshot *snap, const struct board *board,
+                 const struct explain_ask *ask, struct json *json, struct err *err);
 int edge_sockets(const struct snapshot *snap, socket_want_fn *want, void *ctx);
 
 #endif

@@ -104,34 +104,6 @@ void answer_error(struct http_client *client, enum h1_error error, bool is_head)
     answer_send(client, &answer, true);
 }
 
-/* "Location: ..." for a redirect; the buffer is the worker's relay of nothing else now. */
-static struct slice redirect_line(const struct route *route, const struct h1_head *head,
-                                  const char *buf, struct text *line)
-{
-    if (route->action == ROUTE_REDIRECT) {
-        text_printf(line, "Location: %.*s\r\n", SLICE_ARG(route->text));
-    } else {
-        struct slice path = h1_slice(buf, head->path);
-        struct slice host = h1_slice(buf, head->host);
-        text_printf(line, "Location: https://%.*s", SLICE_ARG(host));
-        text_append(line, path.len ? path : SLICE("/"));
-        if (head->is_query) {
-            text_append_char(line, '?');
-            text_append(line, h1_slice(buf, head->query));
-        }
-        text_append(line, SLICE("\r\n"));
-    }
-    return text_slice(line);
-}
-
-static uint16_t route_status(const struct route *route, const struct h1_head *head)
-{
-    if (route->action != ROUTE_REDIRECT_HTTPS)
-        return (uint16_t)route->status;
-    bool is_get = head->method == H1_METHOD_GET || head->method == H1_METHOD_HEAD;
-    return is_get ? 301 : 308;
-}
-
 void answer_route(struct http_client *client, const struct route *route, const char *buf)
 {
     struct http_worker *worker = client->listen->worker;
@@ -143,8 +115,11 @@ void answer_route(struct http_client *client, const struct route *route, const c
     }
     text_append(&lines, worker_date(worker));
     bool is_redirect = route->action != ROUTE_RESPOND;
-    if (is_redirect)
-        redirect_line(route, head, buf, &lines);
+    if (is_redirect) {
+        text_append(&lines, SLICE("Location: "));
+        route_location(route, head, buf, &lines);
+        text_append(&lines, SLICE("\r\n"));
+    }
     metric_add(client->listen->row, LISTEN_ANSWERS + (is_redirect ? HTTP_REDIRECT : HTTP_RESPOND),
                1);
     struct h1_answer answer = {.status = route_status(route, head),

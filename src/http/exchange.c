@@ -48,8 +48,7 @@ void exchange_free_spare(struct http_worker *worker)
     worker->n_spare = 0;
 }
 
-static struct http_exchange *exchange_create(struct http_client *client, const struct route *route,
-                                             const char *buf)
+static struct http_exchange *exchange_create(struct http_client *client, const struct route *route)
 {
     struct http_service *service = client->listen->service;
     const struct h1_head *head = &client->listen->worker->request;
@@ -61,7 +60,7 @@ static struct http_exchange *exchange_create(struct http_client *client, const s
     exchange->start_ns = loop_now_ns(client->conn.loop);
     exchange->asked.method = (enum h1_method)head->method;
     exchange->client_minor = head->minor;
-    exchange->is_idempotent = route_is_repeatable(route, head, buf);
+    exchange->is_idempotent = route_is_repeatable(route, head);
     exchange->is_request_done = head->body == H1_BODY_NONE;
     exchange->is_request_chunked = head->body == H1_BODY_CHUNKED;
     client->exchange = exchange;
@@ -161,7 +160,7 @@ void exchange_finish(struct http_exchange *exchange, bool is_clean)
 size_t exchange_start(struct http_client *client, const struct route *route, const char *buf,
                       size_t head_len, size_t len)
 {
-    struct http_exchange *exchange = exchange_create(client, route, buf);
+    struct http_exchange *exchange = exchange_create(client, route);
     const struct h1_head *head = &client->listen->worker->request;
     uint32_t cap = request_write_head(exchange, buf, head_len);
     ssize_t n_body = 0;

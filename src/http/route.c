@@ -35,15 +35,10 @@ static bool path_matches(const struct route *route, struct slice path)
     return route->is_path_exact ? slice_equal(path, route->path) : path_is_below(path, route->path);
 }
 
-static bool header_is(struct slice name, const struct h1_head *head, const char *buf, uint32_t i)
-{
-    return slice_equal_nocase(h1_field_name(buf, &head->fields[i]), name);
-}
-
 static bool header_matches(const struct route *route, const struct h1_head *head, const char *buf)
 {
     for (uint32_t i = 0; i < head->n_fields; i++)
-        if (header_is(route->header_name, head, buf, i) &&
+        if (slice_equal_nocase(h1_field_name(buf, &head->fields[i]), route->header_name) &&
             slice_equal(h1_field_value(buf, &head->fields[i]), route->header_value))
             return true;
     return false;
@@ -55,31 +50,32 @@ static bool fails(const struct route *route, unsigned word, bool is_match)
     return is_match == ((route->nots & word) != 0);
 }
 
-bool route_matches(const struct route *route, const struct h1_head *head, const char *buf,
-                   const struct addr *peer)
+unsigned route_failing(const struct route *route, const struct h1_head *head, const char *buf,
+                       const struct addr *peer)
 {
     unsigned words = route->words;
     if ((words & ROUTE_METHOD) &&
         fails(route, ROUTE_METHOD, slice_equal(h1_slice(buf, head->method_text), route->method)))
-        return false;
+        return ROUTE_METHOD;
     if ((words & ROUTE_HOST) &&
         fails(route, ROUTE_HOST, host_matches(route, h1_slice(buf, head->host))))
-        return false;
+        return ROUTE_HOST;
     if ((words & ROUTE_PATH) &&
         fails(route, ROUTE_PATH, path_matches(route, h1_slice(buf, head->path))))
-        return false;
+        return ROUTE_PATH;
     if ((words & ROUTE_HEADER) && fails(route, ROUTE_HEADER, header_matches(route, head, buf)))
-        return false;
-    if ((words & ROUTE_FROM) && fails(route, ROUTE_FROM, addr_net_has(&route->from, peer)))
-        return false;
-    return true;
+        return ROUTE_HEADER;
+    if ((words & ROUTE_FROM) &&
+        (peer->len == 0 || fails(route, ROUTE_FROM, addr_net_has(&route->from, peer))))
+        return ROUTE_FROM;
+    return 0;
 }
 
 const struct route *routes_match(const struct routes *routes, const struct h1_head *head,
                                  const char *buf, const struct addr *peer)
 {
     for (uint32_t i = 0; i < routes->n_items; i++)
-        if (route_matches(&routes->items[i], head, buf, peer))
+        if (!route_failing(&routes->items[i], head, buf, peer))
             return &routes->items[i];
     return NULL;
 }
@@ -103,15 +99,38 @@ struct pool *route_choose(const struct route *route, uint32_t draw)
     return route->shares[i].pool;
 }
 
-bool route_is_repeatable(const struct route *route, const struct h1_head *head, const char *buf)
+bool route_is_repeatable(const struct route *route, const struct h1_head *head)
 {
     if (h1_method_is_idempotent((enum h1_method)head->method))
         return true;
     for (uint32_t i = 0; route->is_idempotent_by_key && i < head->n_fields; i++)
-        if (header_is(SLICE("Idempotency-Key"), head, buf, i) &&
-            h1_field_value(buf, &head->fields[i]).len > 0)
+        if (head->fields[i].id == H1_FIELD_IDEMPOTENCY_KEY && head->fields[i].value_len > 0)
             return true;
     return false;
+}
+
+uint16_t route_status(const struct route *route, const struct h1_head *head)
+{
+    if (route->action != ROUTE_REDIRECT_HTTPS)
+        return (uint16_t)route->status;
+    bool is_get = head->method == H1_METHOD_GET || head->method == H1_METHOD_HEAD;
+    return is_get ? 301 : 308;
+}
+
+void route_location(const struct route *route, const struct h1_head *head, const char *buf,
+                    struct text *out)
+{
+    if (route->action == ROUTE_REDIRECT) {
+        text_append(out, route->text);
+        return;
+    }
+    struct slice path = h1_slice(buf, head->path);
+    text_printf(out, "https://%.*s", SLICE_ARG(h1_slice(buf, head->host)));
+    text_append(out, path.len ? path : SLICE("/"));
+    if (head->is_query) {
+        text_append_char(out, '?');
+        text_append(out, h1_slice(buf, head->query));
+    }
 }
 
 /* ---- checking ---- */

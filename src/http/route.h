@@ -33,6 +33,7 @@
 
 #include "base/addr.h"
 #include "base/slice.h"
+#include "base/text.h"
 #include "conf/schema.h"
 #include "pool/pool.h"
 #include "wire/h1.h"
@@ -98,9 +99,10 @@ int routes_check(struct routes *routes, const struct snapshot *snap, struct conf
 /* The first route that matches, or NULL. `buf` is what `head` was parsed from. */
 const struct route *routes_match(const struct routes *routes, const struct h1_head *head,
                                  const char *buf, const struct addr *peer);
-/* Does this one match? For `weir explain`. */
-bool route_matches(const struct route *route, const struct h1_head *head, const char *buf,
-                   const struct addr *peer);
+/* The first word of this route that the request fails (enum route_word), 0 where it matches. A peer
+ * that is not known (len 0) fails every `from`, turned round or not. */
+unsigned route_failing(const struct route *route, const struct h1_head *head, const char *buf,
+                       const struct addr *peer);
 
 /* pool or split. */
 bool route_is_to_pool(const struct route *route);
@@ -112,7 +114,13 @@ bool route_is_to_pool(const struct route *route);
 struct pool *route_choose(const struct route *route, uint32_t draw);
 /* May the request go to a member once more though one may have seen it? Its method is idempotent
  * (RFC 9110 section 9.2.2), or the route takes the word of its Idempotency-Key. */
-bool route_is_repeatable(const struct route *route, const struct h1_head *head, const char *buf);
+bool route_is_repeatable(const struct route *route, const struct h1_head *head);
+
+/* The status of respond and redirect. */
+uint16_t route_status(const struct route *route, const struct h1_head *head);
+/* Appends where a redirect leads. The request names a host. */
+void route_location(const struct route *route, const struct h1_head *head, const char *buf,
+                    struct text *out);
 
 /* The form of the sentence, for messages and the manual. */
 extern const char route_usage[];
