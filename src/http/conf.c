@@ -107,19 +107,36 @@ static const struct conf_word limit_words[] = {
      .min = 10,
      .max = H1_FIELDS_MAX,
      .doc = "header fields of a message; more get 431"},
-    {.name = "tries",
-     .type = CONF_INT,
-     .offset = LIMIT(tries),
-     .fallback = "3",
-     .min = 1,
-     .max = 10,
-     .doc = "members that one request is offered to, where repeating it is safe"},
     {0},
 };
 
 const struct conf_block http_limits_block = {
     .size = sizeof(struct http_limits),
     .words = limit_words,
+};
+
+#define RETRY(field) offsetof(struct http_retry, field)
+
+static const struct conf_word retry_words[] = {
+    {.name = "tries",
+     .type = CONF_INT,
+     .offset = RETRY(tries),
+     .fallback = "3",
+     .min = 1,
+     .max = 10,
+     .doc = "members that one request is offered to, where repeating it is safe"},
+    {.name = "backoff",
+     .type = CONF_TIME,
+     .offset = RETRY(backoff_ms),
+     .fallback = "25ms",
+     .max = RETRY_PAUSE_MAX_MS,
+     .doc = "at most so long before a third try; it doubles with each further one, up to 1s"},
+    {0},
+};
+
+const struct conf_block http_retry_block = {
+    .size = sizeof(struct http_retry),
+    .words = retry_words,
 };
 
 int http_check(struct http_conf *conf, const struct conf_object *listen,
@@ -156,6 +173,13 @@ int http_check(struct http_conf *conf, const struct conf_object *listen,
         .help = "Requests that are not valid or not served, by reason."                          \
     }
 
+#define UNREPEATED(refusal_, name_)                                                                \
+    {                                                                                              \
+        .name = "retries_refused", .type = METRIC_COUNTER,                                         \
+        .word = (uint32_t)LISTEN_UNREPEATED + (refusal_), .label = "reason",                       \
+        .label_value = (name_), .help = "Requests that failed and were not sent again, by reason." \
+    }
+
 static const struct metric_def listen_defs[] = {
     COUNTER(LISTEN_CONNECTIONS, "connections", "Client connections accepted."),
     COUNTER(LISTEN_REFUSED, "connections_refused", "Connections over the limit, answered 503."),
@@ -173,6 +197,12 @@ static const struct metric_def listen_defs[] = {
     COUNTER(LISTEN_BYTES_IN, "received_bytes", "Bytes from clients."),
     COUNTER(LISTEN_BYTES_OUT, "sent_bytes", "Bytes to clients."),
     COUNTER(LISTEN_RETRIES, "retries", "Requests that went to a further member."),
+    UNREPEATED(RETRY_ANSWERED, "answered"),
+    UNREPEATED(RETRY_UNSAFE, "unsafe"),
+    UNREPEATED(RETRY_UNBUFFERED, "unbuffered"),
+    UNREPEATED(RETRY_TRIES, "tries"),
+    UNREPEATED(RETRY_BUDGET, "budget"),
+    UNREPEATED(RETRY_NO_CLIENT, "no_client"),
     COUNTER(LISTEN_ABORTED, "aborted", "Clients that left before their answer was complete."),
     COUNTER(LISTEN_CUT, "cut", "Answers that broke off, visibly for the client."),
     ANSWER(HTTP_NO_ROUTE, "no_route"),

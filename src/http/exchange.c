@@ -91,6 +91,8 @@ void exchange_release(struct http_exchange *exchange, bool is_kept)
     if (!upstream)
         return;
     exchange->upstream = NULL;
+    exchange->is_connecting = false;
+    exchange->is_response_readable = false;
     upstream_end(upstream->member);
     if (is_kept)
         upstream_keep(upstream);
@@ -183,7 +185,9 @@ void exchange_rearm(struct http_exchange *exchange)
 {
     const struct http_timeouts *timeouts = timeouts_of(exchange);
     int64_t ms = timeouts->response_ms;
-    if (exchange->is_connecting)
+    if (exchange->is_pausing)
+        ms = exchange->pause_ms;
+    else if (exchange->is_connecting)
         ms = timeouts->connect_ms;
     else if (exchange->status)
         ms = timeouts->stream_ms;
@@ -194,7 +198,9 @@ void exchange_rearm(struct http_exchange *exchange)
 
 void exchange_on_timeout(struct http_exchange *exchange)
 {
-    if (!exchange->status && exchange_wants_body(exchange))
+    if (exchange->is_pausing)
+        exchange_try(exchange);
+    else if (!exchange->status && exchange_wants_body(exchange))
         exchange_fail(exchange, HTTP_BODY_LATE);
     else if (exchange->status)
         exchange_cut(exchange);

@@ -36,13 +36,17 @@ struct http_exchange {
     struct h1_asked asked;
     uint8_t client_minor;
     uint8_t n_tries;
-    uint8_t failure; /* enum http_reason of the last try that failed */
-    uint16_t status; /* of the response, 0: none yet */
+    uint8_t n_reached; /* members that were reached and failed */
+    uint8_t failure;   /* enum http_reason of the last try that failed */
+    uint16_t status;   /* of the response, 0: none yet */
+    uint16_t pause_ms; /* is_pausing */
     bool is_idempotent;
     bool is_fresh;             /* the connection carries its first request */
     bool is_connecting;        /* and does not stand yet: nothing has been sent */
     bool is_request_chunked;   /* the body goes to the member as chunks */
     bool is_request_done;      /* all of it is with the upstream connection */
+    bool is_interim;           /* the client has a 1xx of this member */
+    bool is_pausing;           /* before another try */
     bool is_member_deaf;       /* takes no more of the body; its answer may be here all the same */
     bool is_response_readable; /* the kernel may have bytes of it that were not read */
     bool is_response_hangup;
@@ -91,7 +95,10 @@ void exchange_release(struct http_exchange *exchange, bool is_kept);
 /* --- try.c --- */
 /* Sends what is kept of the request to a member; fails where there is none. */
 void exchange_try(struct http_exchange *exchange);
-/* The connection to the member is no good any more: errno, 0: it closed, EPROTO: no HTTP. */
+/*
+ * The connection to the member is no good any more: errno, 0: it closed, EPROTO: no HTTP. Another
+ * try, at once or behind a pause, or the end.
+ */
 void exchange_upstream_failed(struct http_exchange *exchange, int error);
 
 /* --- request.c --- */

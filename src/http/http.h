@@ -34,6 +34,7 @@
 #include "core/metric.h"
 #include "core/module.h"
 #include "core/process.h"
+#include "http/retry.h"
 #include "http/route.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,17 +59,25 @@ struct http_limits {
     int64_t field_bytes;  /* 8k */
     int64_t target_bytes; /* 8k */
     int64_t fields;       /* 100 */
-    int64_t tries;        /* of members for one request: 3 */
+};
+
+/* When a request is sent once more: http/retry.h. */
+struct http_retry {
+    struct conf_object object;
+    int64_t tries;      /* of members for one request: 3 */
+    int64_t backoff_ms; /* behind a second member that failed; doubles: 25 ms */
 };
 
 struct http_conf {
     struct routes routes;
     struct http_timeouts timeouts;
     struct http_limits limits;
+    struct http_retry retry;
 };
 
 extern const struct conf_block http_timeouts_block; /* `timeout response 30s` */
 extern const struct conf_block http_limits_block;   /* `limits requests 1000` */
+extern const struct conf_block http_retry_block;    /* `retry tries 3` */
 
 /* Cross-checks of one listen's routes. */
 int http_check(struct http_conf *conf, const struct conf_object *listen,
@@ -88,11 +97,13 @@ enum listen_word {
     LISTEN_5XX,
     LISTEN_BYTES_IN,
     LISTEN_BYTES_OUT,
-    LISTEN_RETRIES, /* requests sent to a further member */
-    LISTEN_ABORTED, /* the client left before its answer was complete */
+    LISTEN_RETRIES,    /* requests sent to a further member */
+    LISTEN_UNREPEATED, /* requests that failed and were not sent again, by enum retry_refusal */
+    LISTEN_ABORTED =
+        LISTEN_UNREPEATED + RETRY_N_REFUSALS, /* the client left before its answer was complete */
     LISTEN_CUT,     /* answers that broke off in the middle, visibly for the client */
     LISTEN_ANSWERS, /* weir's own answers by reason: enum http_reason, see http/answer.h */
-    LISTEN_BAD = LISTEN_ANSWERS + 16,          /* requests refused by the codec, by enum h1_error */
+    LISTEN_BAD = LISTEN_ANSWERS + 32,          /* requests refused by the codec, by enum h1_error */
     LISTEN_LATENCY = LISTEN_BAD + H1_N_ERRORS, /* microseconds: head complete to answer complete */
     LISTEN_WORDS = LISTEN_LATENCY + METRIC_HIST_WORDS
 };

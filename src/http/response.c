@@ -22,7 +22,8 @@ static bool response_interim(struct http_exchange *exchange, const char *buf)
         exchange_client_lost(exchange);
         return false;
     }
-    sent_drop(exchange); /* the client has seen this member: no other may answer now */
+    exchange->is_interim = true; /* the client has seen this member: no other may answer now */
+    sent_drop(exchange);
     exchange_rearm(exchange);
     return true;
 }

@@ -10,46 +10,102 @@
 #include <assert.h>
 #include <errno.h>
 
-/* May the request be sent to a member once more, though this one may have seen it? */
-static bool exchange_is_repeatable(const struct http_exchange *exchange, bool was_connecting)
+static enum http_reason reason_of(enum retry_event event)
 {
-    if (!exchange->sent || exchange->n_tries >= exchange->service->conf->limits.tries)
-        return false;
-    return was_connecting || (exchange->is_idempotent && exchange->is_request_done);
-}
-
-static enum http_reason failure_reason(bool was_connecting, int error)
-{
-    if (error == EPROTO)
-        return HTTP_NONSENSE;
-    if (error == ETIMEDOUT && !was_connecting)
+    switch (event) {
+    case RETRY_NOT_REACHED:
+        return HTTP_UNREACHABLE;
+    case RETRY_LATE:
         return HTTP_LATE;
-    return was_connecting ? HTTP_UNREACHABLE : HTTP_BROKEN;
+    case RETRY_NONSENSE:
+        return HTTP_NONSENSE;
+    case RETRY_IDLE_DIED:
+    case RETRY_BROKEN:
+    case RETRY_DOWN:
+        break;
+    }
+    return HTTP_BROKEN;
 }
 
-/*
- * The connection to the member is no good any more. A kept one that died before it answered says
- * nothing about the member, which merely closed it while the request was on its way: the same
- * member may be tried again, by a new connection.
- */
-void exchange_upstream_failed(struct http_exchange *exchange, int error)
+static enum retry_event event_of(const struct http_exchange *exchange, int error)
 {
-    struct upstream_member *member = exchange->upstream->member;
-    bool was_connecting = exchange->is_connecting;
-    bool was_kept = !exchange->is_fresh && error != ETIMEDOUT;
-    exchange_release(exchange, false);
-    if (!was_kept || exchange->status) {
-        uint64_t now_ns = loop_now_ns(worker_of(exchange)->loop);
-        upstream_suspect(member, now_ns, was_connecting);
-        upstream_tried_add(&exchange->tried, member);
-    }
-    mem_free(exchange->held);
-    exchange->held = NULL;
-    exchange->failure = (uint8_t)failure_reason(was_connecting, error);
-    if (!exchange->status && error != EPROTO && exchange_is_repeatable(exchange, was_connecting))
+    if (exchange->is_connecting)
+        return RETRY_NOT_REACHED;
+    if (error == EPROTO)
+        return RETRY_NONSENSE;
+    if (error == ETIMEDOUT)
+        return RETRY_LATE;
+    return exchange->is_fresh || exchange->held ? RETRY_BROKEN : RETRY_IDLE_DIED;
+}
+
+static struct retry_step exchange_decide(const struct http_exchange *exchange,
+                                         enum retry_event event)
+{
+    const struct retry_case what = {
+        .event = event,
+        .is_repeatable = exchange->is_idempotent,
+        .is_kept = exchange->sent != NULL,
+        .is_whole = exchange->is_request_done,
+        .is_answered = exchange->status != 0 || exchange->is_interim,
+        .has_client = conn_error(&exchange->client->conn) == 0,
+        .n_tries = exchange->n_tries,
+        .max_tries = (uint32_t)exchange->service->conf->retry.tries,
+        .n_reached = exchange->n_reached,
+    };
+    return retry_decide(&what);
+}
+
+/* Another try, when its time has come. */
+static void exchange_repeat(struct http_exchange *exchange, uint32_t n_pauses)
+{
+    uint32_t draw = (uint32_t)rng_next(&exchange->service->epoch->rng);
+    uint32_t base_ms = (uint32_t)exchange->service->conf->retry.backoff_ms;
+    uint32_t pause_ms = retry_pause_ms(n_pauses, base_ms, draw);
+    if (pause_ms == 0) {
         exchange_try(exchange);
+        return;
+    }
+    exchange->is_pausing = true;
+    exchange->pause_ms = (uint16_t)pause_ms;
+    exchange_rearm(exchange);
+}
+
+static void exchange_refused(struct http_exchange *exchange, enum retry_refusal refusal)
+{
+    if (!exchange->status) /* what breaks off in the middle is a cut, and counted there */
+        metric_add(exchange->service->row, LISTEN_UNREPEATED + refusal, 1);
+    if (refusal == RETRY_NO_CLIENT)
+        exchange_client_lost(exchange);
     else
         exchange_fail(exchange, (enum http_reason)exchange->failure);
+}
+
+/* What this try says about the member, before it is given back. */
+static void exchange_blame(struct http_exchange *exchange, enum retry_event event)
+{
+    struct upstream_member *member = exchange->upstream->member;
+    if (event == RETRY_IDLE_DIED)
+        return;
+    if (event != RETRY_NOT_REACHED)
+        exchange->n_reached++;
+    uint64_t now_ns = loop_now_ns(worker_of(exchange)->loop);
+    upstream_suspect(member, now_ns, event == RETRY_NOT_REACHED);
+    upstream_tried_add(&exchange->tried, member);
+}
+
+void exchange_upstream_failed(struct http_exchange *exchange, int error)
+{
+    enum retry_event event = event_of(exchange, error);
+    exchange_blame(exchange, event);
+    struct retry_step step = exchange_decide(exchange, event);
+    exchange->failure = (uint8_t)reason_of(event);
+    exchange_release(exchange, false);
+    mem_free(exchange->held);
+    exchange->held = NULL;
+    if (step.verb == RETRY_FAIL)
+        exchange_refused(exchange, step.refusal);
+    else
+        exchange_repeat(exchange, step.n_pauses);
 }
 
 static void upstream_on_event(struct conn *conn, uint32_t events)
@@ -95,37 +151,44 @@ static struct upstream *exchange_take(struct http_exchange *exchange,
     }
 }
 
-void exchange_try(struct http_exchange *exchange)
+/* A member that takes the request now, and a connection to it; NULL: there is nobody. */
+static struct upstream *exchange_find(struct http_exchange *exchange)
 {
     struct loop *loop = worker_of(exchange)->loop;
-    int64_t max_tries = exchange->service->conf->limits.tries;
-    struct upstream_member *member = NULL;
-    while (!exchange->upstream && exchange->n_tries < max_tries) {
-        member = upstream_pick(exchange->pool, loop_now_ns(loop), &exchange->tried);
+    while (exchange->n_tries < exchange->service->conf->retry.tries) {
+        struct upstream_member *member =
+            upstream_pick(exchange->pool, loop_now_ns(loop), &exchange->tried);
         if (!member)
-            break;
+            return NULL;
         if (exchange->n_tries++)
             metric_add(exchange->service->row, LISTEN_RETRIES, 1);
-        exchange->upstream = exchange_take(exchange, member);
-        if (!exchange->upstream) {
-            upstream_suspect(member, loop_now_ns(loop), true);
-            upstream_tried_add(&exchange->tried, member);
-            exchange->failure = HTTP_UNREACHABLE;
-        }
+        struct upstream *upstream = exchange_take(exchange, member);
+        if (upstream)
+            return upstream;
+        upstream_suspect(member, loop_now_ns(loop), true);
+        upstream_tried_add(&exchange->tried, member);
+        exchange->failure = HTTP_UNREACHABLE;
     }
+    return NULL;
+}
+
+void exchange_try(struct http_exchange *exchange)
+{
+    exchange->is_pausing = false;
+    exchange->upstream = exchange_find(exchange);
     if (!exchange->upstream) {
         exchange_fail(exchange,
                       exchange->n_tries ? (enum http_reason)exchange->failure : HTTP_NO_MEMBER);
         return;
     }
     struct conn *conn = &exchange->upstream->conn;
-    member = exchange->upstream->member;
+    struct upstream_member *member = exchange->upstream->member;
     exchange->is_fresh = exchange->upstream->n_requests == 1;
     exchange->is_response_readable = false;
     exchange->is_response_hangup = false;
     upstream_begin(member);
     metric_add(member->row, MEMBER_BYTES_TO, exchange->sent_len);
-    exchange->sent_ns = loop_now_ns(loop);
+    exchange->sent_ns = loop_now_ns(worker_of(exchange)->loop);
     int rc = conn_send(conn, exchange->sent, exchange->sent_len, false);
     exchange->is_connecting = conn->is_connecting;
     if (rc < 0) {
