@@ -22,8 +22,11 @@ static const struct http_reason_row rows[HTTP_N_REASONS] = {
     [HTTP_BROKEN] = {"broken", 502, false, 0, "the server closed before it answered\n"},
     [HTTP_NONSENSE] = {"nonsense", 502, false, 0, "the server's answer is not valid HTTP\n"},
     [HTTP_LATE] = {"late", 504, false, 0, "the server did not answer in time\n"},
+    [HTTP_OVERDUE] = {"overdue", 504, false, 0, "the request took longer than it may\n"},
     [HTTP_HEAD_LATE] = {"head_late", 408, true, 0, "the request did not come in time\n"},
     [HTTP_BODY_LATE] = {"body_late", 408, true, 0, "the request's body did not come in time\n"},
+    [HTTP_BODY_SLOW] = {"body_slow", 408, true, 0, "the request's body came too slowly\n"},
+    [HTTP_BODY_LARGE] = {"body_large", 413, true, 0, "the request's body is too large\n"},
     [HTTP_CROWDED] = {"crowded", 503, true, HTTP_RETRY_AFTER_S, "too many connections\n"},
 };
 

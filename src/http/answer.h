@@ -20,8 +20,11 @@ enum http_reason {
     HTTP_BROKEN,      /* 502: the member closed before it answered */
     HTTP_NONSENSE,    /* 502: the member's answer is not HTTP */
     HTTP_LATE,        /* 504: the member did not answer in time */
+    HTTP_OVERDUE,     /* 504: the request as a whole took too long */
     HTTP_HEAD_LATE,   /* 408: the request's head did not come in time */
     HTTP_BODY_LATE,   /* 408: the request's body did not come in time */
+    HTTP_BODY_SLOW,   /* 408: it came, but below its rate */
+    HTTP_BODY_LARGE,  /* 413: it is over its limit */
     HTTP_CROWDED,     /* 503: too many connections */
     HTTP_N_REASONS,
 };

@@ -76,7 +76,10 @@ void client_deadline(struct http_client *client, int64_t ms)
 bool client_is_last(const struct http_client *client)
 {
     const struct http_listen *listen = client->listen;
-    return listen->is_closing || client->n_requests >= listen->service->conf->limits.requests;
+    const struct http_conf *conf = listen->service->conf;
+    uint64_t age_ns = loop_now_ns(client->conn.loop) - client->born_ns;
+    return listen->is_closing || client->n_requests >= conf->limits.requests ||
+           age_ns / 1000000u >= (uint64_t)conf->timeouts.age_ms;
 }
 
 static void client_on_free(struct loop *loop, struct loop_task *task)
@@ -228,6 +231,11 @@ static size_t request_begin(struct http_client *client, const char *buf, size_t 
     }
     if (error != H1_OK) {
         answer_error(client, error, is_head);
+        return len;
+    }
+    int64_t most = service->conf->limits.body_bytes;
+    if (most && head->body == H1_BODY_LENGTH && head->length > (uint64_t)most) {
+        answer_reason(client, HTTP_BODY_LARGE, is_head);
         return len;
     }
     const struct route *route = routes_match(&service->conf->routes, head, buf, &client->peer);
@@ -454,6 +462,7 @@ void client_accept(struct http_listen *listen, int fd, const struct addr *peer)
     conn_open_lazily(&client->conn, worker->loop, fd, client_on_event);
     client->listen = listen;
     client->peer = *peer;
+    client->born_ns = loop_now_ns(worker->loop);
     client_describe(client);
     loop_timer_init(&client->timer, client_on_timer);
     list_add_front(&listen->clients, &client->link);

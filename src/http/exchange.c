@@ -176,34 +176,69 @@ size_t exchange_start(struct http_client *client, const struct route *route, con
         answer_error(client, error, false);
         return len;
     }
+    if (request_is_large(exchange)) {
+        exchange_abandon(exchange);
+        answer_reason(client, HTTP_BODY_LARGE, false);
+        return len;
+    }
     exchange_try(exchange);
     return head_len + (size_t)n_body;
+}
+
+/* What is left of a span that began at since_ns; not less than nothing. */
+static int64_t left_ms(const struct http_exchange *exchange, uint64_t since_ns, int64_t span_ms)
+{
+    uint64_t past_ns = loop_now_ns(worker_of(exchange)->loop) - since_ns;
+    int64_t left = span_ms - (int64_t)(past_ns / 1000000u);
+    return left > 0 ? left : 0;
+}
+
+/* Of the phase alone. */
+static int64_t phase_ms(const struct http_exchange *exchange)
+{
+    const struct http_timeouts *timeouts = timeouts_of(exchange);
+    if (exchange->is_pausing)
+        return exchange->pause_ms;
+    if (exchange->status)
+        return timeouts->stream_ms;
+    if (!exchange->is_connecting && !exchange->is_request_done && !exchange->is_member_deaf)
+        return timeouts->body_ms;
+    int64_t ms = exchange->is_connecting ? timeouts->connect_ms : timeouts->response_ms;
+    if (timeouts->try_ms && exchange->is_request_done) {
+        int64_t try_ms = left_ms(exchange, exchange->sent_ns, timeouts->try_ms);
+        ms = try_ms < ms ? try_ms : ms;
+    }
+    return ms;
 }
 
 /* Has this try been sent over? Then the member has the time of this phase to go on. */
 void exchange_rearm(struct http_exchange *exchange)
 {
-    const struct http_timeouts *timeouts = timeouts_of(exchange);
-    int64_t ms = timeouts->response_ms;
-    if (exchange->is_pausing)
-        ms = exchange->pause_ms;
-    else if (exchange->is_connecting)
-        ms = timeouts->connect_ms;
-    else if (exchange->status)
-        ms = timeouts->stream_ms;
-    else if (!exchange->is_request_done && !exchange->is_member_deaf)
-        ms = timeouts->body_ms;
+    int64_t ms = phase_ms(exchange);
+    int64_t total_ms = timeouts_of(exchange)->total_ms;
+    if (total_ms) {
+        total_ms = left_ms(exchange, exchange->start_ns, total_ms);
+        ms = total_ms < ms ? total_ms : ms;
+    }
     client_deadline(exchange->client, ms);
+}
+
+static bool exchange_is_overdue(const struct http_exchange *exchange)
+{
+    int64_t total_ms = timeouts_of(exchange)->total_ms;
+    return total_ms && left_ms(exchange, exchange->start_ns, total_ms) == 0;
 }
 
 void exchange_on_timeout(struct http_exchange *exchange)
 {
-    if (exchange->is_pausing)
+    if (exchange_is_overdue(exchange))
+        exchange_fail(exchange, HTTP_OVERDUE);
+    else if (exchange->is_pausing)
         exchange_try(exchange);
-    else if (!exchange->status && exchange_wants_body(exchange))
-        exchange_fail(exchange, HTTP_BODY_LATE);
     else if (exchange->status)
         exchange_cut(exchange);
+    else if (exchange_wants_body(exchange))
+        exchange_fail(exchange, HTTP_BODY_LATE);
     else
         exchange_upstream_failed(exchange, ETIMEDOUT);
 }

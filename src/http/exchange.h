@@ -33,6 +33,9 @@ struct http_exchange {
     uint32_t sent_len;
     uint64_t start_ns; /* the head was complete */
     uint64_t sent_ns;  /* the member had the request */
+    uint64_t n_body;   /* bytes of the request's body so far */
+    uint64_t slow_ns;  /* since when its rate is measured; 0: the member does not take more */
+    uint64_t n_slow;   /* n_body then */
     struct h1_asked asked;
     uint8_t client_minor;
     uint8_t n_tries;
@@ -109,6 +112,8 @@ ssize_t request_write_body(struct http_exchange *exchange, uint32_t cap, const c
                            size_t len);
 /* From here on the request cannot be repeated. */
 void sent_drop(struct http_exchange *exchange);
+/* It is over its limit. */
+bool request_is_large(const struct http_exchange *exchange);
 bool exchange_wants_body(const struct http_exchange *exchange);
 /* The client has bytes of the body, or the upstream has room. */
 void exchange_pull_request(struct http_exchange *exchange);

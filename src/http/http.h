@@ -44,21 +44,27 @@
 struct http_timeouts {
     struct conf_object object;
     int64_t headers_ms;  /* from the first byte of a request to the end of its head: 10 s */
-    int64_t body_ms;     /* without a byte of a request's body: 30 s */
+    int64_t body_ms;     /* without a byte of a request's body, or below its rate: 30 s */
     int64_t idle_ms;     /* between requests: 60 s */
     int64_t connect_ms;  /* to a member: 3 s */
     int64_t response_ms; /* from the request sent to the response's head: 30 s */
+    int64_t try_ms;      /* one member's share of that, connecting included; 0: no other bound */
     int64_t stream_ms;   /* without a byte of a response's body, either way: 5 m */
+    int64_t total_ms;    /* from the head of a request to the end of its answer; 0: the others bound
+                            what does not move, and what moves may take long */
+    int64_t age_ms;      /* of a connection; then the next answer is its last: 1 h */
 };
 
 struct http_limits {
     struct conf_object object;
-    int64_t connections;  /* of clients, in all loops together: 20000 */
-    int64_t requests;     /* on one connection: 1000 */
-    int64_t head_bytes;   /* 32k */
-    int64_t field_bytes;  /* 8k */
-    int64_t target_bytes; /* 8k */
-    int64_t fields;       /* 100 */
+    int64_t connections;        /* of clients, in all loops together: 20000 */
+    int64_t requests;           /* on one connection: 1000 */
+    int64_t head_bytes;         /* 32k */
+    int64_t field_bytes;        /* 8k */
+    int64_t target_bytes;       /* 8k */
+    int64_t fields;             /* 100 */
+    int64_t body_bytes;         /* of a request; 0: as many as come */
+    struct conf_rate body_rate; /* bytes of a request's body, at least: 500/s */
 };
 
 /* When a request is sent once more: http/retry.h. */

@@ -113,6 +113,7 @@ struct http_client {
     struct addr peer;
     char forwarded[HTTP_FORWARDED_MAX]; /* the lines that tell a member who asks; made once */
     uint8_t forwarded_len;
+    uint64_t born_ns;
     uint32_t n_requests;
     uint8_t phase;    /* enum client_phase */
     bool is_readable; /* the kernel may have bytes that were not read */
@@ -132,7 +133,7 @@ void client_linger(struct http_client *client);
 void client_close(struct http_client *client, bool is_abort);
 /* The phase ends in so many milliseconds from now. */
 void client_deadline(struct http_client *client, int64_t ms);
-/* The listen closes, or these were requests enough: this answer is the connection's last. */
+/* The listen closes, or these were requests enough, or it is old: this answer is its last. */
 bool client_is_last(const struct http_client *client);
 /* held_recv() from the client, counted; says by is_readable whether there may be more. */
 ssize_t client_recv(struct http_client *client, char **ret_buf);

@@ -80,11 +80,14 @@ ssize_t request_write_body(struct http_exchange *exchange, uint32_t cap, const c
         result = relay_next(relay, &exchange->request_body, exchange->is_request_chunked,
                             &exchange->request_trailers, buf + used_all, len - used_all, &used);
         used_all += used;
+        exchange->n_body += relay->n_data;
         sent_append(exchange, &cap, relay);
     } while (result == RELAY_FULL);
     if (result == RELAY_ERROR)
         return -1;
     exchange->is_request_done = result == RELAY_END;
+    exchange->slow_ns = exchange->start_ns;
+    exchange->n_slow = exchange->n_body;
     return (ssize_t)used_all;
 }
 
@@ -96,7 +99,40 @@ bool exchange_wants_body(const struct http_exchange *exchange)
            !exchange->is_connecting && conn_pending(&exchange->upstream->conn) == 0;
 }
 
-/* The body turned bad while it streamed. */
+bool request_is_large(const struct http_exchange *exchange)
+{
+    uint64_t most = (uint64_t)exchange->service->conf->limits.body_bytes;
+    return most && exchange->n_body > most;
+}
+
+/* The time during which the member took no more is not the client's: measure anew behind it. */
+static void request_measure(struct http_exchange *exchange)
+{
+    bool is_held = conn_pending(&exchange->upstream->conn) > 0;
+    exchange->slow_ns = is_held ? 0 : loop_now_ns(worker_of(exchange)->loop);
+    exchange->n_slow = exchange->n_body;
+}
+
+/* Did too little come since it was measured last? */
+static bool request_is_slow(struct http_exchange *exchange)
+{
+    const struct http_conf *conf = exchange->service->conf;
+    uint64_t now_ns = loop_now_ns(worker_of(exchange)->loop);
+    if (exchange->slow_ns == 0 || conn_pending(&exchange->upstream->conn)) {
+        request_measure(exchange);
+        return false;
+    }
+    uint64_t past_ms = (now_ns - exchange->slow_ns) / 1000000u;
+    if (past_ms < (uint64_t)conf->timeouts.body_ms)
+        return false;
+    uint64_t least =
+        past_ms * (uint64_t)conf->limits.body_rate.count / (uint64_t)conf->limits.body_rate.per_ms;
+    bool is_slow = exchange->n_body - exchange->n_slow < least;
+    request_measure(exchange);
+    return is_slow;
+}
+
+/* The body turned bad while it streamed: what the member has of it must not look whole. */
 static void request_spoiled(struct http_exchange *exchange, enum h1_error error)
 {
     struct http_client *client = exchange->client;
@@ -139,6 +175,11 @@ static bool request_feed(struct http_exchange *exchange, const char *buf, size_t
             request_spoiled(exchange, relay->error);
             return false;
         }
+        exchange->n_body += relay->n_data;
+        if (request_is_large(exchange)) {
+            exchange_fail(exchange, HTTP_BODY_LARGE);
+            return false;
+        }
         metric_add(upstream->member->row, MEMBER_BYTES_TO, relay->n_data);
         if (conn_sendv(&upstream->conn, relay->parts + 1, relay->n_parts - 1, false) < 0) {
             request_unwanted(exchange);
@@ -148,6 +189,10 @@ static bool request_feed(struct http_exchange *exchange, const char *buf, size_t
     exchange->is_request_done = result == RELAY_END;
     if (at < len)
         held_keep(&exchange->client->held, buf + at, len - at);
+    if (!exchange->is_request_done && request_is_slow(exchange)) {
+        exchange_fail(exchange, HTTP_BODY_SLOW);
+        return false;
+    }
     exchange_rearm(exchange);
     return true;
 }

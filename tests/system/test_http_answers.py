@@ -241,7 +241,7 @@ def test_late_body(serve, member):
 
 def test_body_that_drips_is_not_late(serve, member):
     m = member(lambda conn, message: answer(200, message.body))
-    port = serve(m, extra="timeout body 300ms")
+    port = serve(m, extra="timeout body 300ms\nlimits body-rate 1/s")
     with Client(port) as client:
         client.send(request("POST", fields="Content-Length: 10\r\n"))
         for _ in range(10):
