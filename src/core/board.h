@@ -63,7 +63,7 @@ enum {
     BOARD_LOOPS_MAX = 64,
     BOARD_FACTS_MAX = 8192, /* a segment; more are refused, and the refusal is counted */
     BOARD_RING = 4096,      /* transitions a segment remembers; a power of two */
-    FACT_NAME_MAX = 140,    /* kind, ':' and two names of 63 with '/', with the NUL */
+    FACT_NAME_MAX = 144,    /* "drain:member/" and two names of 63 with '/', with the NUL */
     FACT_REASON_MAX = 88,
     BOARD_SLAB_BYTES = 24 << 20, /* address space; pages come when they are touched */
 };
@@ -82,6 +82,7 @@ enum fact_state {
     FACT_SERVING = 6,  /* a listener */
     FACT_RESOLVED = 7, /* a name; the reason holds the address */
     FACT_FAILED = 8,   /* cannot do its work: a listener that could not bind, a process that dies */
+    FACT_DRAINED = 9,  /* a drain that is over: nothing is left of what it waited for */
     FACT_N_STATES
 };
 

@@ -159,6 +159,8 @@ struct module_table {
 /* The kinds of process that the table names, each once, "supervisor" first: the board's
  * segments. */
 size_t module_processes(const struct module_table *table, const char **ret_names, size_t max);
+/* May a process of this kind do what the bit of its sandbox says (SANDBOX_STATE_FILES)? */
+bool module_process_allows(const struct module_table *table, const char *kind, unsigned allow);
 /* The table's own string for a kind of process, which lives for ever; "?" for one that it has
  * not. */
 const char *module_process_name(const struct module_table *table, const char *kind);

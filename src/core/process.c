@@ -480,6 +480,15 @@ static int close_sandbox(struct process_life *life, const struct sandbox_profile
     if (sandbox_drop_privileges(profile, user, err) < 0)
         return -1;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (profile->allow & SANDBOX_STATE_FILES) {
+        int result = sandbox_confine(life->process.state_fd, err);
+        if (result < 0)
+            return -1;
+        if (result > 0)
+            log_write(life->process.logs[0], LOG_LEVEL_INFO,
+                      "this kernel has no Landlock: the file rights of the user alone keep this "
+                      "process from writing elsewhere");
+    }
     if (process_loops_start(life, err) < 0)
         return -1;
     if (!sandbox_has_filter())
@@ -497,6 +506,7 @@ static int start(struct process_life *life, struct control_message *message, str
         return err_set(err, "%u loops", (unsigned)message->n_loops);
     process->n_loops = message->n_loops;
     process->seed = message->seed;
+    process->state_fd = control_take(message, "state", 0);
     if (open_board(life, message, err) < 0)
         return -1;
     int log_fd = control_take(message, "log", 0);

@@ -34,6 +34,11 @@ struct process {
     struct snapshot *snap; /* the committed one; loop 0's view, a reference is held */
     bool is_first_life;    /* the board's segment was empty when this process started */
     bool is_draining;
+    /*
+     * The state directory, for those whose sandbox has SANDBOX_STATE_FILES; -1 for the others. Its
+     * path may lead through folders that the process's user may not enter.
+     */
+    int state_fd;
 };
 
 /* The loop's own log and process, from any loop's callbacks. */

@@ -55,6 +55,13 @@ int sandbox_drop_privileges(const struct sandbox_profile *profile, const struct 
                             struct err *err);
 int sandbox_filter(const struct sandbox_profile *profile, struct err *err);
 
+/*
+ * From now on the calling thread, and those that it starts, write nowhere but beneath the directory
+ * (-1: nowhere). In between the two halves above, for those who may write at all. 0; 1: this kernel
+ * has no Landlock, so that the user's rights alone are the bound; -1 with err.
+ */
+int sandbox_confine(int dir_fd, struct err *err);
+
 /* Does this build set the filter? Those with sanitizers do not. */
 bool sandbox_has_filter(void);
 

@@ -263,6 +263,8 @@ static void tell_init(struct child *child, const struct super_config *config)
     add_board(child, &message);
     control_label(&message, "log", 0, 0, child->log_fd);
     control_label(&message, "log-bell", 0, 0, log_drain_bell(super->drain));
+    if (module_process_allows(super->table, child->kind, SANDBOX_STATE_FILES))
+        control_label(&message, "state", 0, 0, super->state_fd);
     int fd = add_bundle(child, config, &message);
     tell(child, &message);
     if (fd >= 0)

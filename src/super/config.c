@@ -78,17 +78,6 @@ static int add_host_file(struct conf_bundle *bundle, const char *name, const cha
     return result;
 }
 
-/* Does any module of the kind resolve names? It may make UDP sockets for nothing else. */
-static bool resolves_names(const struct module_table *table, const char *kind)
-{
-    for (size_t i = 0; i < table->n_items; i++) {
-        const struct module *module = table->items[i];
-        if (module_lives_in(module, kind) && (module->sandbox.allow & SANDBOX_DATAGRAM))
-            return true;
-    }
-    return false;
-}
-
 /* The files that this kind wants, as they are now; they could be read a moment ago. */
 static int add_files(const struct super_config *config, const char *kind,
                      struct conf_bundle *bundle, struct err *err)
@@ -130,7 +119,8 @@ static int fill_bundle(struct super *super, const struct super_config *config, c
         add_text(bundle, "weir.node", config->snap->node, err) < 0 ||
         add_text(bundle, "weir.state", super->state_dir, err) < 0)
         return -1;
-    if (resolves_names(super->table, kind) &&
+    /* Who resolves names may make UDP sockets, and nobody for anything else. */
+    if (module_process_allows(super->table, kind, SANDBOX_DATAGRAM) &&
         (add_host_file(bundle, "hosts", "/etc/hosts", err) < 0 ||
          add_host_file(bundle, "resolv.conf", "/etc/resolv.conf", err) < 0))
         return -1;

@@ -132,6 +132,7 @@ struct super {
     char *folder;    /* where relative paths start: the working folder at the start */
     char *state_dir; /* absolute */
     int lock_fd;
+    int state_fd; /* the directory itself, for those who keep files in it */
     struct sandbox_user user;
     uint32_t n_cores;
     struct loop *loop;
@@ -201,9 +202,9 @@ const char *holder_find(const struct addr *addr, int type, char *text, size_t ca
 
 /* --- state_dir.c ------------------------------------------------------------------------------ */
 
-/* Makes the directory, gives it to the user, locks it. *ret_path is absolute, for mem_free(). 0 or
- * -1. */
-int state_dir_open(const char *path, const struct sandbox_user *user, char **ret_path,
+/* Makes the directory, gives it to the user, locks it. *ret_path is absolute, for mem_free(); *ret_fd
+ * is the directory itself. 0 or -1. */
+int state_dir_open(const char *path, const struct sandbox_user *user, char **ret_path, int *ret_fd,
                    int *ret_lock_fd, struct err *err);
 
 /* --- secret.c --------------------------------------------------------------------------------- */

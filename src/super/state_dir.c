@@ -108,7 +108,7 @@ static int lock(const char *path, int *ret_fd, struct err *err)
     return 0;
 }
 
-int state_dir_open(const char *path, const struct sandbox_user *user, char **ret_path,
+int state_dir_open(const char *path, const struct sandbox_user *user, char **ret_path, int *ret_fd,
                    int *ret_lock_fd, struct err *err)
 {
     bool is_new;
@@ -124,5 +124,8 @@ int state_dir_open(const char *path, const struct sandbox_user *user, char **ret
         return err_set_errno(err, errno, "cannot find the state directory %s", path);
     *ret_path = mem_strdup(absolute);
     free(absolute);
+    *ret_fd = open(*ret_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*ret_fd < 0)
+        return err_set_errno(err, errno, "cannot open the state directory %s", *ret_path);
     return lock(*ret_path, ret_lock_fd, err);
 }

@@ -308,7 +308,8 @@ static int make_all(struct super *super, struct err *err)
     const struct snapshot *snap = super->config->snap;
     if (find_user(super, err) < 0)
         return -1;
-    if (state_dir_open(snap->state_dir, &super->user, &super->state_dir, &super->lock_fd, err) < 0)
+    if (state_dir_open(snap->state_dir, &super->user, &super->state_dir, &super->state_fd,
+                       &super->lock_fd, err) < 0)
         return -1;
     if (loop_create(0, &super->loop, err) < 0 || open_signals(super, err) < 0 ||
         make_log(super, err) < 0)
@@ -395,6 +396,8 @@ static void super_destroy(struct super *super)
         close(
             super
                 ->lock_fd); /* the lock goes, the file stays: removing it would race with a start */
+    if (super->state_fd >= 0)
+        close(super->state_fd);
     mem_free(super->state_dir);
     mem_free(super->folder);
     mem_free(super->packet);
@@ -408,7 +411,7 @@ static struct super *super_create(const struct module_table *table, const struct
     super->conf = conf;
     super->folder = disk_folder();
     super->n_cores = count_cores();
-    super->lock_fd = super->log_fd = super->signal_fd = -1;
+    super->lock_fd = super->state_fd = super->log_fd = super->signal_fd = -1;
     super->packet = mem_alloc(CONTROL_BYTES_MAX);
     super->exit_status = EXIT_SUCCESS;
     list_init(&super->bounds);
