@@ -129,6 +129,10 @@ static const struct metric_def admin_defs[] = {
     {.name = "requests", .word = ADMIN_REQUESTS, .help = "Requests to admin."},
     {.name = "malformed", .word = ADMIN_MALFORMED, .help = "Requests that were no valid HTTP."},
     {.name = "denied", .word = ADMIN_DENIED, .help = "Requests of those who may not ask."},
+    {.name = "commands", .word = ADMIN_COMMANDS, .help = "Commands that changed what members do."},
+    {.name = "commands_refused",
+     .word = ADMIN_COMMANDS_REFUSED,
+     .help = "Such commands that were refused."},
     {.name = "timed_out",
      .word = ADMIN_TIMED_OUT,
      .help = "Requests or answers that took too long."},
@@ -149,6 +153,9 @@ static const struct metric_table *const admin_tables[] = {&admin_metrics, NULL};
 
 static const struct fact_kind admin_facts[] = {
     {"admin", FACT_KEEP, 0, "where admin listens"},
+    {"force", FACT_KEEP, 0, "what the operator forces upon a member: draining, up, down"},
+    {"weight", FACT_KEEP, 0, "the weight that the operator gave a member, as the value"},
+    {"drain", FACT_KEEP, 0, "a drain: draining, drained; the value is what is in flight"},
     {0},
 };
 
@@ -161,6 +168,8 @@ void admin_count(struct admin *admin)
     metric_set(row, ADMIN_REQUESTS, from->n_requests);
     metric_set(row, ADMIN_MALFORMED, from->n_malformed);
     metric_set(row, ADMIN_DENIED, admin->n_denied);
+    metric_set(row, ADMIN_COMMANDS, admin->n_commands);
+    metric_set(row, ADMIN_COMMANDS_REFUSED, admin->n_commands_refused);
     metric_set(row, ADMIN_TIMED_OUT, from->n_timed_out);
     metric_set(row, ADMIN_CONNECTIONS, from->n_accepted);
     metric_set(row, ADMIN_CONNECTIONS_REFUSED, from->n_refused);
@@ -197,6 +206,7 @@ static int admin_start(struct process *process, void **ret_state, struct err *er
     admin->server = web_server_create(loop, &config);
     admin->rates = rates_create(process->seed);
     admin->slab = metric_open(process->board, &admin_metrics, "admin", 1, process->is_first_life);
+    operate_start(&admin->operate, process);
     loop_timer_init(&admin->sample, admin_on_sample);
     loop_timer_set(loop, &admin->sample, loop_now_ns(loop));
     *ret_state = admin;
@@ -211,6 +221,7 @@ static int admin_prepare(void *state, struct snapshot *snap, struct err *err)
     if (bytes.len && access_token(bytes, &token, err) < 0)
         return err_prefix(err, "token-file");
     slice_copy(token, admin->token_next, sizeof(admin->token_next));
+    operate_load(&admin->operate);
     return 0;
 }
 
@@ -250,6 +261,7 @@ static void admin_commit(void *state, struct snapshot *snap)
         access_add_owner(&admin->policy, state_dir.st_uid);
     memcpy(admin->token, admin->token_next, sizeof(admin->token));
     admin->policy.token = slice_from(admin->token);
+    operate_configure(&admin->operate, snap);
     admin_listen(admin, 0, SOCKET_UNIX, SOCKET_UNIX);
     admin_listen(admin, 1, SOCKET_TCP, SOCKET_TCP);
 }
@@ -266,6 +278,7 @@ static void admin_stop(void *state)
     struct admin *admin = state;
     loop_timer_clear(admin->process->loops[0], &admin->sample);
     web_server_destroy(&admin->server);
+    operate_stop(&admin->operate);
     rates_destroy(&admin->rates);
     if (admin->slab)
         metric_forget(admin->slab);
@@ -291,7 +304,7 @@ const struct module admin_module = {
     .fact_kinds = admin_facts,
     .metrics = admin_tables,
     .process = "admin",
-    .sandbox = {.allow = SANDBOX_ACCEPT | SANDBOX_PROC_READ},
+    .sandbox = {.allow = SANDBOX_ACCEPT | SANDBOX_PROC_READ | SANDBOX_STATE_FILES},
     .sockets = admin_sockets,
     .files = admin_files,
     .start = admin_start,

@@ -14,8 +14,17 @@
  *     GET  /metrics     OpenMetrics text                        (from the board)
  *     GET  /v1/status   everything, as JSON                     (the board and every process)
  *     GET  /v1/facts    the facts                               (from the board)
+ *     GET  /v1/drain    the drains, and how far they are      (from the board)
+ *     POST /v1/drain    {"target": "member:web/app1", "timeout": "5m"}: sessions unused for so long
+ *                       count as ended
+ *     POST /v1/undrain  {"target": ...}
+ *     POST /v1/force    {"target": ..., "state": "up" | "down" | "auto"}
+ *     POST /v1/weight   {"target": ..., "weight": 5 | "default"}
  *     POST /v1/reload   {"text": "generation 7"}; 422 {"error": ..., "diagnostics": ...}
  *     POST /v1/stop     drains and stops; with ?now without draining
+ *
+ * Commands upon members are answered {"member": ..., "text": what happens next}, with "warning"
+ * beside it where nobody is left to serve; what they say is kept (admin/operate.h).
  *
  * Errors are {"error": sentence}. What the board says needs nobody's answer; a process that hangs
  * is shown as one that does not answer, after a second.
@@ -43,6 +52,8 @@ enum admin_word {
     ADMIN_REQUESTS,
     ADMIN_MALFORMED,
     ADMIN_DENIED,
+    ADMIN_COMMANDS,
+    ADMIN_COMMANDS_REFUSED,
     ADMIN_TIMED_OUT,
     ADMIN_CONNECTIONS,
     ADMIN_CONNECTIONS_REFUSED,

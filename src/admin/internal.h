@@ -9,6 +9,7 @@
  */
 
 #include "admin/access.h"
+#include "admin/operate.h"
 #include "admin/rates.h"
 #include "core/process.h"
 #include "web/server.h"
@@ -27,10 +28,18 @@ struct admin {
     struct loop_timer sample;
     struct metric_slab *slab;
     uint64_t n_denied;
+    uint64_t n_commands, n_commands_refused; /* that change what members do */
+    struct operate operate;
     pid_t supervisor;
 };
 
 extern const struct web_route api_routes[];
+/* Commands upon members (api_operate.c). */
+void handle_drain(struct web_exchange *exchange, void *ctx);
+void handle_undrain(struct web_exchange *exchange, void *ctx);
+void handle_force(struct web_exchange *exchange, void *ctx);
+void handle_weight(struct web_exchange *exchange, void *ctx);
+void handle_drains(struct web_exchange *exchange, void *ctx);
 /* web_config.admit */
 bool api_admit(struct web_exchange *exchange, void *ctx);
 /* Brings the counters into the slab. */

@@ -9,6 +9,7 @@
 #include "wire/h1.h"
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -183,8 +184,8 @@ static int read_answer(const struct asking *asking, struct slice bytes,
     return err_set(err, "the answer on %s/" SOCKET_NAME " is cut off", asking->state_dir);
 }
 
-int ask(const char *state_dir, const char *method, const char *target, int limit_ms,
-        struct ask_answer *ret_answer, struct err *err)
+int ask(const char *state_dir, const char *method, const char *target, struct slice body,
+        int limit_ms, struct ask_answer *ret_answer, struct err *err)
 {
     struct asking asking = {.fd = ask_connect(state_dir, err),
                             .state_dir = state_dir,
@@ -196,8 +197,11 @@ int ask(const char *state_dir, const char *method, const char *target, int limit
     text_printf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method,
                 target);
     if (strcmp(method, "GET") != 0)
-        text_append(&request, SLICE("Content-Length: 0\r\n"));
+        text_printf(&request, "Content-Length: %zu\r\n", body.len);
+    if (body.len)
+        text_append(&request, SLICE("Content-Type: application/json\r\n"));
     text_append(&request, SLICE("\r\n"));
+    text_append(&request, body);
     int result = send_all(&asking, text_slice(&request), err);
     if (result == 0)
         result = receive_all(&asking, &bytes, err);
@@ -209,11 +213,11 @@ int ask(const char *state_dir, const char *method, const char *target, int limit
     return result;
 }
 
-int ask_json(const char *state_dir, const char *method, const char *target, int limit_ms,
-             json_t **ret_document, struct err *err)
+static int ask_document(const char *state_dir, const char *method, const char *target,
+                        struct slice body, int limit_ms, json_t **ret_document, struct err *err)
 {
     struct ask_answer answer = {.status = 0};
-    if (ask(state_dir, method, target, limit_ms, &answer, err) < 0)
+    if (ask(state_dir, method, target, body, limit_ms, &answer, err) < 0)
         return -1;
     json_error_t error;
     json_t *document = json_loadb(text_cstr(&answer.body), answer.body.len, 0, &error);
@@ -230,4 +234,20 @@ int ask_json(const char *state_dir, const char *method, const char *target, int 
     const char *sentence = json_string_value(json_object_get(document, "error"));
     err_set(err, "%s", sentence ? sentence : "weir refused and does not say why");
     return 1;
+}
+
+int ask_json(const char *state_dir, const char *method, const char *target, int limit_ms,
+             json_t **ret_document, struct err *err)
+{
+    return ask_document(state_dir, method, target, SLICE(""), limit_ms, ret_document, err);
+}
+
+int ask_json_with(const char *state_dir, const char *method, const char *target,
+                  const json_t *request, int limit_ms, json_t **ret_document, struct err *err)
+{
+    char *body = json_dumps(request, JSON_COMPACT);
+    int result =
+        ask_document(state_dir, method, target, slice_from(body), limit_ms, ret_document, err);
+    free(body);
+    return result;
 }

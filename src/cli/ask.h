@@ -25,11 +25,12 @@ struct ask_answer {
 };
 
 /*
- * Asks. Returns 0 with the answer, whatever its status (text_deinit(&ret_answer->body) is the
- * caller's), or -1 with err: which socket was tried, why that failed, what would be right.
+ * Asks, with a body of JSON where there is one. Returns 0 with the answer, whatever its status
+ * (text_deinit(&ret_answer->body) is the caller's), or -1 with err: which socket was tried, why
+ * that failed, what would be right.
  */
-int ask(const char *state_dir, const char *method, const char *target, int limit_ms,
-        struct ask_answer *ret_answer, struct err *err);
+int ask(const char *state_dir, const char *method, const char *target, struct slice body,
+        int limit_ms, struct ask_answer *ret_answer, struct err *err);
 
 /*
  * The same for answers in JSON. 0: an answer of class 2xx, whose document is the caller's
@@ -38,6 +39,10 @@ int ask(const char *state_dir, const char *method, const char *target, int limit
  */
 int ask_json(const char *state_dir, const char *method, const char *target, int limit_ms,
              json_t **ret_document, struct err *err);
+
+/* The same with a body, which is JSON; `request` is borrowed. */
+int ask_json_with(const char *state_dir, const char *method, const char *target,
+                  const json_t *request, int limit_ms, json_t **ret_document, struct err *err);
 
 /*
  * Does anybody listen on the socket still? The supervisor holds it, so false means that it is gone.

@@ -108,8 +108,8 @@ const struct command command_version = {
 
 /* --- arguments -------------------------------------------------------------------------------- */
 
-static int wrong(const struct command_env *env, const char *command_name, const char *what,
-                 const char *which)
+int cli_wrong(const struct command_env *env, const char *command_name, const char *what,
+              const char *which)
 {
     const struct command *command = find(env, command_name);
     fprintf(stderr, "weir %s: %s%s\n", command_name, what, which);
@@ -133,8 +133,9 @@ static const struct cli_option *match(const struct cli_option *options, const ch
     return NULL;
 }
 
-int cli_arguments(const struct command_env *env, int argc, char **argv,
-                  const struct cli_option *options, const char **ret_values, int n_values)
+int cli_arguments_some(const struct command_env *env, int argc, char **argv,
+                       const struct cli_option *options, const char **ret_values, int n_min,
+                       int n_max, int *ret_n)
 {
     int n = 0;
     bool has_options = true;
@@ -145,25 +146,33 @@ int cli_arguments(const struct command_env *env, int argc, char **argv,
             continue;
         }
         if (!has_options || argv[i][0] != '-') {
-            if (n == n_values)
-                return wrong(env, argv[0], "one too many: ", argv[i]);
+            if (n == n_max)
+                return cli_wrong(env, argv[0], "one too many: ", argv[i]);
             ret_values[n++] = argv[i];
             continue;
         }
         const struct cli_option *option = match(options, argv[i], &value);
         if (!option)
-            return wrong(env, argv[0], "there is no option ", argv[i]);
+            return cli_wrong(env, argv[0], "there is no option ", argv[i]);
         if (!option->text && value)
-            return wrong(env, argv[0], "this option takes no value: ", argv[i]);
+            return cli_wrong(env, argv[0], "this option takes no value: ", argv[i]);
         if (!option->text) {
             *option->flag = true;
             continue;
         }
         if (!value && i + 1 == argc)
-            return wrong(env, argv[0], "this option wants a value: ", argv[i]);
+            return cli_wrong(env, argv[0], "this option wants a value: ", argv[i]);
         *option->text = value ? value : argv[++i];
     }
-    return n == n_values ? 0 : wrong(env, argv[0], "something is missing", "");
+    *ret_n = n;
+    return n >= n_min ? 0 : cli_wrong(env, argv[0], "something is missing", "");
+}
+
+int cli_arguments(const struct command_env *env, int argc, char **argv,
+                  const struct cli_option *options, const char **ret_values, int n_values)
+{
+    int n;
+    return cli_arguments_some(env, argc, argv, options, ret_values, n_values, n_values, &n);
 }
 
 char *cli_state_dir(const char *option)

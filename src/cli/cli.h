@@ -38,6 +38,15 @@ struct cli_option {
 int cli_arguments(const struct command_env *env, int argc, char **argv,
                   const struct cli_option *options, const char **ret_values, int n_values);
 
+/* The same for n_min to n_max positional values; *ret_n is how many there are. */
+int cli_arguments_some(const struct command_env *env, int argc, char **argv,
+                       const struct cli_option *options, const char **ret_values, int n_min,
+                       int n_max, int *ret_n);
+
+/* What a command may say itself: standard error is told what is wrong and the command's usage. */
+int cli_wrong(const struct command_env *env, const char *command_name, const char *what,
+              const char *which);
+
 /* --state or WEIR_STATE, absolute, for mem_free(); NULL where neither is given. */
 char *cli_state_dir(const char *option);
 

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-int remote_options(const struct command_env *env, int argc, char **argv, unsigned known,
-                   struct remote_options *ret_options)
+int remote_arguments(const struct command_env *env, int argc, char **argv, unsigned known,
+                     int n_min, int n_max, struct remote_options *ret_options)
 {
     const char *state_dir = NULL;
     *ret_options = (struct remote_options){.state_dir = NULL};
@@ -25,13 +25,20 @@ int remote_options(const struct command_env *env, int argc, char **argv, unsigne
         if (known & (1u << i))
             options[n++] = all[i];
     }
-    int result = cli_arguments(env, argc, argv, options, NULL, 0);
+    int result = cli_arguments_some(env, argc, argv, options, ret_options->values, n_min, n_max,
+                                    &ret_options->n_values);
     if (result != 0)
         return result;
     ret_options->state_dir = cli_state_dir(state_dir);
     if (!ret_options->state_dir)
         ret_options->state_dir = mem_strdup(SETTINGS_STATE_DEFAULT);
     return 0;
+}
+
+int remote_options(const struct command_env *env, int argc, char **argv, unsigned known,
+                   struct remote_options *ret_options)
+{
+    return remote_arguments(env, argc, argv, known, 0, 0, ret_options);
 }
 
 void remote_options_deinit(struct remote_options *options)

@@ -17,12 +17,20 @@ extern const struct command command_status;
 extern const struct command command_facts;
 extern const struct command command_reload;
 extern const struct command command_stop;
+extern const struct command command_drain;
+extern const struct command command_undrain;
+extern const struct command command_force;
+extern const struct command command_weight;
+
+enum { REMOTE_VALUES_MAX = 64 };
 
 struct remote_options {
-    char *state_dir; /* never NULL; remote_options_deinit() frees it */
-    bool is_json;    /* --json */
-    bool is_now;     /* --now */
-    bool is_no_wait; /* --no-wait */
+    char *state_dir;                       /* never NULL; remote_options_deinit() frees it */
+    bool is_json;                          /* --json */
+    bool is_now;                           /* --now */
+    bool is_no_wait;                       /* --no-wait */
+    const char *values[REMOTE_VALUES_MAX]; /* positional; borrowed from argv */
+    int n_values;
 };
 
 /* Which of the options beside --state DIR a command knows. */
@@ -31,6 +39,9 @@ enum { REMOTE_JSON = 1 << 0, REMOTE_NOW = 1 << 1, REMOTE_NO_WAIT = 1 << 2 };
 /* 0, or EXIT_USAGE after it has said what is wrong on standard error. */
 int remote_options(const struct command_env *env, int argc, char **argv, unsigned known,
                    struct remote_options *ret_options);
+/* The same with n_min to n_max positional values, at most REMOTE_VALUES_MAX. */
+int remote_arguments(const struct command_env *env, int argc, char **argv, unsigned known,
+                     int n_min, int n_max, struct remote_options *ret_options);
 void remote_options_deinit(struct remote_options *options);
 
 /* --- members of a JSON answer, with a fallback for what is not there --- */

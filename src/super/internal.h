@@ -202,8 +202,8 @@ const char *holder_find(const struct addr *addr, int type, char *text, size_t ca
 
 /* --- state_dir.c ------------------------------------------------------------------------------ */
 
-/* Makes the directory, gives it to the user, locks it. *ret_path is absolute, for mem_free(); *ret_fd
- * is the directory itself. 0 or -1. */
+/* Makes the directory, gives it to the user, locks it. *ret_path is absolute, for mem_free();
+ * *ret_fd is the directory itself. 0 or -1. */
 int state_dir_open(const char *path, const struct sandbox_user *user, char **ret_path, int *ret_fd,
                    int *ret_lock_fd, struct err *err);
 
