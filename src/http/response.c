@@ -22,9 +22,12 @@ static bool response_interim(struct http_exchange *exchange, const char *buf)
         exchange_client_lost(exchange);
         return false;
     }
+    /* The first of them starts the time anew, which the client of a 100 needs for its body; a
+     * member that has only those to say does not hold everybody for ever. */
+    if (!exchange->is_interim)
+        exchange_rearm(exchange);
     exchange->is_interim = true; /* the client has seen this member: no other may answer now */
     sent_drop(exchange);
-    exchange_rearm(exchange);
     return true;
 }
 
