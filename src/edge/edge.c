@@ -118,10 +118,7 @@ static void edge_refresh(struct edge *edge)
 static void edge_on_change(void *ctx, const struct board_change *change)
 {
     struct slice name = slice_from(change->name);
-    bool is_member = slice_starts(name, SLICE("member:"));
-    bool is_new = change->from == FACT_NONE;
-    bool is_weight = change->from == change->to;
-    if ((is_member && (is_new || is_weight)) || slice_starts(name, SLICE("address:")))
+    if (slice_starts(name, SLICE("member:")) || slice_starts(name, SLICE("address:")))
         edge_refresh(ctx);
 }
 

@@ -54,8 +54,10 @@ struct edge_plan {
     uint32_t n_members;
     struct edge_slab **member_slabs; /* in the order of pools and members */
     uint32_t *first_member;          /* [pool] */
-    struct plan_loop *loops;         /* [loop] */
-    uint32_t n_epochs;               /* that are not gone */
+    struct edge_slab **pool_slabs;   /* [pool] */
+    uint32_t n_pools;
+    struct plan_loop *loops; /* [loop] */
+    uint32_t n_epochs;       /* that are not gone */
     bool is_committed;
 };
 

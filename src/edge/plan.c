@@ -11,6 +11,19 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+static int plan_pool_slabs(struct edge_plan *plan, const struct pool_conf *pools, struct err *err)
+{
+    plan->n_pools = pools->n_pools;
+    plan->pool_slabs = MEM_NEW_ARRAY(struct edge_slab *, pools->n_pools);
+    for (uint32_t p = 0; p < pools->n_pools; p++) {
+        const char *name = pools->pools[p]->name.ptr;
+        plan->pool_slabs[p] = slabs_take(&plan->edge->slabs, &pool_metrics, name);
+        if (!plan->pool_slabs[p])
+            return err_set(err, "no room on the board for the counters of pool %s", name);
+    }
+    return 0;
+}
+
 static int plan_slabs(struct edge_plan *plan, struct err *err)
 {
     struct edge_slabs *slabs = &plan->edge->slabs;
@@ -21,6 +34,8 @@ static int plan_slabs(struct edge_plan *plan, struct err *err)
         if (!plan->listen_slabs[i])
             return err_set(err, "no room on the board for the counters of listen %s", name);
     }
+    if (plan_pool_slabs(plan, pools, err) < 0)
+        return -1;
     for (uint32_t p = 0; p < pools->n_pools; p++)
         plan->n_members += pools->pools[p]->n_members;
     plan->member_slabs = MEM_NEW_ARRAY(struct edge_slab *, plan->n_members);
@@ -84,6 +99,12 @@ static metric_word *plan_member_row(void *ctx, const struct member *member)
     return metric_row(row->plan->member_slabs[index]->slab, row->loop_index);
 }
 
+static metric_word *plan_pool_row(void *ctx, const struct pool *pool)
+{
+    const struct row_ctx *row = ctx;
+    return metric_row(row->plan->pool_slabs[pool->index]->slab, row->loop_index);
+}
+
 /* The listen's own address; a unix path is no host. */
 static struct slice host_of(const struct listen_conf *listen)
 {
@@ -111,6 +132,7 @@ static void plan_epoch(struct edge_plan *plan, uint32_t loop_index)
         .wants = wants,
         .n_wants = plan->n_listens,
         .member_row = plan_member_row,
+        .pool_row = plan_pool_row,
         .row_ctx = &row,
         .on_gone = plan_on_epoch_gone,
         .gone_ctx = share,
@@ -163,6 +185,10 @@ void plan_destroy(struct edge_plan **plan_ptr)
     for (uint32_t i = 0; plan->member_slabs && i < plan->n_members; i++)
         if (plan->member_slabs[i])
             slabs_leave(&edge->slabs, plan->member_slabs[i]);
+    for (uint32_t i = 0; plan->pool_slabs && i < plan->n_pools; i++)
+        if (plan->pool_slabs[i])
+            slabs_leave(&edge->slabs, plan->pool_slabs[i]);
+    mem_free(plan->pool_slabs);
     mem_free(plan->listen_slabs);
     mem_free(plan->member_slabs);
     mem_free(plan->first_member);

@@ -63,6 +63,7 @@ static struct http_exchange *exchange_create(struct http_client *client, const s
     exchange->is_idempotent = route_is_repeatable(route, head);
     exchange->is_request_done = head->body == H1_BODY_NONE;
     exchange->is_request_chunked = head->body == H1_BODY_CHUNKED;
+    upstream_waiter_init(&exchange->waiter, UPSTREAM_NORMAL, exchange_on_turn);
     client->exchange = exchange;
     service->epoch->n_users++;
     return exchange;
@@ -72,7 +73,8 @@ static void exchange_free(struct http_exchange *exchange)
 {
     struct http_epoch *epoch = exchange->service->epoch;
     struct http_worker *worker = worker_of(exchange);
-    assert(!exchange->upstream);
+    assert(!exchange->upstream && !exchange->member);
+    upstream_unwait(&exchange->waiter, false);
     exchange->client->exchange = NULL;
     text_deinit(&exchange->request_trailers);
     text_deinit(&exchange->response_trailers);
@@ -84,20 +86,23 @@ static void exchange_free(struct http_exchange *exchange)
 
 /* ---- ends ---- */
 
-/* Gives the connection back, or closes it. */
+/* Gives the connection back, or closes it; the try is over. */
 void exchange_release(struct http_exchange *exchange, bool is_kept)
 {
     struct upstream *upstream = exchange->upstream;
-    if (!upstream)
-        return;
+    struct upstream_member *member = exchange->member;
     exchange->upstream = NULL;
+    exchange->member = NULL;
     exchange->is_connecting = false;
     exchange->is_response_readable = false;
-    upstream_end(upstream->member);
-    if (is_kept)
+    if (upstream && is_kept)
         upstream_keep(upstream);
-    else
+    else if (upstream)
         upstream_drop(upstream);
+    const struct upstream_outcome outcome = {.is_failed = exchange->status == 0,
+                                             .latency_ns = exchange->latency_ns};
+    if (member)
+        upstream_end(member, &outcome);
 }
 
 void exchange_abandon(struct http_exchange *exchange)
@@ -199,6 +204,8 @@ static int64_t phase_ms(const struct http_exchange *exchange)
     const struct http_timeouts *timeouts = timeouts_of(exchange);
     if (exchange->is_pausing)
         return exchange->pause_ms;
+    if (!exchange->member)
+        return left_ms(exchange, exchange->waiter.since_ns, exchange->pool->conf->queue.timeout_ms);
     if (exchange->status)
         return timeouts->stream_ms;
     if (!exchange->is_connecting && !exchange->is_request_done && !exchange->is_member_deaf)
@@ -229,12 +236,21 @@ static bool exchange_is_overdue(const struct http_exchange *exchange)
     return total_ms && left_ms(exchange, exchange->start_ns, total_ms) == 0;
 }
 
+/* In vain. */
+static void exchange_waited(struct http_exchange *exchange)
+{
+    upstream_unwait(&exchange->waiter, true);
+    exchange_fail(exchange, HTTP_NO_MEMBER);
+}
+
 void exchange_on_timeout(struct http_exchange *exchange)
 {
     if (exchange_is_overdue(exchange))
         exchange_fail(exchange, HTTP_OVERDUE);
     else if (exchange->is_pausing)
         exchange_try(exchange);
+    else if (!exchange->member)
+        exchange_waited(exchange);
     else if (exchange->status)
         exchange_cut(exchange);
     else if (exchange_wants_body(exchange))

@@ -24,18 +24,21 @@ struct http_exchange {
     struct http_exchange *next_spare;
     struct http_service *service; /* and with it the epoch */
     struct upstream_pool *pool;
-    struct upstream *upstream; /* NULL between tries */
+    struct upstream_member *member; /* of this try: reserved; NULL between tries */
+    struct upstream *upstream;      /* NULL between tries */
+    struct upstream_waiter waiter;  /* in the pool's queue while no member has room */
     struct upstream_tried tried;
     struct h1_body request_body, response_body;
     struct held *held; /* a part of the response's head or of its trailers */
     struct text request_trailers, response_trailers; /* complete lines */
     char *sent; /* so far, for another try: in room or on the heap; NULL: none is possible */
     uint32_t sent_len;
-    uint64_t start_ns; /* the head was complete */
-    uint64_t sent_ns;  /* the member had the request */
-    uint64_t n_body;   /* bytes of the request's body so far */
-    uint64_t slow_ns;  /* since when its rate is measured; 0: the member does not take more */
-    uint64_t n_slow;   /* n_body then */
+    uint64_t start_ns;   /* the head was complete */
+    uint64_t sent_ns;    /* the member had the request */
+    uint64_t latency_ns; /* from then to the response's head; 0: none yet */
+    uint64_t n_body;     /* bytes of the request's body so far */
+    uint64_t slow_ns;    /* since when its rate is measured; 0: the member does not take more */
+    uint64_t n_slow;     /* n_body then */
     struct h1_asked asked;
     uint8_t client_minor;
     uint8_t n_tries;
@@ -103,6 +106,8 @@ void exchange_try(struct http_exchange *exchange);
  * try, at once or behind a pause, or the end.
  */
 void exchange_upstream_failed(struct http_exchange *exchange, int error);
+/* Out of the pool's queue: tries again. */
+void exchange_on_turn(struct upstream_waiter *waiter);
 
 /* --- request.c --- */
 /* The head for the member, in a buffer that is kept until the response begins: its size. */

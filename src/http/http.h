@@ -145,8 +145,10 @@ struct http_epoch_options {
     uint64_t seed;
     const struct http_service_want *wants;
     uint32_t n_wants;
-    /* Gives the metric row of a member in that loop; called by http_epoch_create() alone. */
+    /* Give the metric rows of members and pools in that loop; called by http_epoch_create()
+     * alone. */
     metric_word *(*member_row)(void *row_ctx, const struct member *member);
+    metric_word *(*pool_row)(void *row_ctx, const struct pool *pool);
     void *row_ctx;
     /* Called in the loop's thread when the epoch has been replaced and its last user is gone; it
      * destroys the epoch. */

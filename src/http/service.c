@@ -70,9 +70,16 @@ struct http_epoch *http_epoch_create(const struct http_epoch_options *options)
     struct http_epoch *epoch = MEM_NEW(struct http_epoch);
     epoch->worker = options->worker;
     epoch->snap = options->snap;
-    epoch->upstreams =
-        upstream_set_create(options->snap, options->worker->board, options->loop_index,
-                            options->seed, options->member_row, options->row_ctx);
+    const struct upstream_set_options upstreams = {
+        .snap = options->snap,
+        .board = options->worker->board,
+        .loop_index = options->loop_index,
+        .seed = options->seed,
+        .member_row = options->member_row,
+        .pool_row = options->pool_row,
+        .ctx = options->row_ctx,
+    };
+    epoch->upstreams = upstream_set_create(&upstreams);
     epoch->n_services = options->n_wants;
     epoch->n_loops = options->snap->n_loops;
     rng_init(&epoch->rng, options->seed + options->loop_index);

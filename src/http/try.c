@@ -83,7 +83,7 @@ static void exchange_refused(struct http_exchange *exchange, enum retry_refusal 
 /* What this try says about the member, before it is given back. */
 static void exchange_blame(struct http_exchange *exchange, enum retry_event event)
 {
-    struct upstream_member *member = exchange->upstream->member;
+    struct upstream_member *member = exchange->member;
     if (event == RETRY_IDLE_DIED)
         return;
     if (event != RETRY_NOT_REACHED)
@@ -134,6 +134,8 @@ static void upstream_on_event(struct conn *conn, uint32_t events)
     exchange_pull_response(exchange);
 }
 
+static const struct upstream_user calls = {.on_event = upstream_on_event};
+
 /* A connection for this try. What cannot be repeated goes out on a kept connection only after a
  * look at it, because a member that has just closed it would take the request with it. */
 static struct upstream *exchange_take(struct http_exchange *exchange,
@@ -141,9 +143,9 @@ static struct upstream *exchange_take(struct http_exchange *exchange,
 {
     struct loop *loop = worker_of(exchange)->loop;
     if (exchange->n_tries > 1)
-        return upstream_take_fresh(member, loop, exchange, upstream_on_event, NULL);
+        return upstream_take_fresh(member, loop, exchange, &calls, NULL);
     for (;;) {
-        struct upstream *upstream = upstream_take(member, loop, exchange, upstream_on_event, NULL);
+        struct upstream *upstream = upstream_take(member, loop, exchange, &calls, NULL);
         bool is_doubtful = upstream && upstream->n_requests > 1 && !exchange->is_idempotent;
         if (!is_doubtful || !conn_is_stale(&upstream->conn))
             return upstream;
@@ -151,43 +153,64 @@ static struct upstream *exchange_take(struct http_exchange *exchange,
     }
 }
 
-/* A member that takes the request now, and a connection to it; NULL: there is nobody. */
-static struct upstream *exchange_find(struct http_exchange *exchange)
+/* A member reserved and a connection to it; otherwise the answer says what there is instead. */
+static enum upstream_answer exchange_reach(struct http_exchange *exchange)
 {
-    struct loop *loop = worker_of(exchange)->loop;
+    const struct upstream_ask ask = {.now_ns = loop_now_ns(worker_of(exchange)->loop),
+                                     .tried = &exchange->tried};
     while (exchange->n_tries < exchange->service->conf->retry.tries) {
-        struct upstream_member *member =
-            upstream_pick(exchange->pool, loop_now_ns(loop), &exchange->tried);
-        if (!member)
-            return NULL;
+        struct upstream_member *member;
+        enum upstream_answer answer = upstream_pick(exchange->pool, &ask, &member);
+        if (answer != UPSTREAM_MEMBER)
+            return answer;
+        exchange->member = member;
         if (exchange->n_tries++)
             metric_add(exchange->service->row, LISTEN_RETRIES, 1);
-        struct upstream *upstream = exchange_take(exchange, member);
-        if (upstream)
-            return upstream;
-        upstream_suspect(member, loop_now_ns(loop), true);
+        exchange->upstream = exchange_take(exchange, member);
+        if (exchange->upstream)
+            return UPSTREAM_MEMBER;
+        exchange_release(exchange, false);
+        upstream_suspect(member, ask.now_ns, true);
         upstream_tried_add(&exchange->tried, member);
         exchange->failure = HTTP_UNREACHABLE;
     }
-    return NULL;
+    return UPSTREAM_NOBODY;
+}
+
+/* No member has room, or none is judged yet. */
+static void exchange_wait(struct http_exchange *exchange)
+{
+    uint64_t now_ns = loop_now_ns(worker_of(exchange)->loop);
+    if (upstream_wait(exchange->pool, &exchange->waiter, now_ns) == 0)
+        exchange_rearm(exchange);
+    else
+        exchange_fail(exchange, HTTP_NO_MEMBER);
+}
+
+void exchange_on_turn(struct upstream_waiter *waiter)
+{
+    exchange_try(CONTAINER_OF(waiter, struct http_exchange, waiter));
 }
 
 void exchange_try(struct http_exchange *exchange)
 {
     exchange->is_pausing = false;
-    exchange->upstream = exchange_find(exchange);
-    if (!exchange->upstream) {
+    exchange->latency_ns = 0;
+    enum upstream_answer answer = exchange_reach(exchange);
+    if (answer == UPSTREAM_FULL || answer == UPSTREAM_UNJUDGED) {
+        exchange_wait(exchange);
+        return;
+    }
+    if (answer == UPSTREAM_NOBODY) {
         exchange_fail(exchange,
                       exchange->n_tries ? (enum http_reason)exchange->failure : HTTP_NO_MEMBER);
         return;
     }
     struct conn *conn = &exchange->upstream->conn;
-    struct upstream_member *member = exchange->upstream->member;
     exchange->is_fresh = exchange->upstream->n_requests == 1;
     exchange->is_response_readable = false;
     exchange->is_response_hangup = false;
-    upstream_begin(member);
-    metric_add(member->row, MEMBER_BYTES_TO, exchange->sent_len);
+    metric_add(exchange->member->row, MEMBER_BYTES_TO, exchange->sent_len);
     exchange->sent_ns = loop_now_ns(worker_of(exchange)->loop);
     int rc = conn_send(conn, exchange->sent, exchange->sent_len, false);
     exchange->is_connecting = conn->is_connecting;

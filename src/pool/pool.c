@@ -67,6 +67,34 @@ static const struct conf_choice balance_methods[] = {
     {0},
 };
 
+static const struct conf_word queue_args[] = {
+    {.name = "N",
+     .type = CONF_INT,
+     .offset = offsetof(struct queue_conf, max),
+     .fallback = "1000",
+     .min = 0,
+     .max = 1000000,
+     .doc = "requests at most, in all loops together; 0: nobody waits"},
+    {0},
+};
+
+static const struct conf_word queue_words[] = {
+    {.name = "timeout",
+     .type = CONF_TIME,
+     .offset = offsetof(struct queue_conf, timeout_ms),
+     .fallback = "5s",
+     .min = 10,
+     .max = MS_HOUR,
+     .doc = "how long one waits at most; then 503"},
+    {0},
+};
+
+static const struct conf_block queue_block = {
+    .size = sizeof(struct queue_conf),
+    .args = queue_args,
+    .words = queue_words,
+};
+
 static const struct conf_word pool_args[] = {
     {.name = "NAME",
      .type = CONF_NAME,
@@ -96,7 +124,12 @@ static const struct conf_word pool_block_words[] = {
      .doc = "which member takes the next request"},
     PLANNED("fail-open", CONF_FLAG, "uses members that are down when too few are up"),
     PLANNED("max-connections", CONF_INT, "connections to each member at a time"),
-    PLANNED("queue", CONF_INT, "requests that wait for a member"),
+    {.name = "queue",
+     .type = CONF_BLOCK,
+     .flags = CONF_EMBED,
+     .offset = offsetof(struct pool, queue),
+     .block = &queue_block,
+     .doc = "requests that wait for a member with room, or for the first checks"},
     PLANNED("slow-start", CONF_TIME, "how long a member's share grows after it has come up"),
     {0},
 };
@@ -384,6 +417,31 @@ const struct metric_table member_metrics = {
     .labels = {"pool", "member"},
     .n_words = MEMBER_WORDS,
     .defs = member_defs,
+};
+
+static const struct metric_def pool_defs[] = {
+    GAUGE(POOL_WAITING, "queue_length", "Requests that wait for a member."),
+    COUNTER(POOL_QUEUED, "queued", "Requests that had to wait for a member."),
+    {.name = "queue_failures",
+     .type = METRIC_COUNTER,
+     .word = POOL_QUEUE_REFUSED,
+     .label = "reason",
+     .label_value = "full",
+     .help = "Requests that waited in vain: the queue was full, or they were there too long."},
+    {.name = "queue_failures",
+     .type = METRIC_COUNTER,
+     .word = POOL_QUEUE_LATE,
+     .label = "reason",
+     .label_value = "late",
+     .help = "Requests that waited in vain: the queue was full, or they were there too long."},
+    {0},
+};
+
+const struct metric_table pool_metrics = {
+    .name = "pool",
+    .labels = {"pool"},
+    .n_words = POOL_WORDS,
+    .defs = pool_defs,
 };
 
 const struct module pool_module = {

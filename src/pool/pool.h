@@ -45,6 +45,13 @@ enum { POOL_MEMBERS_MAX = 256, POOLS_MAX = 256, MEMBER_WEIGHT_MAX = 256 };
 
 enum balance_method { BALANCE_ROUND_ROBIN };
 
+/* Requests that wait while no member has room, or while the first checks are under way. */
+struct queue_conf {
+    struct conf_object object;
+    int64_t max;        /* in all loops together; 0: nobody waits; 1000 */
+    int64_t timeout_ms; /* 5 s */
+};
+
 struct member {
     struct conf_object object; /* object.name: "app1" */
     struct slice name;
@@ -64,6 +71,7 @@ struct pool {
     struct conf_list member_list; /* of struct member */
     struct check_conf *check;     /* NULL: no check, members are up unless forced */
     int balance;                  /* enum balance_method */
+    struct queue_conf queue;
     /* --- filled by pool's check() --- */
     struct member **members; /* = member_list.items */
     uint32_t n_members;
@@ -142,5 +150,17 @@ enum member_word {
 };
 
 extern const struct metric_table member_metrics; /* table "member", labels pool and member */
+
+/* --- metrics of a pool, counted by the edge --------------------------------------------------- */
+
+enum pool_word {
+    POOL_WAITING,       /* gauge: requests in the queue now */
+    POOL_QUEUED,        /* requests that had to wait */
+    POOL_QUEUE_REFUSED, /* that found the queue full */
+    POOL_QUEUE_LATE,    /* that waited longer than they may */
+    POOL_WORDS
+};
+
+extern const struct metric_table pool_metrics; /* table "pool", label pool */
 
 #endif

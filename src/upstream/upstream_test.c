@@ -57,11 +57,19 @@ struct scene {
     int listeners[MEMBERS];
     uint16_t ports[MEMBERS];
     metric_word rows[2 * MEMBERS][MEMBER_WORDS]; /* by pool and member */
+    metric_word pool_rows[2][POOL_WORDS];
     struct snapshot *snap;
     struct upstream_set *set;
     struct upstream_pool *pool;
-    unsigned n_events;
+    unsigned n_events, n_down;
+    struct upstream *other;
 };
+
+static metric_word *pool_row_of(void *ctx, const struct pool *pool)
+{
+    struct scene *scene = ctx;
+    return scene->pool_rows[pool->index];
+}
 
 static metric_word *row_of(void *ctx, const struct member *member)
 {
@@ -95,7 +103,13 @@ static struct snapshot *load_web(const struct scene *scene, const char *extra)
 
 static struct upstream_set *make_set(struct scene *scene, struct snapshot *snap)
 {
-    return upstream_set_create(snap, scene->board, 0, 1, row_of, scene);
+    const struct upstream_set_options options = {.snap = snap,
+                                                 .board = scene->board,
+                                                 .seed = 1,
+                                                 .member_row = row_of,
+                                                 .pool_row = pool_row_of,
+                                                 .ctx = scene};
+    return upstream_set_create(&options);
 }
 
 static void scene_open(struct scene *scene)
@@ -153,6 +167,8 @@ static void on_event(struct conn *conn, uint32_t events)
     scene->n_events++;
 }
 
+static const struct upstream_user calls = {.on_event = on_event};
+
 static struct upstream_member *member_of(const struct scene *scene, uint32_t index)
 {
     return &scene->pool->members[index];
@@ -161,7 +177,7 @@ static struct upstream_member *member_of(const struct scene *scene, uint32_t ind
 static struct upstream *take(struct scene *scene, uint32_t index)
 {
     struct upstream *upstream =
-        upstream_take(member_of(scene, index), scene->loop, scene, on_event, NULL);
+        upstream_take(member_of(scene, index), scene->loop, scene, &calls, NULL);
     assert_non_null(upstream);
     return upstream;
 }
@@ -207,7 +223,7 @@ static void test_newest_first(void **state)
     assert_int_equal(word_of(member, MEMBER_CONNECTS), 3);
     upstream_keep(first);
     struct upstream *fresh =
-        upstream_take_fresh(member, scene.loop, &scene, on_event, NULL); /* though one is idle */
+        upstream_take_fresh(member, scene.loop, &scene, &calls, NULL); /* though one is idle */
     assert_int_equal(fresh->n_requests, 1);
     assert_int_equal(member->n_idle, 1);
     upstream_drop(fresh);
@@ -324,7 +340,7 @@ static void test_connect_refused(void **state)
     scene_open(&scene);
     close(scene.listeners[2]);
     struct upstream *upstream =
-        upstream_take(member_of(&scene, 2), scene.loop, &scene, on_event, &err);
+        upstream_take(member_of(&scene, 2), scene.loop, &scene, &calls, &err);
     if (upstream) { /* not known within connect(2) */
         upstream_drop(upstream);
     } else {
@@ -336,13 +352,34 @@ static void test_connect_refused(void **state)
 
 /* ---- picking ---- */
 
+static const struct upstream_outcome outcome_none;
+
+/* Picks, and gives the reservation back at once; NULL where the answer is not MEMBER. */
+static struct upstream_member *pick_one(struct upstream_pool *pool, const struct upstream_ask *ask)
+{
+    struct upstream_member *member = NULL;
+    if (upstream_pick(pool, ask, &member) != UPSTREAM_MEMBER)
+        return NULL;
+    upstream_end(member, &outcome_none);
+    return member;
+}
+
+static enum upstream_answer answer_of(struct upstream_pool *pool, const struct upstream_ask *ask)
+{
+    struct upstream_member *member = NULL;
+    enum upstream_answer answer = upstream_pick(pool, ask, &member);
+    if (answer == UPSTREAM_MEMBER)
+        upstream_end(member, &outcome_none);
+    return answer;
+}
+
 /* How often each is picked in 300 tries. */
 static void count_picks(struct scene *scene, const struct upstream_tried *tried, unsigned counts[3])
 {
     counts[0] = counts[1] = counts[2] = 0;
     for (int i = 0; i < 300; i++) {
-        struct upstream_member *member =
-            upstream_pick(scene->pool, loop_now_ns(scene->loop), tried);
+        const struct upstream_ask ask = {.now_ns = loop_now_ns(scene->loop), .tried = tried};
+        struct upstream_member *member = pick_one(scene->pool, &ask);
         if (member)
             counts[member->view.member->index]++;
     }
@@ -373,7 +410,7 @@ static void test_pick_by_facts(void **state)
     assert_counts(counts, 300, 0, 0);
     /* Without a refresh: the balancer looks at the fact itself. */
     assert_int_equal(board_state(scene.board, "member:web/a", FACT_DOWN, 0, "late", 1), 0);
-    assert_null(upstream_pick(scene.pool, 0, NULL));
+    assert_int_equal(answer_of(scene.pool, &(struct upstream_ask){.now_ns = 0}), UPSTREAM_NOBODY);
     assert_int_equal(board_state(scene.board, "member:web/b", FACT_UP, 0, "", 1), 0);
     count_picks(&scene, NULL, counts);
     assert_counts(counts, 0, 300, 0);
@@ -394,7 +431,7 @@ static void test_pick_tried(void **state)
     count_picks(&scene, &tried, counts);
     assert_counts(counts, 0, 300, 0);
     upstream_tried_add(&tried, member_of(&scene, 1));
-    assert_null(upstream_pick(scene.pool, 0, &tried));
+    assert_null(pick_one(scene.pool, &(struct upstream_ask){.tried = &tried}));
     scene_close(&scene);
 }
 
@@ -420,10 +457,134 @@ static void test_pick_suspects(void **state)
     count_picks(&scene, NULL, counts);
     assert_counts(counts, 0, 150, 150);
     /* It passes. */
-    assert_null(upstream_pick(scene.pool, now_ns, &(struct upstream_tried){.bits = {7}}));
+    const struct upstream_tried all = {.bits = {7}};
+    assert_null(pick_one(scene.pool, &(struct upstream_ask){.now_ns = now_ns, .tried = &all}));
     member_of(&scene, 1)->suspect_until_ns = now_ns;
     count_picks(&scene, NULL, counts);
     assert_counts(counts, 0, 300, 0);
+    scene_close(&scene);
+}
+
+/* A reservation counts as in flight until it is over. */
+static void test_in_flight(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct upstream_member *members[5];
+    const struct upstream_ask ask = {.now_ns = 0};
+    scene_open(&scene);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(upstream_pick(scene.pool, &ask, &members[i]), UPSTREAM_MEMBER);
+    uint64_t n = 0;
+    for (uint32_t m = 0; m < MEMBERS; m++)
+        n += word_of(member_of(&scene, m), MEMBER_IN_FLIGHT);
+    assert_int_equal(n, 5);
+    for (int i = 0; i < 5; i++)
+        upstream_end(members[i], &outcome_none);
+    for (uint32_t m = 0; m < MEMBERS; m++)
+        assert_int_equal(word_of(member_of(&scene, m), MEMBER_IN_FLIGHT), 0);
+    scene_close(&scene);
+}
+
+/* A session's member is taken whatever the method says, and while it drains; not when it is down. */
+static void test_pick_preferred(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_open(&scene);
+    struct upstream_member *own = member_of(&scene, 1);
+    struct upstream_tried tried = {.bits = {0}};
+    struct upstream_ask ask = {.preferred = own, .tried = &tried};
+    for (int i = 0; i < 10; i++)
+        assert_ptr_equal(pick_one(scene.pool, &ask), own);
+    fact(&scene, "member:web/b", FACT_DRAINING, "forced");
+    assert_ptr_equal(pick_one(scene.pool, &ask), own);
+    fact(&scene, "member:web/b", FACT_DOWN, "refused");
+    assert_ptr_not_equal(pick_one(scene.pool, &ask), own);
+    fact(&scene, "member:web/b", FACT_UP, "");
+    assert_ptr_equal(pick_one(scene.pool, &ask), own);
+    upstream_tried_add(&tried, own);
+    assert_ptr_not_equal(pick_one(scene.pool, &ask), own);
+    scene_close(&scene);
+}
+
+/* ---- members that turn down ---- */
+
+static void on_down_drop(struct upstream *upstream)
+{
+    struct scene *scene = upstream->user;
+    scene->n_down++;
+    upstream_drop(upstream);
+}
+
+/* Keeps its own, and drops one that is to be told as well. */
+static void on_down_drop_other(struct upstream *upstream)
+{
+    struct scene *scene = upstream->user;
+    scene->n_down++;
+    if (scene->other)
+        upstream_drop(scene->other);
+    scene->other = NULL;
+}
+
+static const struct upstream_user drops = {.on_event = on_event, .on_down = on_down_drop};
+static const struct upstream_user drops_other = {.on_event = on_event,
+                                                 .on_down = on_down_drop_other};
+
+static void test_down_is_told(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_open(&scene);
+    struct upstream_member *member = member_of(&scene, 0);
+    fact(&scene, "member:web/a", FACT_UP, "");
+    struct upstream *idle = take(&scene, 0), *deaf = take(&scene, 0), *away = take(&scene, 1);
+    for (int i = 0; i < 3; i++)
+        assert_non_null(upstream_take_fresh(member, scene.loop, &scene, &drops, NULL));
+    upstream_keep(idle);
+    fact(&scene, "member:web/a", FACT_DRAINING, "forced");
+    assert_int_equal(scene.n_down, 0);
+    fact(&scene, "member:web/a", FACT_DOWN, "refused");
+    assert_int_equal(scene.n_down, 3);
+    assert_int_equal(member->n_idle, 0);
+    fact(&scene, "member:web/a", FACT_DOWN, "still refused");
+    assert_int_equal(scene.n_down, 3); /* once */
+    upstream_keep(deaf);               /* nothing is kept of a member that is down */
+    assert_int_equal(member->n_idle, 0);
+    upstream_drop(away);
+
+    fact(&scene, "member:web/a", FACT_UP, "");
+    struct upstream *stays = upstream_take_fresh(member, scene.loop, &scene, &drops_other, NULL);
+    scene.other = upstream_take_fresh(member, scene.loop, &scene, &drops_other, NULL);
+    struct upstream *first = LIST_FIRST(&member->taken, struct upstream, link);
+    if (first == scene.other) {
+        scene.other = stays;
+        stays = first;
+    }
+    fact(&scene, "member:web/a", FACT_DOWN, "refused");
+    assert_int_equal(scene.n_down, 4); /* the other was dropped before its turn came */
+    fact(&scene, "member:web/a", FACT_UP, "");
+    fact(&scene, "member:web/a", FACT_DOWN, "refused");
+    assert_int_equal(scene.n_down, 5); /* whoever stayed is told of the next time */
+    upstream_drop(stays);
+    scene_close(&scene);
+}
+
+/* Requests that began under older sets are told as well. */
+static void test_down_is_told_to_the_lineage(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_open(&scene);
+    fact(&scene, "member:web/a", FACT_UP, "");
+    assert_non_null(upstream_take_fresh(member_of(&scene, 0), scene.loop, &scene, &drops, NULL));
+    struct snapshot *held = snapshot_ref(scene.snap);
+    struct upstream_set *old = scene_switch(&scene, load_web(&scene, ""));
+    assert_non_null(upstream_take_fresh(member_of(&scene, 0), scene.loop, &scene, &drops, NULL));
+    fact(&scene, "member:web/a", FACT_DOWN, "refused");
+    assert_int_equal(scene.n_down, 2);
+    upstream_set_destroy(&old);
+    snapshot_unref(&held);
     scene_close(&scene);
 }
 
@@ -537,12 +698,13 @@ static void test_moving_member(void **state)
     struct snapshot *held = snapshot_ref(scene.snap);
     struct upstream_set *old =
         scene_switch(&scene, load("pool web { member h app.internal:8080 }"));
-    assert_null(upstream_pick(scene.pool, 0, NULL)); /* where is it? */
+    const struct upstream_ask ask = {.now_ns = 0};
+    assert_null(pick_one(scene.pool, &ask)); /* where is it? */
     char text[64];
     snprintf(text, sizeof(text), "127.0.0.1:%u", scene.ports[0]);
     fact(&scene, "address:web/h", FACT_RESOLVED, text);
-    struct upstream_member *member = upstream_pick(scene.pool, 0, NULL);
-    assert_non_null(member);
+    struct upstream_member *member = member_of(&scene, 0);
+    assert_ptr_equal(pick_one(scene.pool, &ask), member);
     struct upstream *idle = take(&scene, 0), *busy = take(&scene, 0);
     upstream_keep(idle);
     fact(&scene, "member:web/h", FACT_UP, "");
@@ -574,6 +736,10 @@ int main(void)
         cmocka_unit_test(test_pick_by_facts),
         cmocka_unit_test(test_pick_tried),
         cmocka_unit_test(test_pick_suspects),
+        cmocka_unit_test(test_in_flight),
+        cmocka_unit_test(test_pick_preferred),
+        cmocka_unit_test(test_down_is_told),
+        cmocka_unit_test(test_down_is_told_to_the_lineage),
         cmocka_unit_test(test_adoption),
         cmocka_unit_test(test_give_back_to_nobody),
         cmocka_unit_test(test_long_lineage),

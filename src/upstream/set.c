@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The sets of a loop: how one is made of a snapshot, takes over from the last, and looks at the
+ * facts.
+ */
+
+#include "base/mem.h"
+#include "upstream/internal.h"
+#include <assert.h>
+
+enum { SWEEP_MS = 1000 };
+
+/* ---- lineage ---- */
+
+static void lineage_on_turn(struct loop *loop, struct loop_task *task)
+{
+    (void)loop;
+    struct lineage *lineage = CONTAINER_OF(task, struct lineage, turn);
+    lineage->is_turn_due = false;
+    queues_run(lineage);
+    lineage_leave(lineage);
+}
+
+void queues_run_later(struct lineage *lineage)
+{
+    if (lineage->is_turn_due)
+        return;
+    lineage->is_turn_due = true;
+    loop_defer(lineage->loop, &lineage->turn, lineage_on_turn);
+}
+
+static struct lineage *lineage_create(struct loop *loop)
+{
+    struct lineage *lineage = MEM_NEW(struct lineage);
+    lineage->loop = loop;
+    list_init(&lineage->sets);
+    list_init(&lineage->telling);
+    list_init(&lineage->queues);
+    return lineage;
+}
+
+void lineage_leave(struct lineage *lineage)
+{
+    if (list_is_empty(&lineage->sets) && !lineage->is_turn_due && !lineage->is_busy)
+        mem_free(lineage);
+}
+
+/* ---- making and freeing ---- */
+
+static void pool_balance(struct upstream_pool *pool, uint64_t seed)
+{
+    uint32_t weights[POOL_MEMBERS_MAX];
+    assert(pool->n_members <= POOL_MEMBERS_MAX);
+    for (uint32_t m = 0; m < pool->n_members; m++)
+        weights[m] = (uint32_t)pool->conf->members[m]->weight;
+    pool->balancer = balancer_create(weights, pool->n_members, seed);
+}
+
+static void member_init(struct upstream_member *member, struct upstream_pool *pool, uint32_t index,
+                        const struct upstream_set_options *options)
+{
+    member_view_init(&member->view, pool->conf->members[index], options->board);
+    member->pool = pool;
+    member->row = options->member_row(options->ctx, member->view.member);
+    list_init(&member->idle);
+    list_init(&member->taken);
+    map_put(&pool->set->members, slice_from(member->view.member->label), member);
+}
+
+static void pool_init(struct upstream_pool *pool, struct upstream_set *set, const struct pool *conf,
+                      const struct upstream_set_options *options)
+{
+    pool->conf = conf;
+    pool->set = set;
+    pool->row = options->pool_row(options->ctx, conf);
+    pool->n_members = conf->n_members;
+    pool->members = MEM_NEW_ARRAY(struct upstream_member, conf->n_members);
+    pool_balance(pool, hash_mix(options->seed + options->loop_index * 1000003u + conf->index));
+    for (uint32_t m = 0; m < pool->n_members; m++)
+        member_init(&pool->members[m], pool, m, options);
+}
+
+static void set_on_sweep(struct loop *loop, struct loop_timer *timer)
+{
+    struct upstream_set *set = CONTAINER_OF(timer, struct upstream_set, sweep);
+    for (uint32_t p = 0; p < set->n_pools; p++)
+        for (uint32_t m = 0; m < set->pools[p].n_members; m++)
+            member_sweep(&set->pools[p].members[m], loop_now_ns(loop));
+    loop_timer_set(loop, timer, loop_now_ns(loop) + ms_to_ns(SWEEP_MS));
+}
+
+struct upstream_set *upstream_set_create(const struct upstream_set_options *options)
+{
+    const struct pool_conf *conf = pool_conf_of(options->snap);
+    struct upstream_set *set = MEM_NEW(struct upstream_set);
+    set->board = options->board;
+    set->n_pools = conf->n_pools;
+    set->pools = MEM_NEW_ARRAY(struct upstream_pool, conf->n_pools);
+    list_init(&set->link);
+    map_init(&set->members, options->seed, false);
+    loop_timer_init(&set->sweep, set_on_sweep);
+    for (uint32_t p = 0; p < conf->n_pools; p++)
+        pool_init(&set->pools[p], set, conf->pools[p], options);
+    return set;
+}
+
+static void pool_deinit(struct upstream_pool *pool)
+{
+    for (uint32_t m = 0; m < pool->n_members; m++) {
+        assert(list_is_empty(&pool->members[m].taken));
+        idle_close_all(&pool->members[m]);
+    }
+    if (pool->queue)
+        queue_leave(pool);
+    balancer_destroy(&pool->balancer);
+    mem_free(pool->members);
+}
+
+void upstream_set_destroy(struct upstream_set **set_ptr)
+{
+    struct upstream_set *set = *set_ptr;
+    *set_ptr = NULL;
+    if (!set)
+        return;
+    struct lineage *lineage = set->lineage;
+    if (set->loop)
+        loop_timer_clear(set->loop, &set->sweep);
+    for (uint32_t p = 0; p < set->n_pools; p++)
+        pool_deinit(&set->pools[p]);
+    if (lineage) {
+        list_remove(&set->link);
+        if (lineage->current == set)
+            lineage->current = NULL;
+        lineage_leave(lineage);
+    }
+    map_deinit(&set->members);
+    mem_free(set->pools);
+    mem_free(set);
+}
+
+/* ---- from one to the next ---- */
+
+struct upstream_member *set_same(const struct upstream_set *set,
+                                 const struct upstream_member *member)
+{
+    struct upstream_member *same = map_get(&set->members, slice_from(member->view.member->label));
+    return same && addr_equal(&same->view.addr, &member->view.addr) ? same : NULL;
+}
+
+void upstream_set_adopt(struct upstream_set *set, struct loop *loop, struct upstream_set *old)
+{
+    assert(!set->loop);
+    set->loop = loop;
+    set->lineage = old ? old->lineage : lineage_create(loop);
+    set->lineage->current = set;
+    list_add_back(&set->lineage->sets, &set->link);
+    loop_timer_set(loop, &set->sweep, loop_now_ns(loop) + ms_to_ns(SWEEP_MS));
+    for (uint32_t p = 0; p < set->n_pools; p++)
+        queue_enter(set->lineage, &set->pools[p]);
+    if (!old)
+        return;
+    loop_timer_clear(loop, &old->sweep);
+    for (uint32_t p = 0; p < old->n_pools; p++) {
+        for (uint32_t m = 0; m < old->pools[p].n_members; m++) {
+            struct upstream_member *from = &old->pools[p].members[m];
+            struct upstream_member *to = set_same(set, from);
+            if (to)
+                member_hand_over(from, to);
+        }
+    }
+    queues_run_later(set->lineage);
+}
+
+/* ---- facts ---- */
+
+static bool is_down_by_fact(const struct upstream_member *member, const struct board *board)
+{
+    enum fact_state state = board_peek(board, member->view.state_ref);
+    return state == FACT_DOWN || state == FACT_FAILED;
+}
+
+static void member_refresh(struct upstream_member *member, struct lineage *lineage,
+                           const struct board *board)
+{
+    struct addr before = member->view.addr;
+    bool was_down = member->is_down;
+    member_view_update(&member->view, board);
+    member->is_down = is_down_by_fact(member, board);
+    if (!addr_equal(&before, &member->view.addr)) {
+        member->n_moves++;
+        idle_close_all(member); /* they lead to where the member was */
+    }
+    if (member->is_down && !was_down) {
+        idle_close_all(member);
+        if (lineage)
+            list_move_all(&lineage->telling, &member->taken);
+    }
+}
+
+static void set_refresh(struct upstream_set *set)
+{
+    for (uint32_t p = 0; p < set->n_pools; p++)
+        for (uint32_t m = 0; m < set->pools[p].n_members; m++)
+            member_refresh(&set->pools[p].members[m], set->lineage, set->board);
+}
+
+/*
+ * Each of them once. A callback may give back any connection, and with the last one of an old set
+ * the set itself may go; both only take things out of the list.
+ */
+static void lineage_tell(struct lineage *lineage)
+{
+    struct upstream *upstream;
+    while ((upstream = LIST_FIRST(&lineage->telling, struct upstream, link)) != NULL) {
+        list_remove(&upstream->link);
+        list_add_back(&upstream->member->taken, &upstream->link);
+        if (upstream->calls->on_down)
+            upstream->calls->on_down(upstream);
+    }
+}
+
+void upstream_set_refresh(struct upstream_set *set)
+{
+    struct lineage *lineage = set->lineage;
+    if (!lineage) {
+        set_refresh(set);
+        return;
+    }
+    assert(!lineage->is_busy);
+    LIST_EACH (node, &lineage->sets)
+        set_refresh(LIST_ENTRY(node, struct upstream_set, link));
+    lineage->is_busy = true;
+    lineage_tell(lineage);
+    lineage->is_busy = false;
+    queues_run(lineage);
+    lineage_leave(lineage);
+}
+
+struct upstream_pool *upstream_pool_of(struct upstream_set *set, const struct pool *pool)
+{
+    assert(pool->index < set->n_pools);
+    return &set->pools[pool->index];
+}
