@@ -84,7 +84,7 @@ static const struct conf_word queue_words[] = {
      .offset = offsetof(struct queue_conf, timeout_ms),
      .fallback = "5s",
      .min = 10,
-     .max = MS_HOUR,
+     .max = 3600000,
      .doc = "how long one waits at most; then 503"},
     {0},
 };
