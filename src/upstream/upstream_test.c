@@ -486,7 +486,7 @@ static void test_in_flight(void **state)
     scene_close(&scene);
 }
 
-/* A session's member is taken whatever the method says, and while it drains; not when it is down. */
+/* A session's member is taken whatever the method says, and while it drains; not when down. */
 static void test_pick_preferred(void **state)
 {
     (void)state;
