@@ -118,6 +118,7 @@ static void plan_epoch(struct edge_plan *plan, uint32_t loop_index)
     for (uint32_t i = 0; i < plan->n_listens; i++) {
         wants[i].name = plan->listens[i]->name.ptr;
         wants[i].host = host_of(plan->listens[i]);
+        wants[i].port = addr_port(&plan->listens[i]->addr.addr);
         wants[i].conf = &plan->listens[i]->http;
         wants[i].row = metric_row(plan->listen_slabs[i]->slab, loop_index);
     }

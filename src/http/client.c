@@ -8,7 +8,6 @@
 #include "http/exchange.h"
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -407,16 +406,13 @@ static void client_on_timer(struct loop *loop, struct loop_timer *timer)
 
 /* ---- accepting ---- */
 
-/* The lines that every request of this client carries to a member; what it says itself is
- * dropped. */
 static void client_describe(struct http_client *client)
 {
     char ip[ADDR_TEXT_MAX];
-    int n = snprintf(client->forwarded, sizeof(client->forwarded),
-                     "X-Forwarded-For: %s\r\nX-Forwarded-Proto: http\r\n",
-                     addr_format_ip(&client->peer, ip));
-    assert(n > 0 && (size_t)n < sizeof(client->forwarded));
-    client->forwarded_len = (uint8_t)n;
+    struct slice text = slice_from(addr_format_ip(&client->peer, ip));
+    assert(text.len <= sizeof(client->ip));
+    memcpy(client->ip, text.ptr, text.len);
+    client->ip_len = (uint8_t)text.len;
 }
 
 /* Too many connections: said without keeping anything, in one short answer that fits any socket.

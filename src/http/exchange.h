@@ -17,7 +17,7 @@
 
 #include "http/internal.h"
 
-enum { HTTP_ROOM = 832 }; /* bytes for a request's head within the exchange */
+enum { HTTP_ROOM = 1024 }; /* bytes for a request's head within the exchange */
 
 struct http_exchange {
     struct http_client *client;

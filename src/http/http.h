@@ -34,6 +34,7 @@
 #include "core/metric.h"
 #include "core/module.h"
 #include "core/process.h"
+#include "http/forward.h"
 #include "http/retry.h"
 #include "http/route.h"
 #include <stdbool.h>
@@ -79,6 +80,7 @@ struct http_conf {
     struct http_timeouts timeouts;
     struct http_limits limits;
     struct http_retry retry;
+    struct forward_conf forward;
 };
 
 extern const struct conf_block http_timeouts_block; /* `timeout response 30s` */
@@ -129,6 +131,7 @@ void http_worker_destroy(struct http_worker **worker);
 struct http_service_want {
     const char *name;             /* "shop" */
     struct slice host;            /* Host for members where an HTTP/1.0 client names none */
+    uint16_t port;                /* that clients connect to; 0: a unix socket */
     const struct http_conf *conf; /* in the snapshot */
     metric_word *row;             /* LISTEN_* of this loop */
 };

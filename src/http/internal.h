@@ -38,7 +38,7 @@ enum {
     HTTP_LINGER_MS = 2000,
     HTTP_LEAVE_MS = 1000, /* in which an idle client of a closing listen may still ask */
     HTTP_RETRY_AFTER_S = 1,
-    HTTP_FORWARDED_MAX = 112,
+    HTTP_IP_MAX = 46,
     HTTP_SPARE_MAX = 1024, /* exchanges kept for the next requests, a loop */
     HTTP_DATE_LINE = 37,   /* "Date: Tue, 24 Nov 2026 03:00:00 GMT\r\n" */
 };
@@ -61,6 +61,7 @@ struct http_worker {
 struct http_service {
     const char *name;
     struct slice host; /* where an HTTP/1.0 client names none */
+    uint16_t port;
     const struct http_conf *conf;
     struct h1_limits limits;
     metric_word *row;
@@ -111,8 +112,8 @@ struct http_client {
     struct held *held;              /* a part of a head, or requests that came early */
     struct loop_task free_task;
     struct addr peer;
-    char forwarded[HTTP_FORWARDED_MAX]; /* the lines that tell a member who asks; made once */
-    uint8_t forwarded_len;
+    char ip[HTTP_IP_MAX]; /* of the peer, as members are told it; made once */
+    uint8_t ip_len;
     uint64_t born_ns;
     uint32_t n_requests;
     uint8_t phase;    /* enum client_phase */

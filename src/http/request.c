@@ -45,18 +45,37 @@ static void sent_append(struct http_exchange *exchange, uint32_t *cap, const str
     }
 }
 
-/* The head for the member, in a buffer that is kept until the response begins. */
+/* The lines that tell the member of the client, in the worker's scratch. */
+static struct slice request_lines(struct http_exchange *exchange, const char *buf,
+                                  struct h1_forward *forward)
+{
+    struct http_worker *worker = worker_of(exchange);
+    struct http_client *client = exchange->client;
+    struct http_service *service = exchange->service;
+    const struct forward_conf *conf = &service->conf->forward;
+    struct forward_asker asker = {
+        .ip = slice_make(client->ip, client->ip_len),
+        .port = service->port,
+        .is_https = client->conn.transport != &transport_plain,
+        .is_trusted = forward_trusts(conf, &client->peer),
+    };
+    if (conf->is_request_id)
+        for (int i = 0; i < 2; i++)
+            asker.id[i] = rng_next(&service->epoch->rng);
+    size_t len = forward_write(worker->scratch, sizeof(worker->scratch), conf, &asker,
+                               &worker->request, buf, &forward->drop);
+    forward->is_peer_trusted = asker.is_trusted;
+    return slice_make(worker->scratch, len);
+}
+
 uint32_t request_write_head(struct http_exchange *exchange, const char *buf, size_t head_len)
 {
     const struct h1_head *head = &worker_of(exchange)->request;
-    const struct slice lines[] = {
-        head->minor == 0 ? SLICE("Via: 1.0 weir\r\n") : SLICE("Via: 1.1 weir\r\n"),
-        slice_make(exchange->client->forwarded, exchange->client->forwarded_len),
-    };
-    struct slice host = exchange->service->host;
-    struct h1_forward forward = {.lines = lines, .n_lines = 2, .fallback_host = host};
-    size_t lines_len = lines[0].len + lines[1].len;
-    uint32_t cap = (uint32_t)(head_len + lines_len + host.len + H1_WRITE_SLACK);
+    struct h1_forward forward = {.fallback_host = exchange->service->host};
+    struct slice lines = request_lines(exchange, buf, &forward);
+    forward.lines = &lines;
+    forward.n_lines = 1;
+    uint32_t cap = (uint32_t)(head_len + lines.len + forward.fallback_host.len + H1_WRITE_SLACK);
     exchange->sent = exchange->room;
     if (cap > sizeof(exchange->room))
         sent_grow(exchange, cap);

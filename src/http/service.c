@@ -53,6 +53,7 @@ static void service_init(struct http_service *service, struct http_epoch *epoch,
     const struct http_limits *limits = &want->conf->limits;
     service->name = want->name;
     service->host = want->host;
+    service->port = want->port;
     service->conf = want->conf;
     service->row = want->row;
     service->epoch = epoch;

@@ -607,9 +607,31 @@ def test_who_asks_is_told_by_weir_alone(serve, member):
     message = m.requests[0]
     assert message.all("x-forwarded-for") == ["127.0.0.1"]
     assert message.all("x-forwarded-proto") == ["http"]
+    assert message.all("x-forwarded-host") == ["example.org"]
+    assert message.all("x-forwarded-port") == [str(port)]
     assert ", ".join(message.all("via")) == "1.0 fred, 1.1 weir"
-    for name in ("x-real-ip", "x-forwarded-host", "forwarded", "x-forwarded-anything", "client-cert"):
+    for name in ("x-real-ip", "forwarded", "x-forwarded-anything", "client-cert", "x-request-id"):
         assert message.all(name) == [], name
+
+
+def test_what_a_trusted_proxy_says_goes_on(serve, member):
+    m = member()
+    port = serve(m, extra="forwarded both\ntrusted 10.0.0.0/8\ntrusted 127.0.0.0/8\nrequest-id\nvia off")
+    with Client(port) as client:
+        client.ask(fields="X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 6.6.6.6\r\n"
+                   "X-Forwarded-For: 7.7.7.7\r\nForwarded: for=6.6.6.6\r\nX-Request-Id: mine\r\n")
+        client.ask()
+        client.ask()
+    first, second, third = m.requests
+    assert first.all("x-forwarded-for") == ["6.6.6.6, 7.7.7.7, 127.0.0.1"]
+    assert first.all("x-forwarded-proto") == ["https"]
+    assert first.all("forwarded") == ['for=6.6.6.6, for=127.0.0.1;host="example.org";proto=http']
+    assert first.all("x-real-ip") == ["6.6.6.6"]
+    assert first.all("x-request-id") == ["mine"]
+    ids = [message.get("x-request-id") for message in (second, third)]
+    assert len(set(ids)) == 2 and all(len(i) == 32 for i in ids)
+    assert second.all("x-forwarded-for") == ["127.0.0.1"]
+    assert all(message.all("via") == [] for message in m.requests)
 
 
 def test_target_forms(serve, member):
