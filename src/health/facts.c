@@ -23,6 +23,7 @@ static struct verdict combine(const struct target *target)
         .checked = target->checked,
         .checked_reason = target->checked_reason,
         .forced = target->forced,
+        .ejected = eject_is_out(&target->eject) ? target->ejected : NULL,
         .drained = target->is_drained ? target->checked_reason : NULL,
         .weight = (uint32_t)target->member->weight,
         .forced_weight = target->forced_weight,
@@ -119,6 +120,8 @@ void fact_checked(struct target *target, const struct check_result *result,
         snprintf(reason, sizeof(reason), "%.60s (%" PRIu32 " of %" PRIu32 ")", sentence,
                  machine->n_row,
                  machine->state == MACHINE_UP ? machine->rules.fall : machine->rules.rise);
+    if (machine->state == MACHINE_DOWN)
+        ejection_lift(target);
     fact_member(target, fact_of(machine->state), reason);
     if (step->has_changed) {
         target_count(target, CHECK_TRANSITIONS);
@@ -293,7 +296,10 @@ bool fact_adopt(struct target *target)
     if (target->forced != FACT_NONE ||
         (fact.state != FACT_UP && fact.state != FACT_DOWN && !target->is_drained))
         return false;
-    target->checked = target->is_drained ? FACT_UP : fact.state;
+    bool is_ejected = slice_starts(slice_from(fact.reason), SLICE("ejected for "));
+    if (is_ejected)
+        ejection_adopt(target, fact.reason);
+    target->checked = target->is_drained || is_ejected ? FACT_UP : fact.state;
     if (target->forced_weight == VERDICT_NO_WEIGHT && fact.value < (double)target->member->weight)
         target->share =
             (uint32_t)(fact.value * VERDICT_WHOLE_SHARE / (double)target->member->weight);

@@ -77,7 +77,35 @@ const struct metric_table check_metrics = {
     .defs = check_defs,
 };
 
-static const struct metric_table *const metrics[] = {&check_metrics, NULL};
+static const struct metric_def eject_defs[] = {
+    {.name = "members",
+     .type = METRIC_GAUGE,
+     .word = EJECT_MEMBERS,
+     .help = "Members that are ejected now."},
+    {.name = "ejections",
+     .type = METRIC_COUNTER,
+     .word = EJECT_BY_ROW,
+     .label = "reason",
+     .label_value = "failures",
+     .help = "Ejections, by what was too much: failures in a row, or their rate."},
+    {.name = "ejections",
+     .type = METRIC_COUNTER,
+     .word = EJECT_BY_RATE,
+     .label = "reason",
+     .label_value = "rate",
+     .help = "Ejections, by what was too much: failures in a row, or their rate."},
+    COUNTER(EJECT_REFUSED, "refused", "Ejections that were not made: too many members are out."),
+    {0},
+};
+
+const struct metric_table eject_metrics = {
+    .name = "eject",
+    .labels = {"pool"},
+    .n_words = EJECT_WORDS,
+    .defs = eject_defs,
+};
+
+static const struct metric_table *const metrics[] = {&check_metrics, &eject_metrics, NULL};
 
 /* ---- what it needs ---- */
 
@@ -96,13 +124,38 @@ static size_t count_members(const struct pool_conf *conf)
     return n;
 }
 
-static void free_pools(struct health *health)
+static struct health_pool *find_pool(const struct health *health, const char *fact)
 {
-    for (uint32_t i = 0; i < health->n_pools; i++)
-        mem_free((void *)health->pools[i].targets);
-    mem_free(health->pools);
-    health->pools = NULL;
-    health->n_pools = 0;
+    for (uint32_t i = 0; i < health->n_pools; i++) {
+        if (strcmp(health->pools[i].conf->fact, fact) == 0)
+            return &health->pools[i];
+    }
+    return NULL;
+}
+
+static void free_pools(struct health_pool *pools, uint32_t n_pools)
+{
+    for (uint32_t i = 0; i < n_pools; i++)
+        mem_free((void *)pools[i].targets);
+    mem_free(pools);
+}
+
+/* Those that stay hand their slab over; the counters of the others go with them. */
+static void pass_slabs(struct health *health, const struct health_pool *former, uint32_t n_former)
+{
+    for (uint32_t i = 0; i < n_former; i++) {
+        struct health_pool *pool = find_pool(health, former[i].conf->fact);
+        if (pool)
+            pool->slab = former[i].slab;
+        else if (former[i].slab)
+            metric_close(health->board, former[i].slab);
+    }
+    for (uint32_t i = 0; i < health->n_pools; i++) {
+        struct health_pool *pool = &health->pools[i];
+        if (!pool->slab)
+            pool->slab = metric_open(health->board, &eject_metrics,
+                                     pool->conf->fact + strlen("pool:"), 1, health->is_starting);
+    }
 }
 
 /* What the board says of the pool, so that only news is logged. */
@@ -113,14 +166,11 @@ static enum fact_state pool_state_on_board(const struct health *health, const st
 }
 
 /* Moves the targets that stay from `former` to health->targets, and makes those that are new. */
-static void take_pool(struct health *health, struct health_pool *pool, const struct pool *conf,
-                      struct map *former)
+static void take_pool(struct health *health, struct health_pool *pool, struct map *former)
 {
-    *pool = (struct health_pool){
-        .conf = conf,
-        .targets = MEM_NEW_ARRAY(struct target *, conf->n_members),
-        .logged = pool_state_on_board(health, conf),
-    };
+    const struct pool *conf = pool->conf;
+    pool->targets = MEM_NEW_ARRAY(struct target *, conf->n_members);
+    pool->logged = pool_state_on_board(health, conf);
     for (uint32_t i = 0; i < conf->n_members; i++) {
         const struct member *member = conf->members[i];
         struct target *target = map_remove(former, slice_from(member->label));
@@ -135,12 +185,17 @@ static void take_pool(struct health *health, struct health_pool *pool, const str
 static void take_pools(struct health *health, const struct pool_conf *conf)
 {
     struct map former = health->targets;
+    struct health_pool *former_pools = health->pools;
+    uint32_t n_former = health->n_pools;
     map_init(&health->targets, rng_next(&health->rng), false);
-    free_pools(health);
     health->pools = MEM_NEW_ARRAY(struct health_pool, conf->n_pools);
     health->n_pools = conf->n_pools;
     for (uint32_t i = 0; i < conf->n_pools; i++)
-        take_pool(health, &health->pools[i], conf->pools[i], &former);
+        health->pools[i].conf = conf->pools[i];
+    pass_slabs(health, former_pools, n_former);
+    free_pools(former_pools, n_former);
+    for (uint32_t i = 0; i < conf->n_pools; i++)
+        take_pool(health, &health->pools[i], &former);
     uint32_t cursor = 0;
     struct slice label;
     for (struct target *target; (target = map_next(&former, &cursor, &label)) != NULL;)
@@ -168,12 +223,7 @@ static bool keep_address(void *ctx, const char *name)
 
 static bool keep_pool(void *ctx, const char *name)
 {
-    const struct health *health = ctx;
-    for (uint32_t i = 0; i < health->n_pools; i++) {
-        if (strcmp(health->pools[i].conf->fact, name) == 0)
-            return true;
-    }
-    return false;
+    return find_pool(ctx, name) != NULL;
 }
 
 static void sweep(struct health *health)
@@ -247,7 +297,11 @@ static void health_stop(void *state)
         target_destroy(&target);
     map_deinit(&health->targets);
     schedule_deinit(health);
-    free_pools(health);
+    for (uint32_t i = 0; i < health->n_pools; i++) {
+        if (health->pools[i].slab)
+            metric_forget(health->pools[i].slab);
+    }
+    free_pools(health->pools, health->n_pools);
     resolver_destroy(&health->resolver);
     mem_free(health->sink);
     mem_free(health);

@@ -43,8 +43,13 @@
  * and a member whose sum has grown is nudged (health/machine.h says what that does). Who starts to
  * count a member after health has begun to look needs no more than that.
  *
- * Doors that stay open: ejection by what edges see beside checks would be one more source of
- * verdicts for the machine; further kinds of check are rows of health/checker.c.
+ * Ejections. The same sums take a member out of its pool whose checks are good and whose requests
+ * fail (health/eject.h): down, "ejected for 10s: 5 failures in a row". Never more than the pool's
+ * `at-most`, those that are down for another reason counted; what is refused for that is a metric.
+ * A member whose checks turn it down is ejected no more: they say when it is well again. Another
+ * life of health ejects anew, for the shortest time, what it finds ejected.
+ *
+ * Doors that stay open: further kinds of check are rows of health/checker.c.
  */
 
 #include "core/metric.h"
@@ -72,5 +77,16 @@ enum check_word {
 };
 
 extern const struct metric_table check_metrics;
+
+/* Words of the table "eject", for each pool. */
+enum eject_word {
+    EJECT_MEMBERS, /* gauge */
+    EJECT_BY_ROW,
+    EJECT_BY_RATE,
+    EJECT_REFUSED,
+    EJECT_WORDS
+};
+
+extern const struct metric_table eject_metrics;
 
 #endif

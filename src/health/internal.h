@@ -5,8 +5,8 @@
 /*
  * What the files of health share: the process's one context, and a member under watch. health.c
  * owns both, target.c moves a target's state, facts.c tells the board and the log, schedule.c knows
- * when it is whose turn, suspects.c reads what the edges count, force.c what the operator forces.
- * Everything runs in loop 0.
+ * when it is whose turn, suspects.c reads what the edges count, ejections.c ejects by it, force.c
+ * reads what the operator forces. Everything runs in loop 0.
  *
  * A target is in exactly one place:
  *
@@ -22,6 +22,7 @@
 #include "base/rng.h"
 #include "core/process.h"
 #include "health/checker.h"
+#include "health/eject.h"
 #include "health/health.h"
 #include "health/machine.h"
 #include "health/verdict.h"
@@ -35,6 +36,7 @@ struct health_pool {
     struct target **targets; /* conf->n_members of them */
     enum fact_state state;   /* as published */
     enum fact_state logged;
+    struct metric_slab *slab; /* eject_metrics; NULL: there is no room */
     char reason[FACT_REASON_MAX];
 };
 
@@ -58,6 +60,13 @@ struct health {
     bool is_committing;       /* pools are looked at when all members are */
     uint64_t n_first;         /* first checks that this commit has spread */
     uint64_t first_spread_ns; /* between them */
+};
+
+/* What the edges count of a member, in all their slabs. */
+struct edge_sums {
+    uint64_t n_failures;     /* connects that failed, answers that broke off */
+    uint64_t n_bad_statuses; /* answers that are failures by the pool's word */
+    uint64_t n_answers;      /* these too */
 };
 
 struct target {
@@ -86,8 +95,10 @@ struct target {
     uint32_t share;                   /* of the weight that its agent lets count, in % */
     struct verdict published;         /* FACT_NONE: nothing yet */
     enum resolver_status name_status; /* as logged */
-    uint64_t n_edge_failures;         /* that the edges had counted when last looked at */
-    uint64_t n_edge_seen;             /* the sum that is being made */
+    struct edge_sums edges;           /* that the edges had counted when last looked at */
+    struct edge_sums coming;          /* the sums that are being made */
+    struct eject eject;
+    char ejected[FACT_REASON_MAX]; /* the sentence, while it is out */
     bool is_checked;
 };
 
@@ -155,7 +166,16 @@ void force_on_lost(void *ctx, size_t segment);
 
 /* --- suspects.c --- */
 
-/* Looks at what the edges count, and nudges those whose failures have grown. */
+/* Looks at what the edges count: nudges those whose failures have grown, and ejects. */
 void suspects_look(struct health *health);
+
+/* --- ejections.c --- */
+
+/* What the edges have counted of the member since the last look. */
+void ejection_look(struct target *target, const struct edge_sums *news);
+/* Its checks have found it down, or it is another server now: they say all there is to say. */
+void ejection_lift(struct target *target);
+/* In an earlier life it was ejected, with this reason: it is again, for the shortest time. */
+void ejection_adopt(struct target *target, const char *reason);
 
 #endif

@@ -6,29 +6,56 @@
 
 #include "health/internal.h"
 
-enum { WORDS = MEMBER_BROKEN + 1 };
+enum { WORDS = MEMBER_BAD_STATUS + 1 };
 
-/* A slab of one edge adds to the sum of its member, which is kept in n_seen until all are read. */
+/* A slab of one edge adds to the sums of its member, until all are read. */
 static void add_slab(struct health *health, const struct metric_view *view, const uint64_t *words)
 {
     if (view->n_words < WORDS || strcmp(view->table, member_metrics.name) != 0)
         return;
     struct target *target = map_get(&health->targets, slice_from(view->object));
-    if (target)
-        target->n_edge_seen += words[MEMBER_CONNECT_FAILED] + words[MEMBER_BROKEN];
+    if (!target)
+        return;
+    target->coming.n_failures += words[MEMBER_CONNECT_FAILED] + words[MEMBER_BROKEN];
+    target->coming.n_bad_statuses += words[MEMBER_BAD_STATUS];
+    target->coming.n_answers += words[MEMBER_RESPONSES];
 }
 
-static void look_at(struct target *target, bool is_news)
+/* A sum that fell is a slab that was made anew: nothing is known of what it lost. */
+static uint64_t growth(uint64_t before, uint64_t now)
 {
-    /* A sum that fell is a slab that was made anew: nothing is known of what it lost. */
-    bool has_grown = target->n_edge_seen > target->n_edge_failures;
-    target->n_edge_failures = target->n_edge_seen;
-    target->n_edge_seen = 0;
-    if (!has_grown || !is_news || !target->is_checked || target->machine.state != MACHINE_UP)
+    return now > before ? now - before : 0;
+}
+
+static struct edge_sums news_of(struct target *target)
+{
+    const struct edge_sums before = target->edges, now = target->coming;
+    target->edges = now;
+    target->coming = (struct edge_sums){.n_failures = 0};
+    return (struct edge_sums){
+        .n_failures = growth(before.n_failures, now.n_failures),
+        .n_bad_statuses = growth(before.n_bad_statuses, now.n_bad_statuses),
+        .n_answers = growth(before.n_answers, now.n_answers),
+    };
+}
+
+static void nudge(struct target *target)
+{
+    if (!target->is_checked || target->machine.state != MACHINE_UP)
         return;
     target_count(target, CHECK_NUDGES);
     if (machine_nudge(&target->machine, loop_now_ns(target->health->loop)))
         schedule_put(target);
+}
+
+static void look_at(struct target *target, bool is_news)
+{
+    struct edge_sums news = news_of(target);
+    if (!is_news)
+        news = (struct edge_sums){.n_failures = 0};
+    if (news.n_failures)
+        nudge(target);
+    ejection_look(target, &news);
 }
 
 void suspects_look(struct health *health)

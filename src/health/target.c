@@ -90,6 +90,7 @@ static void target_cancel(struct target *target)
 /* Another server behind the same name: it is judged anew, at once. */
 static void target_moved(struct target *target)
 {
+    ejection_lift(target);
     if (!target->is_checked)
         return;
     target_cancel(target);
@@ -215,6 +216,8 @@ void target_configure(struct target *target, struct health_pool *pool, const str
     target->member = member;
     target->pool = pool;
     bool has_moved = configure_endpoint(target, &member->endpoint);
+    if (has_moved || pool->conf->eject.mode == EJECT_OFF)
+        ejection_lift(target);
     if (is_new)
         force_find(target);
     bool is_adopted = is_new && target->health->is_starting && fact_adopt(target);

@@ -43,6 +43,8 @@ static ssize_t response_begin(struct http_exchange *exchange, const char *buf)
     metric_add(row, MEMBER_RESPONSES, 1);
     count_status(row, MEMBER_2XX, head->status);
     exchange->latency_ns = took_ns;
+    if (eject_counts_status(&exchange->upstream->member->pool->conf->eject, head->status))
+        metric_add(row, MEMBER_BAD_STATUS, 1);
     metric_observe(row, MEMBER_LATENCY, took_ns / 1000);
     count_status(exchange->service->row, LISTEN_2XX, head->status);
     h1_body_init(&exchange->response_body, head, &exchange->service->limits);

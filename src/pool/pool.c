@@ -122,6 +122,12 @@ static const struct conf_word pool_block_words[] = {
      .fallback = "round-robin",
      .choices = balance_methods,
      .doc = "which member takes the next request"},
+    {.name = "eject",
+     .type = CONF_BLOCK,
+     .flags = CONF_EMBED,
+     .offset = offsetof(struct pool, eject),
+     .block = &eject_block,
+     .doc = "when requests that fail take a member out for a while"},
     PLANNED("fail-open", CONF_FLAG, "uses members that are down when too few are up"),
     PLANNED("max-connections", CONF_INT, "connections to each member at a time"),
     {.name = "queue",
@@ -387,7 +393,8 @@ void member_view_update(struct member_view *view, const struct board *board)
         .name = "failures", .type = METRIC_COUNTER, .word = (word_), .label = "reason", \
         .label_value = (reason_),                                                       \
         .help = "Connections that failed: not made (connect), or died or timed out in " \
-                "the middle of an exchange (broken)."                                   \
+                "the middle of an exchange (broken); or answers that count as such "    \
+                "(status)."                                                             \
     }
 
 static const struct metric_def member_defs[] = {
@@ -400,6 +407,7 @@ static const struct metric_def member_defs[] = {
     COUNTER(MEMBER_CONNECTS, "connects", "Connections opened to the member."),
     FAILURE(MEMBER_CONNECT_FAILED, "connect"),
     FAILURE(MEMBER_BROKEN, "broken"),
+    FAILURE(MEMBER_BAD_STATUS, "status"),
     COUNTER(MEMBER_BYTES_TO, "sent_bytes", "Bytes sent to the member."),
     COUNTER(MEMBER_BYTES_FROM, "received_bytes", "Bytes received from the member."),
     GAUGE(MEMBER_IN_FLIGHT, "in_flight", "Requests that the member has not answered yet."),

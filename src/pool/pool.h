@@ -38,6 +38,7 @@
 #include "core/board.h"
 #include "core/module.h"
 #include "pool/check.h"
+#include "pool/eject_conf.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -72,6 +73,7 @@ struct pool {
     struct check_conf *check;     /* NULL: no check, members are up unless forced */
     int balance;                  /* enum balance_method */
     struct queue_conf queue;
+    struct eject_conf eject;
     /* --- filled by pool's check() --- */
     struct member **members; /* = member_list.items */
     uint32_t n_members;
@@ -140,7 +142,8 @@ enum member_word {
     MEMBER_5XX,
     MEMBER_CONNECTS, /* connections opened */
     MEMBER_CONNECT_FAILED,
-    MEMBER_BROKEN, /* died or timed out in the middle */
+    MEMBER_BROKEN,     /* died or timed out in the middle */
+    MEMBER_BAD_STATUS, /* answers that count as failures, by `eject status` */
     MEMBER_BYTES_TO,
     MEMBER_BYTES_FROM,
     MEMBER_IN_FLIGHT, /* gauge */
