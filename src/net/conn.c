@@ -64,12 +64,20 @@ static void plain_deinit(struct conn *conn)
     conn->transport_state = NULL;
 }
 
+static int plain_is_stale(struct conn *conn)
+{
+    char byte;
+    ssize_t n = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 && errno == EAGAIN ? 0 : 1;
+}
+
 const struct transport transport_plain = {
     .name = "plain",
     .recv = plain_recv,
     .send = plain_send,
     .shutdown = plain_shutdown,
     .deinit = plain_deinit,
+    .is_stale = plain_is_stale,
 };
 
 /* ---- opening and closing ---- */
@@ -149,9 +157,10 @@ int conn_connect(struct conn *conn, struct loop *loop, const struct addr *addr,
 
 static void conn_free(struct conn *conn)
 {
+    conn->transport->deinit(conn);
     mem_free(conn->pending);
     conn->pending = NULL;
-    conn->transport->deinit(conn);
+    conn->n_held = 0;
 }
 
 void conn_close(struct conn *conn)
@@ -170,6 +179,7 @@ void conn_abort(struct conn *conn)
         return;
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    conn->is_aborted = true;
     conn_close(conn);
 }
 
@@ -184,6 +194,12 @@ int conn_error(struct conn *conn)
     return error;
 }
 
+const char *conn_reason(struct conn *conn)
+{
+    const char *reason = conn->transport->reason ? conn->transport->reason(conn) : NULL;
+    return reason ? reason : strerrordesc_np(conn_error(conn));
+}
+
 int conn_shutdown(struct conn *conn)
 {
     return conn->transport->shutdown(conn);
@@ -191,16 +207,14 @@ int conn_shutdown(struct conn *conn)
 
 int conn_is_stale(struct conn *conn)
 {
-    char byte;
-    ssize_t n = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n < 0 && errno == EAGAIN ? 0 : 1;
+    return conn->transport->is_stale(conn);
 }
 
 /* ---- sending ---- */
 
 size_t conn_pending(const struct conn *conn)
 {
-    return conn->pending ? conn->pending->end - conn->pending->off : 0;
+    return conn->n_held + (conn->pending ? conn->pending->end - conn->pending->off : 0);
 }
 
 /* Room for n more bytes behind what waits. */
@@ -263,10 +277,9 @@ int conn_sendv(struct conn *conn, const struct iovec *parts, int n_parts, bool h
             sent = (size_t)n;
         }
     }
-    if (sent == total)
-        return 0;
-    pending_keep(conn, parts, n_parts, sent);
-    return conn_wait(conn);
+    if (sent < total)
+        pending_keep(conn, parts, n_parts, sent);
+    return conn_pending(conn) ? conn_wait(conn) : 0;
 }
 
 int conn_send(struct conn *conn, const void *bytes, size_t len, bool has_more)
@@ -280,7 +293,12 @@ int conn_send(struct conn *conn, const void *bytes, size_t len, bool has_more)
 static int conn_flush(struct conn *conn)
 {
     struct conn_pending *pending = conn->pending;
-    while (pending->off < pending->end) {
+    if (conn->n_held) {
+        int rc = conn->transport->flush(conn);
+        if (rc < 0)
+            return is_later(rc) ? 0 : rc;
+    }
+    while (pending && pending->off < pending->end) {
         struct iovec part = {.iov_base = pending->bytes + pending->off,
                              .iov_len = pending->end - pending->off};
         ssize_t n = conn->transport->send(conn, &part, 1, false);
@@ -294,12 +312,36 @@ static int conn_flush(struct conn *conn)
     return 0;
 }
 
+/* What the owner is to hear of a handshake that goes on: nothing (0), its failure, or that it is
+ * done, and then also that there may be bytes, as the transport may have read some. */
+static uint32_t conn_handshake(struct conn *conn, uint32_t events)
+{
+    if (events & LOOP_ERROR)
+        return events;
+    int rc = conn->transport->handshake(conn);
+    if (is_later(rc))
+        return 0;
+    conn->error = -rc;
+    if (rc < 0)
+        return events | LOOP_ERROR;
+    conn->is_connecting = false;
+    return events | LOOP_READ | LOOP_WRITE | (conn->has_hangup ? LOOP_HANGUP : 0);
+}
+
 static void conn_on_io(struct loop *loop, struct loop_io *io, uint32_t events)
 {
     struct conn *conn = CONTAINER_OF(io, struct conn, io);
     assert(conn->loop == loop);
+    if (events & (LOOP_READ | LOOP_HANGUP))
+        conn->is_drained = false;
+    conn->has_hangup |= (events & LOOP_HANGUP) != 0;
+    if (conn->is_connecting && conn->transport->handshake) {
+        events = conn_handshake(conn, events);
+        if (!events)
+            return;
+    }
     if (!(events & LOOP_ERROR) && (events & LOOP_WRITE)) {
-        if (!conn->pending)
+        if (!conn_pending(conn))
             conn->is_connecting = false;
         else if ((conn->error = -conn_flush(conn)) != 0)
             events |= LOOP_ERROR;

@@ -18,8 +18,12 @@
  *
  * Transport. What actually moves bytes is a struct transport: plain sockets here, TLS in tls/. They
  * return bytes moved, 0 at the end of the stream, or a negative errno; -EAGAIN means "the loop will
- * say when". A transport may want to write in order to read (TLS); then it says so by itself at the
- * next event, which always calls both directions.
+ * say when". One that has to agree with the peer before bytes can pass (a handshake) does so while
+ * the connection is_connecting; its owner hears nothing until that is over, one way or the other.
+ * What it has taken and the kernel has not, it keeps and counts in n_held, and takes no more until
+ * that is gone; so it never has to write in order to read. A recv that fills less than it was given
+ * has emptied the kernel and the transport; what it knows beyond that (an end behind the bytes) it
+ * tells by a further event.
  *
  * A connection's owner gets on_event with LOOP_* bits. Pending bytes have been flushed before.
  */
@@ -44,8 +48,19 @@ struct transport {
     ssize_t (*send)(struct conn *conn, const struct iovec *parts, int n_parts, bool has_more);
     /* Says to the peer that nothing more comes. 0 or -errno. */
     int (*shutdown)(struct conn *conn);
-    /* Frees what the transport keeps in conn->transport_state. */
+    /* Frees what the transport keeps in conn->transport_state. The descriptor is still open, and a
+     * last word may be said, unless the connection is_aborted or bytes wait. */
     void (*deinit)(struct conn *conn);
+    /* For a connection that is idle: 0 nothing but the transport's own talk has come, 1 the end or
+     * bytes. */
+    int (*is_stale)(struct conn *conn);
+    /* The next step until bytes may pass: 0 done, -EAGAIN, -errno. NULL: none is needed. */
+    int (*handshake)(struct conn *conn);
+    /* Gives n_held bytes to the kernel: 0 all gone, -EAGAIN, -errno. NULL: it holds none. */
+    int (*flush)(struct conn *conn);
+    /* What broke the connection, where that is more than an errno; else NULL. Lives as long as the
+     * program. */
+    const char *(*reason)(const struct conn *conn);
 };
 
 extern const struct transport transport_plain;
@@ -60,8 +75,12 @@ struct conn {
     void *transport_state;
     void (*on_event)(struct conn *conn, uint32_t events);
     struct conn_pending *pending; /* NULL: nothing waits */
-    int error;                    /* errno of a flush that failed, for conn_error() */
-    bool is_connecting;           /* connect(2) has not answered yet */
+    size_t n_held;                /* bytes that the transport has taken, and the kernel not */
+    int error;                    /* errno of a flush or handshake that failed, for conn_error() */
+    bool is_connecting;           /* connect(2) or the handshake is under way */
+    bool is_drained; /* a transport's: the kernel had no more, and no event has come since */
+    bool has_hangup; /* the peer has closed its sending side: no event tells of the end again */
+    bool is_aborted; /* conn_abort(): the peer must not take what it has for the whole */
 };
 
 /* Takes a nonblocking, connected descriptor over and arms it; closed by conn_close(). 0 or -1. */
@@ -115,16 +134,18 @@ static inline ssize_t conn_recv(struct conn *conn, void *buf, size_t len)
  */
 int conn_send(struct conn *conn, const void *bytes, size_t len, bool has_more);
 int conn_sendv(struct conn *conn, const struct iovec *parts, int n_parts, bool has_more);
-/* Bytes that wait, 0: none. */
+/* Bytes that wait, 0: none; those that the transport holds, as many as it makes of them. */
 size_t conn_pending(const struct conn *conn);
 /* The errno that broke the connection: that of a failed flush, else SO_ERROR (cleared by reading
  * it). */
 int conn_error(struct conn *conn);
+/* The same as a sentence, of the transport where it knows more: for logs and for health. */
+const char *conn_reason(struct conn *conn);
 int conn_shutdown(struct conn *conn);
 /* Closes with a reset, so that the peer cannot take what it has for the whole. */
 void conn_abort(struct conn *conn);
 /* Has the peer already closed or sent something? For an idle connection that is to be used again:
- * 0 still quiet, 1 closed or unexpected bytes. One recv(MSG_PEEK). */
+ * 0 still quiet, 1 closed or unexpected bytes. One recv. */
 int conn_is_stale(struct conn *conn);
 
 #endif
