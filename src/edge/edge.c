@@ -253,7 +253,8 @@ static const struct fact_kind edge_facts[] = {
     {0},
 };
 
-static const struct metric_table *const edge_metrics[] = {&listen_metrics, &member_metrics, NULL};
+static const struct metric_table *const edge_metrics[] = {&listen_metrics, &pool_metrics,
+                                                          &member_metrics, NULL};
 
 const struct module edge_module = {
     .name = "edge",

@@ -16,6 +16,8 @@ enum http_reason {
     HTTP_RESPOND,     /* as the route says */
     HTTP_REDIRECT,    /* as the route says */
     HTTP_NO_MEMBER,   /* 503: nobody is up */
+    HTTP_QUEUE_FULL,  /* 503: no member has room, and as many wait as may */
+    HTTP_QUEUE_LATE,  /* 503: it waited as long as it may */
     HTTP_UNREACHABLE, /* 502: no member could be reached */
     HTTP_BROKEN,      /* 502: the member closed before it answered */
     HTTP_NONSENSE,    /* 502: the member's answer is not HTTP */

@@ -470,7 +470,8 @@ void client_accept(struct http_listen *listen, int fd, const struct addr *peer)
     client_read(client);
     /* While a member has the whole request there is nothing to hear from the client: many a
      * connection is answered and closed without the loop ever learning of it. */
-    bool is_with_member = client->exchange && client->exchange->is_request_done;
+    bool is_with_member =
+        client->exchange && client->exchange->member && client->exchange->is_request_done;
     if (client->phase != CLIENT_GONE && !is_with_member)
         client_wait(client);
 }

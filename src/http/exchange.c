@@ -48,6 +48,11 @@ void exchange_free_spare(struct http_worker *worker)
     worker->n_spare = 0;
 }
 
+_Static_assert((int)ROUTE_PRIORITY_HIGH == (int)UPSTREAM_HIGH &&
+                   (int)ROUTE_PRIORITY_NORMAL == (int)UPSTREAM_NORMAL &&
+                   (int)ROUTE_PRIORITY_LOW == (int)UPSTREAM_LOW,
+               "a route's classes are the queue's");
+
 static struct http_exchange *exchange_create(struct http_client *client, const struct route *route)
 {
     struct http_service *service = client->listen->service;
@@ -63,8 +68,10 @@ static struct http_exchange *exchange_create(struct http_client *client, const s
     exchange->is_idempotent = route_is_repeatable(route, head);
     exchange->is_request_done = head->body == H1_BODY_NONE;
     exchange->is_request_chunked = head->body == H1_BODY_CHUNKED;
-    upstream_waiter_init(&exchange->waiter, UPSTREAM_NORMAL, exchange_on_turn);
+    upstream_waiter_init(&exchange->waiter, (enum upstream_priority)route->priority,
+                         exchange_on_turn);
     client->exchange = exchange;
+    limit_budget_note(&service->budget, exchange->start_ns);
     service->epoch->n_users++;
     return exchange;
 }
@@ -99,7 +106,7 @@ void exchange_release(struct http_exchange *exchange, bool is_kept)
         upstream_keep(upstream);
     else if (upstream)
         upstream_drop(upstream);
-    const struct upstream_outcome outcome = {.is_failed = exchange->status == 0,
+    const struct upstream_outcome outcome = {.is_failed = exchange->is_blamed,
                                              .latency_ns = exchange->latency_ns};
     if (member)
         upstream_end(member, &outcome);
@@ -240,7 +247,7 @@ static bool exchange_is_overdue(const struct http_exchange *exchange)
 static void exchange_waited(struct http_exchange *exchange)
 {
     upstream_unwait(&exchange->waiter, true);
-    exchange_fail(exchange, HTTP_NO_MEMBER);
+    exchange_fail(exchange, HTTP_QUEUE_LATE);
 }
 
 void exchange_on_timeout(struct http_exchange *exchange)

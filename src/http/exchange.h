@@ -47,6 +47,7 @@ struct http_exchange {
     uint16_t status;   /* of the response, 0: none yet */
     uint16_t pause_ms; /* is_pausing */
     bool is_idempotent;
+    bool is_blamed;            /* this try failed, and the member is why */
     bool is_fresh;             /* the connection carries its first request */
     bool is_connecting;        /* and does not stand yet: nothing has been sent */
     bool is_request_chunked;   /* the body goes to the member as chunks */

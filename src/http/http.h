@@ -71,8 +71,10 @@ struct http_limits {
 /* When a request is sent once more: http/retry.h. */
 struct http_retry {
     struct conf_object object;
-    int64_t tries;      /* of members for one request: 3 */
-    int64_t backoff_ms; /* behind a second member that failed; doubles: 25 ms */
+    int64_t tries;             /* of members for one request: 3 */
+    int64_t budget_percent;    /* repeated requests among those of the last 10 s: 20 */
+    struct conf_rate at_least; /* of them, whatever those were: 10/s */
+    int64_t backoff_ms;        /* behind a second member that failed; doubles: 25 ms */
 };
 
 struct http_conf {

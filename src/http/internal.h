@@ -27,6 +27,7 @@
 #include "http/answer.h"
 #include "http/http.h"
 #include "http/relay.h"
+#include "limit/budget.h"
 #include "net/conn.h"
 #include "net/listener.h"
 #include "upstream/upstream.h"
@@ -66,6 +67,7 @@ struct http_service {
     struct h1_limits limits;
     metric_word *row;
     struct http_epoch *epoch;
+    struct limit_budget budget; /* of what is sent once more */
 };
 
 struct http_epoch {

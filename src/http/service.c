@@ -57,6 +57,10 @@ static void service_init(struct http_service *service, struct http_epoch *epoch,
     service->conf = want->conf;
     service->row = want->row;
     service->epoch = epoch;
+    const struct conf_rate *floor = &want->conf->retry.at_least;
+    int64_t floor_s = (floor->count * 1000 + floor->per_ms - 1) / floor->per_ms;
+    limit_budget_init(&service->budget, (uint32_t)want->conf->retry.budget_percent,
+                      (uint32_t)floor_s, epoch->n_loops);
     service->limits = h1_limits_default;
     service->limits.head_bytes = (uint32_t)limits->head_bytes;
     service->limits.field_bytes = (uint32_t)limits->field_bytes;
@@ -71,6 +75,7 @@ struct http_epoch *http_epoch_create(const struct http_epoch_options *options)
     struct http_epoch *epoch = MEM_NEW(struct http_epoch);
     epoch->worker = options->worker;
     epoch->snap = options->snap;
+    epoch->n_loops = options->snap->n_loops;
     const struct upstream_set_options upstreams = {
         .snap = options->snap,
         .board = options->worker->board,
@@ -82,7 +87,6 @@ struct http_epoch *http_epoch_create(const struct http_epoch_options *options)
     };
     epoch->upstreams = upstream_set_create(&upstreams);
     epoch->n_services = options->n_wants;
-    epoch->n_loops = options->snap->n_loops;
     rng_init(&epoch->rng, options->seed + options->loop_index);
     epoch->services = MEM_NEW_ARRAY(struct http_service, options->n_wants);
     for (uint32_t i = 0; i < options->n_wants; i++)

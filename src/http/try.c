@@ -55,6 +55,13 @@ static struct retry_step exchange_decide(const struct http_exchange *exchange,
     return retry_decide(&what);
 }
 
+/* What is repeated is charged to the listen's budget, before a pick reserves anybody. */
+static bool exchange_affords(struct http_exchange *exchange, const struct retry_step *step)
+{
+    return !step->is_charged ||
+           limit_budget_take(&exchange->service->budget, loop_now_ns(worker_of(exchange)->loop));
+}
+
 /* Another try, when its time has come. */
 static void exchange_repeat(struct http_exchange *exchange, uint32_t n_pauses)
 {
@@ -86,6 +93,7 @@ static void exchange_blame(struct http_exchange *exchange, enum retry_event even
     struct upstream_member *member = exchange->member;
     if (event == RETRY_IDLE_DIED)
         return;
+    exchange->is_blamed = true;
     if (event != RETRY_NOT_REACHED)
         exchange->n_reached++;
     uint64_t now_ns = loop_now_ns(worker_of(exchange)->loop);
@@ -104,6 +112,8 @@ void exchange_upstream_failed(struct http_exchange *exchange, int error)
     exchange->held = NULL;
     if (step.verb == RETRY_FAIL)
         exchange_refused(exchange, step.refusal);
+    else if (!exchange_affords(exchange, &step))
+        exchange_refused(exchange, RETRY_BUDGET);
     else
         exchange_repeat(exchange, step.n_pauses);
 }
@@ -134,7 +144,12 @@ static void upstream_on_event(struct conn *conn, uint32_t events)
     exchange_pull_response(exchange);
 }
 
-static const struct upstream_user calls = {.on_event = upstream_on_event};
+static void upstream_on_down(struct upstream *upstream);
+
+static const struct upstream_user calls = {
+    .on_event = upstream_on_event,
+    .on_down = upstream_on_down,
+};
 
 /* A connection for this try. What cannot be repeated goes out on a kept connection only after a
  * look at it, because a member that has just closed it would take the request with it. */
@@ -153,38 +168,56 @@ static struct upstream *exchange_take(struct http_exchange *exchange,
     }
 }
 
-/* A member reserved and a connection to it; otherwise the answer says what there is instead. */
-static enum upstream_answer exchange_reach(struct http_exchange *exchange)
+/* A connection to the member that is reserved; false: it is given back, and was not reached. */
+static bool exchange_connect(struct http_exchange *exchange)
+{
+    struct upstream_member *member = exchange->member;
+    exchange->is_blamed = false;
+    exchange->latency_ns = 0;
+    if (exchange->n_tries++)
+        metric_add(exchange->service->row, LISTEN_RETRIES, 1);
+    exchange->upstream = exchange_take(exchange, member);
+    if (exchange->upstream)
+        return true;
+    exchange->is_blamed = true;
+    exchange_release(exchange, false);
+    upstream_suspect(member, loop_now_ns(worker_of(exchange)->loop), true);
+    upstream_tried_add(&exchange->tried, member);
+    exchange->failure = HTTP_UNREACHABLE;
+    return false;
+}
+
+static enum upstream_answer exchange_pick(struct http_exchange *exchange,
+                                          struct upstream_member **ret_member)
 {
     const struct upstream_ask ask = {.now_ns = loop_now_ns(worker_of(exchange)->loop),
                                      .tried = &exchange->tried};
+    return upstream_pick(exchange->pool, &ask, ret_member);
+}
+
+/* A member reserved and a connection to it; otherwise the answer says what there is instead. */
+static enum upstream_answer exchange_reach(struct http_exchange *exchange)
+{
     while (exchange->n_tries < exchange->service->conf->retry.tries) {
         struct upstream_member *member;
-        enum upstream_answer answer = upstream_pick(exchange->pool, &ask, &member);
+        enum upstream_answer answer = exchange_pick(exchange, &member);
         if (answer != UPSTREAM_MEMBER)
             return answer;
         exchange->member = member;
-        if (exchange->n_tries++)
-            metric_add(exchange->service->row, LISTEN_RETRIES, 1);
-        exchange->upstream = exchange_take(exchange, member);
-        if (exchange->upstream)
+        if (exchange_connect(exchange))
             return UPSTREAM_MEMBER;
-        exchange_release(exchange, false);
-        upstream_suspect(member, ask.now_ns, true);
-        upstream_tried_add(&exchange->tried, member);
-        exchange->failure = HTTP_UNREACHABLE;
     }
     return UPSTREAM_NOBODY;
 }
 
-/* No member has room, or none is judged yet. */
+/* No member has room, or none is judged yet. The client is listened to meanwhile: it may leave. */
 static void exchange_wait(struct http_exchange *exchange)
 {
     uint64_t now_ns = loop_now_ns(worker_of(exchange)->loop);
     if (upstream_wait(exchange->pool, &exchange->waiter, now_ns) == 0)
         exchange_rearm(exchange);
     else
-        exchange_fail(exchange, HTTP_NO_MEMBER);
+        exchange_fail(exchange, HTTP_QUEUE_FULL);
 }
 
 void exchange_on_turn(struct upstream_waiter *waiter)
@@ -192,20 +225,9 @@ void exchange_on_turn(struct upstream_waiter *waiter)
     exchange_try(CONTAINER_OF(waiter, struct http_exchange, waiter));
 }
 
-void exchange_try(struct http_exchange *exchange)
+/* All that is kept of the request goes out on the connection that was just taken. */
+static void exchange_send(struct http_exchange *exchange)
 {
-    exchange->is_pausing = false;
-    exchange->latency_ns = 0;
-    enum upstream_answer answer = exchange_reach(exchange);
-    if (answer == UPSTREAM_FULL || answer == UPSTREAM_UNJUDGED) {
-        exchange_wait(exchange);
-        return;
-    }
-    if (answer == UPSTREAM_NOBODY) {
-        exchange_fail(exchange,
-                      exchange->n_tries ? (enum http_reason)exchange->failure : HTTP_NO_MEMBER);
-        return;
-    }
     struct conn *conn = &exchange->upstream->conn;
     exchange->is_fresh = exchange->upstream->n_requests == 1;
     exchange->is_response_readable = false;
@@ -214,9 +236,53 @@ void exchange_try(struct http_exchange *exchange)
     exchange->sent_ns = loop_now_ns(worker_of(exchange)->loop);
     int rc = conn_send(conn, exchange->sent, exchange->sent_len, false);
     exchange->is_connecting = conn->is_connecting;
-    if (rc < 0) {
+    if (rc < 0)
         exchange_upstream_failed(exchange, -rc);
-        return;
+    else
+        exchange_rearm(exchange);
+}
+
+void exchange_try(struct http_exchange *exchange)
+{
+    exchange->is_pausing = false;
+    switch (exchange_reach(exchange)) {
+    case UPSTREAM_MEMBER:
+        exchange_send(exchange);
+        break;
+    case UPSTREAM_FULL:
+    case UPSTREAM_UNJUDGED:
+        exchange_wait(exchange);
+        break;
+    case UPSTREAM_NOBODY:
+        exchange_fail(exchange,
+                      exchange->n_tries ? (enum http_reason)exchange->failure : HTTP_NO_MEMBER);
+        break;
     }
-    exchange_rearm(exchange);
+}
+
+/*
+ * The member has turned down while it has the request. Where it may be repeated and there is
+ * somebody else, that one gets it at once; otherwise the answer may still come, and is waited for
+ * as before.
+ */
+static void upstream_on_down(struct upstream *upstream)
+{
+    struct http_exchange *exchange = upstream->user;
+    struct upstream_member *member;
+    enum retry_event event = exchange->is_connecting ? RETRY_NOT_REACHED : RETRY_DOWN;
+    struct retry_step step = exchange_decide(exchange, event);
+    if (step.verb == RETRY_FAIL || !exchange_affords(exchange, &step))
+        return;
+    upstream_tried_add(&exchange->tried, exchange->member);
+    if (exchange_pick(exchange, &member) != UPSTREAM_MEMBER)
+        return;
+    exchange->failure = HTTP_BROKEN;
+    exchange_release(exchange, false);
+    mem_free(exchange->held);
+    exchange->held = NULL;
+    exchange->member = member;
+    if (exchange_connect(exchange))
+        exchange_send(exchange);
+    else
+        exchange_try(exchange);
 }

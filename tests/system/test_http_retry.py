@@ -143,3 +143,26 @@ def test_an_answer_is_never_tried_again(serve, member):
     assert sorted(members[0].targets() + members[1].targets()) == ["/503", "/nonsense", "/part"]
     assert refused(serve.weir, "answered") == 1  # nonsense; the part is counted as cut
     assert counters(serve.weir)[listen_counter("cut")] == 1
+
+
+def test_repetitions_have_a_budget(serve, member):
+    """Ten in ten seconds, where a share of nothing is allowed and one a second at least."""
+    bad = [member(dies), member(dies)]
+    port = serve(*bad, extra="retry tries 2 budget 0% at-least 1/s")
+    for _ in range(15):
+        with Client(port) as client:
+            assert client.ask().status == 502
+    numbers = counters(serve.weir)
+    assert numbers[listen_counter("retries")] == 10
+    assert numbers[listen_counter("retries_refused", "budget")] == 5
+    assert sum(len(m.requests) for m in bad) == 25
+
+
+def test_what_reached_nobody_is_not_charged(serve, member, free_port):
+    m = member()
+    m.weight = 1
+    port = serve(m, *[free_port() for _ in range(2)], extra="retry budget 0% at-least 1/m")
+    for i in range(20):
+        with Client(port) as client:
+            assert client.ask("POST", f"/{i}", body=b"x").status == 200
+    assert counters(serve.weir)[listen_counter("retries_refused", "budget")] == 0
