@@ -262,6 +262,7 @@ static void admin_commit(void *state, struct snapshot *snap)
     memcpy(admin->token, admin->token_next, sizeof(admin->token));
     admin->policy.token = slice_from(admin->token);
     operate_configure(&admin->operate, snap);
+    runtime_commit(admin);
     admin_listen(admin, 0, SOCKET_UNIX, SOCKET_UNIX);
     admin_listen(admin, 1, SOCKET_TCP, SOCKET_TCP);
 }
@@ -279,6 +280,7 @@ static void admin_stop(void *state)
     loop_timer_clear(admin->process->loops[0], &admin->sample);
     web_server_destroy(&admin->server);
     operate_stop(&admin->operate);
+    runtime_stop(admin);
     rates_destroy(&admin->rates);
     if (admin->slab)
         metric_forget(admin->slab);

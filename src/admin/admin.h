@@ -20,6 +20,9 @@
  *     POST /v1/undrain  {"target": ...}
  *     POST /v1/force    {"target": ..., "state": "up" | "down" | "auto"}
  *     POST /v1/weight   {"target": ..., "weight": 5 | "default"}
+ *     GET  /v1/runtime  members added and removed at run time
+ *     POST /v1/member/add     {"pool": "web", "name": "app9", "words": ["10.0.1.19:8080"]}
+ *     POST /v1/member/remove  {"target": ...}
  *     POST /v1/reload   {"text": "generation 7"}; 422 {"error": ..., "diagnostics": ...}
  *     POST /v1/stop     drains and stops; with ?now without draining
  *

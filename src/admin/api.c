@@ -77,6 +77,7 @@ static void seeing_init(struct seeing *seeing, struct admin *admin)
         .now_ns = loop_now_ns(loop),
         .wall_ns = loop_wall_ns(loop),
         .supervisor = admin->supervisor,
+        .dropped = text_slice(&admin->runtime.notes),
     };
     seeing->view = view_make(&source, &seeing->arena);
 }
@@ -219,9 +220,8 @@ struct commanding {
     uint16_t status;     /* of success */
 };
 
-/* {"KEY": VALUE}, and {"diagnostics": ...} beside it where there is something to say. */
-static void answer_pair(struct web_exchange *exchange, uint16_t status, const char *key,
-                        struct slice value, struct slice diagnostics)
+void api_answer_pair(struct web_exchange *exchange, uint16_t status, const char *key,
+                     struct slice value, struct slice diagnostics)
 {
     struct text body = TEXT_NONE;
     struct json json;
@@ -245,9 +245,9 @@ static void commanding_on_answer(void *ctx, bool is_ok, struct slice text)
 {
     struct commanding *commanding = ctx;
     if (is_ok)
-        answer_pair(commanding->exchange, commanding->status, "text", text, SLICE(""));
+        api_answer_pair(commanding->exchange, commanding->status, "text", text, SLICE(""));
     else
-        answer_pair(commanding->exchange, 422, "error", slice_from(commanding->refusal), text);
+        api_answer_pair(commanding->exchange, 422, "error", slice_from(commanding->refusal), text);
     mem_free(commanding);
 }
 
@@ -284,6 +284,9 @@ const struct web_route api_routes[] = {
     {H1_METHOD_GET, "/metrics", handle_metrics},
     {H1_METHOD_GET, "/v1/status", handle_status},
     {H1_METHOD_GET, "/v1/facts", handle_facts},
+    {H1_METHOD_GET, "/v1/runtime", handle_runtime},
+    {H1_METHOD_POST, "/v1/member/add", handle_member_add},
+    {H1_METHOD_POST, "/v1/member/remove", handle_member_remove},
     {H1_METHOD_GET, "/v1/drain", handle_drains},
     {H1_METHOD_POST, "/v1/drain", handle_drain},
     {H1_METHOD_POST, "/v1/undrain", handle_undrain},

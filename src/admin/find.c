@@ -121,3 +121,25 @@ enum find_result find_member(const struct snapshot *snap, struct slice text,
     err_set(err, "%s: nothing is called so; a member is member:POOL/NAME", quote.text);
     return FIND_NOTHING;
 }
+
+/* ---- pools ---- */
+
+const struct pool *find_pool(const struct snapshot *snap, struct slice name, struct err *err)
+{
+    const struct pool_conf *conf = pool_conf_of(snap);
+    const struct pool *found = pool_find(snap, name), *near = NULL;
+    unsigned distance = name.len < 4 ? FAR - 1 : FAR;
+    struct conf_quote quote;
+    for (uint32_t i = 0; i < conf->n_pools && !found; i++) {
+        unsigned now = slice_distance(conf->pools[i]->name, name);
+        near = now < distance ? conf->pools[i] : near;
+        distance = now < distance ? now : distance;
+    }
+    conf_quote(name, &quote);
+    if (!found && near)
+        err_set(err, "there is no pool \"%s\"; did you mean \"%.*s\"?", quote.text,
+                SLICE_ARG(near->name));
+    else if (!found)
+        err_set(err, "there is no pool \"%s\"; `weir status` shows them", quote.text);
+    return found;
+}

@@ -22,5 +22,7 @@ enum find_result {
 /* Sets *ret_member on FIND_OK; otherwise err has the sentence. */
 enum find_result find_member(const struct snapshot *snap, struct slice text,
                              const struct member **ret_member, struct err *err);
+/* The pool of that name, or NULL and err has the sentence. */
+const struct pool *find_pool(const struct snapshot *snap, struct slice name, struct err *err);
 
 #endif

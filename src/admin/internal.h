@@ -11,6 +11,7 @@
 #include "admin/access.h"
 #include "admin/operate.h"
 #include "admin/rates.h"
+#include "admin/runtime.h"
 #include "core/process.h"
 #include "web/server.h"
 
@@ -30,10 +31,18 @@ struct admin {
     uint64_t n_denied;
     uint64_t n_commands, n_commands_refused; /* that change what members do */
     struct operate operate;
+    struct runtime runtime;
     pid_t supervisor;
 };
 
 extern const struct web_route api_routes[];
+/* {"KEY": VALUE}, and {"diagnostics": ...} beside it where there is something to say. */
+void api_answer_pair(struct web_exchange *exchange, uint16_t status, const char *key,
+                     struct slice value, struct slice diagnostics);
+/* Members at run time (runtime.c). */
+void handle_member_add(struct web_exchange *exchange, void *ctx);
+void handle_member_remove(struct web_exchange *exchange, void *ctx);
+void handle_runtime(struct web_exchange *exchange, void *ctx);
 /* Commands upon members (api_operate.c). */
 void handle_drain(struct web_exchange *exchange, void *ctx);
 void handle_undrain(struct web_exchange *exchange, void *ctx);

@@ -9,10 +9,13 @@
 
 #include "admin/tallies.h"
 #include "admin/view.h"
+#include "base/json.h"
 #include "base/text.h"
 
 /* GET /v1/status. Times are RFC 3339 in UTC, durations seconds. */
 void render_status(struct text *out, const struct view *view);
+/* Members of an open object: what was changed at run time, and what the file won over it last. */
+void render_changes(struct json *json, const struct conf_overlay *overlay, struct slice dropped);
 /* GET /v1/facts: the raw facts alone. */
 void render_facts(struct text *out, const struct view *view);
 /* GET /: a page that loads itself anew every other second. */

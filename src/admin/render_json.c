@@ -44,6 +44,12 @@ static void put_double(struct json *json, const char *key, double value)
     json_double(json, round(value * 1000) / 1000);
 }
 
+static void put_flag(struct json *json, const char *key)
+{
+    json_key(json, key);
+    json_bool(json, true);
+}
+
 static void put_time(struct json *json, const char *key, uint64_t wall_ns)
 {
     json_key(json, key);
@@ -172,6 +178,16 @@ static void put_object_of(struct json *json, const struct view_object *object,
         put_uint(json, in_flight, object->n_in_flight);
         put_double(json, "requests_per_second", object->rate);
     }
+    if (object->has_weight)
+        put_double(json, "weight", object->weight);
+    if (object->is_weight_given)
+        put_flag(json, "weight_given");
+    if (object->forced)
+        put_text(json, "forced", object->forced);
+    if (object->drain)
+        put_text(json, "drain", object->drain);
+    if (object->is_runtime)
+        put_flag(json, "runtime");
     json_object_end(json);
 }
 
@@ -182,6 +198,8 @@ static void put_pool(struct json *json, const struct view_pool *pool)
     put_text(json, "state", pool->state);
     put_text(json, "reason", pool->reason);
     put_time(json, "since", pool->since_ns);
+    if (pool->has_queue)
+        put_uint(json, "waiting", pool->n_waiting);
     json_key(json, "members");
     json_array_begin(json);
     for (size_t i = 0; i < pool->n_members; i++)
@@ -215,6 +233,34 @@ static void put_facts(struct json *json, const struct board *board)
     json_array_end(json);
 }
 
+static void put_change(struct json *json, const struct conf_overlay_entry *entry)
+{
+    json_object_begin(json);
+    json_key(json, "pool");
+    json_slice(json, entry->block);
+    json_key(json, "member");
+    json_slice(json, entry->name);
+    put_text(json, "change", entry->is_removal ? "removed" : "added");
+    put_text(json, "statement", entry->line);
+    json_object_end(json);
+}
+
+void render_changes(struct json *json, const struct conf_overlay *overlay, struct slice dropped)
+{
+    json_key(json, "changes");
+    json_array_begin(json);
+    for (size_t i = 0; overlay && i < overlay->n_entries; i++) {
+        if (overlay->entries[i].is_in_force)
+            put_change(json, &overlay->entries[i]);
+    }
+    json_array_end(json);
+    json_key(json, "dropped");
+    json_array_begin(json);
+    while (dropped.ptr && dropped.len)
+        json_slice(json, slice_cut(&dropped, '\n'));
+    json_array_end(json);
+}
+
 void render_status(struct text *out, const struct view *view)
 {
     struct json json;
@@ -243,6 +289,10 @@ void render_status(struct text *out, const struct view *view)
     for (size_t i = 0; i < view->n_pools; i++)
         put_pool(&json, &view->pools[i]);
     json_array_end(&json);
+    json_key(&json, "runtime");
+    json_object_begin(&json);
+    render_changes(&json, view->overlay, view->dropped);
+    json_object_end(&json);
     put_facts(&json, view->board);
     json_object_end(&json);
     json_finish(&json);

@@ -71,10 +71,24 @@ static void text_state(struct text *out, const struct view *view, const char *st
     text_append(out, SLICE("</td>"));
 }
 
+/* What the operator did to it. */
+static void text_marks(struct text *out, const struct view_object *object)
+{
+    if (object->is_runtime)
+        text_append(out, SLICE(" <small>added at run time</small>"));
+    if (object->forced)
+        text_printf(out, " <small>%s%s</small>", object->drain ? "" : "forced ", object->forced);
+    if (object->is_weight_given)
+        text_printf(out, " <small>weight %g</small>", object->weight);
+}
+
 static void text_object(struct text *out, const struct view *view, const struct view_object *object)
 {
     text_append(out, SLICE("<tr>"));
-    text_cell(out, object->name);
+    text_append(out, SLICE("<td>"));
+    text_html(out, object->name);
+    text_marks(out, object);
+    text_append(out, SLICE("</td>"));
     text_cell(out, object->address);
     text_state(out, view, object->state, object->since_ns);
     if (object->has_counters)
@@ -141,6 +155,8 @@ void render_page(struct text *out, const struct view *view)
         text_html(out, pool->state);
         text_append(out, SLICE("</span> <small>"));
         text_html(out, pool->reason);
+        if (pool->n_waiting)
+            text_printf(out, ", %" PRIu64 " waiting", pool->n_waiting);
         text_append(out, SLICE("</small></h2>\n"));
         text_objects(out, view, "member", "in flight", pool->members, pool->n_members);
     }

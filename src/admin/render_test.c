@@ -90,16 +90,56 @@ static void world_count(struct world *world)
 static void world_view(struct world *world)
 {
     static struct view_object listens[] = {
-        {"shop", "0.0.0.0:80", "serving", "", 1763999940123000000, true, 21, 1, 6, 12.3456},
-        {"admin:unix", "unix:/s/admin.sock", "unknown", "", 0, false, 0, 0, 0, 0},
+        {.name = "shop",
+         .address = "0.0.0.0:80",
+         .state = "serving",
+         .reason = "",
+         .since_ns = 1763999940123000000,
+         .has_counters = true,
+         .n_requests = 21,
+         .n_failed = 1,
+         .n_in_flight = 6,
+         .rate = 12.3456},
+        {.name = "admin:unix", .address = "unix:/s/admin.sock", .state = "unknown", .reason = ""},
     };
     static struct view_object members[] = {
-        {"a", "10.0.0.1:80", "up", "HTTP 200 in 1 ms", 1763900000000000000, true, 5, 0, 1, 0},
-        {"b", "<b>:80", "down", "said \"</td><script>\" & left\n\xff", 1763999999000000000, false,
-         0, 0, 0, 0},
+        {.name = "a",
+         .address = "10.0.0.1:80",
+         .state = "up",
+         .reason = "HTTP 200 in 1 ms",
+         .since_ns = 1763900000000000000,
+         .has_counters = true,
+         .n_requests = 5,
+         .n_in_flight = 1,
+         .has_weight = true,
+         .weight = 1},
+        {.name = "b",
+         .address = "<b>:80",
+         .state = "down",
+         .reason = "said \"</td><script>\" & left\n\xff",
+         .since_ns = 1763999999000000000,
+         .has_weight = true,
+         .weight = 0,
+         .is_weight_given = true,
+         .forced = "draining",
+         .drain = "3 in flight",
+         .is_runtime = true},
     };
     static struct view_pool pools[] = {
-        {"web", "degraded", "1/2 up", 1763999999000000000, members, 2}};
+        {"web", "degraded", "1/2 up", 1763999999000000000, members, 2, true, 12}};
+    static struct conf_overlay_entry entries[] = {
+        {.block = SLICE_INIT("web"),
+         .name = SLICE_INIT("b"),
+         .line = "member b \"<b>\":80",
+         .is_in_force = true},
+        {.block = SLICE_INIT("web"), .name = SLICE_INIT("x"), .line = "member x", .why = "lost"},
+        {.block = SLICE_INIT("web"),
+         .name = SLICE_INIT("c"),
+         .line = "member c 10.0.0.3:80",
+         .is_removal = true,
+         .is_in_force = true},
+    };
+    static const struct conf_overlay overlay = {entries, ARRAY_LEN(entries)};
     static struct view_process processes[] = {
         {.name = "supervisor",
          .state = "up",
@@ -146,6 +186,8 @@ static void world_view(struct world *world)
         .pools = pools,
         .n_pools = ARRAY_LEN(pools),
         .board = world->edge,
+        .overlay = &overlay,
+        .dropped = SLICE("one was lost\nand \"another\"\n"),
     };
 }
 

@@ -180,12 +180,45 @@ static const char *member_address(struct making *making, const struct member *me
     return arena_printf(making->arena, "%s (%s)", configured, fact.reason);
 }
 
+/* What the operator forces, as admin states it. */
+static void member_forced(struct making *making, const struct member *member,
+                          struct view_object *object)
+{
+    const struct board *board = making->source->board;
+    struct arena *arena = making->arena;
+    struct fact fact;
+    if (fact_get(board, arena_printf(arena, "force:%s", member->label), &fact))
+        object->forced = fact_state_name(fact.state);
+    if (fact_get(board, arena_printf(arena, "drain:member/%s", member->label), &fact)) {
+        object->forced = fact_state_name(fact.state);
+        object->drain = arena_dup(arena, slice_from(fact.reason)).ptr;
+    }
+    object->is_weight_given =
+        board_find(board, arena_printf(arena, "weight:%s", member->label)).is_set;
+    object->has_weight = fact_get(board, member->fact, &fact);
+    object->weight = object->has_weight ? fact.value : 0;
+}
+
+static bool is_added(const struct snapshot *snap, const struct member *member)
+{
+    const struct conf_overlay *overlay = snap->overlay;
+    for (size_t i = 0; overlay && i < overlay->n_entries; i++) {
+        const struct conf_overlay_entry *entry = &overlay->entries[i];
+        if (entry->is_in_force && !entry->is_removal &&
+            slice_equal(entry->block, member->pool->name) && slice_equal(entry->name, member->name))
+            return true;
+    }
+    return false;
+}
+
 static void member_make(struct making *making, const struct member *member,
                         struct view_object *object)
 {
     object->name = arena_dup(making->arena, member->name).ptr;
     object->address = member_address(making, member);
     object_fact(making, member->fact, object);
+    member_forced(making, member, object);
+    object->is_runtime = is_added(making->source->snap, member);
     const struct tally *tally = tallies_find(making->tallies, "member", member->label);
     if (!tally)
         return;
@@ -210,6 +243,9 @@ static void pools_make(struct making *making)
         made->state = fact.state;
         made->reason = fact.reason;
         made->since_ns = fact.since_ns;
+        const struct tally *tally = tallies_find(making->tallies, "pool", made->name);
+        made->has_queue = tally != NULL;
+        made->n_waiting = tally ? tally_value(tally, "queue_length", NULL) : 0;
         made->members = ARENA_NEW_ARRAY(making->arena, struct view_object, pool->n_members);
         for (; made->n_members < pool->n_members; made->n_members++)
             member_make(making, pool->members[made->n_members], &made->members[made->n_members]);
@@ -234,6 +270,8 @@ struct view *view_make(const struct view_source *source, struct arena *arena)
         .generation = snap->generation,
         .wall_ns = source->wall_ns,
         .board = source->board,
+        .overlay = snap->overlay,
+        .dropped = source->dropped,
     };
     processes_make(&making);
     listens_make(&making);

@@ -60,6 +60,13 @@ struct view_object {
     uint64_t n_failed;    /* members: connects that failed, answers that broke off; listens: 5xx */
     uint64_t n_in_flight; /* members: requests; listens: connections of clients */
     double rate;          /* requests a second */
+    /* members */
+    const char *forced; /* by the operator: "draining", "drained", "up", "down"; NULL: nothing */
+    const char *drain;  /* how far it is: a sentence; NULL: it does not drain */
+    bool has_weight;
+    double weight;        /* in force */
+    bool is_weight_given; /* by the operator */
+    bool is_runtime;      /* was added at run time */
 };
 
 struct view_pool {
@@ -69,6 +76,8 @@ struct view_pool {
     uint64_t since_ns;
     struct view_object *members;
     size_t n_members;
+    bool has_queue;
+    uint64_t n_waiting; /* requests in its queue */
 };
 
 struct view {
@@ -86,7 +95,9 @@ struct view {
     size_t n_listens;
     struct view_pool *pools;
     size_t n_pools;
-    const struct board *board; /* for the raw facts */
+    const struct board *board;          /* for the raw facts */
+    const struct conf_overlay *overlay; /* what was changed at run time; NULL: nothing */
+    struct slice dropped;               /* what the file won over it last, a line each */
 };
 
 struct view_source {
@@ -97,6 +108,7 @@ struct view_source {
     uint64_t now_ns;  /* CLOCK_MONOTONIC */
     uint64_t wall_ns; /* CLOCK_REALTIME */
     pid_t supervisor; /* parent of all processes */
+    struct slice dropped;
 };
 
 /* Never NULL; everything in it lives as long as the arena, the board and the snapshot. */

@@ -35,17 +35,9 @@ static int order(const struct command *command, const struct remote_options *opt
     }
     int result = ask_json_with(options->state_dir, "POST", target, take_request, ASK_STATUS_MS,
                                &answer, &err);
-    if (result == 0) {
-        printf("%s\n", remote_text(answer, "text"));
-        fflush(stdout);
-        if (*remote_text(answer, "warning"))
-            fprintf(stderr, "weir %s: warning: %s\n", command->name,
-                    remote_text(answer, "warning"));
-        if (ret_label)
-            *ret_label = mem_strdup(remote_text(answer, "member"));
-    } else {
-        fprintf(stderr, "weir %s: %s\n", command->name, err.text);
-    }
+    remote_print_answer(command->name, result, answer, &err);
+    if (result == 0 && ret_label)
+        *ret_label = mem_strdup(remote_text(answer, "member"));
     json_decref(answer);
     json_decref(take_request);
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

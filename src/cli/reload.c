@@ -20,15 +20,7 @@ static int tell(const struct command *command, const struct remote_options *opti
     struct err err = ERR_NONE;
     json_t *answer = NULL;
     int result = ask_json(options->state_dir, "POST", target, ASK_COMMAND_MS, &answer, &err);
-    if (result == 0) {
-        printf("%s\n", remote_text(answer, "text"));
-    } else {
-        const char *diagnostics = remote_text(answer, "diagnostics");
-        size_t len = strlen(diagnostics);
-        bool has_end = len == 0 || diagnostics[len - 1] == '\n';
-        fprintf(stderr, "%s%sweir %s: %s\n", diagnostics, has_end ? "" : "\n", command->name,
-                err.text);
-    }
+    remote_print_answer(command->name, result, answer, &err);
     json_decref(answer);
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

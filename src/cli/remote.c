@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "core/settings.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -45,6 +46,33 @@ void remote_options_deinit(struct remote_options *options)
 {
     mem_free(options->state_dir);
     options->state_dir = NULL;
+}
+
+void remote_print_answer(const char *command, int result, const json_t *answer,
+                         const struct err *err)
+{
+    if (result == 0) {
+        const char *text = remote_text(answer, "text");
+        size_t n = strlen(text);
+        printf("%s%s", text, n && text[n - 1] == '\n' ? "" : "\n");
+        fflush(stdout);
+        if (*remote_text(answer, "warning"))
+            fprintf(stderr, "weir %s: warning: %s\n", command, remote_text(answer, "warning"));
+        return;
+    }
+    const char *diagnostics = remote_text(answer, "diagnostics");
+    size_t len = strlen(diagnostics);
+    bool has_end = len == 0 || diagnostics[len - 1] == '\n';
+    fprintf(stderr, "%s%sweir %s: %s\n", diagnostics, has_end ? "" : "\n", command, err->text);
+}
+
+void remote_dump(const json_t *document, struct text *out)
+{
+    char *text =
+        json_dumps(document, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
+    text_append(out, slice_from(text));
+    text_append_char(out, '\n');
+    free(text);
 }
 
 const char *remote_text(const json_t *object, const char *key)

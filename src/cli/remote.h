@@ -7,6 +7,8 @@
  * they have in common. Each finds its weir by the state directory (cli/ask.h).
  */
 
+#include "base/err.h"
+#include "base/text.h"
 #include "core/command.h"
 #include <jansson.h>
 #include <stdbool.h>
@@ -21,6 +23,8 @@ extern const struct command command_drain;
 extern const struct command command_undrain;
 extern const struct command command_force;
 extern const struct command command_weight;
+extern const struct command command_member;
+extern const struct command command_runtime;
 
 enum { REMOTE_VALUES_MAX = 64 };
 
@@ -43,6 +47,15 @@ int remote_options(const struct command_env *env, int argc, char **argv, unsigne
 int remote_arguments(const struct command_env *env, int argc, char **argv, unsigned known,
                      int n_min, int n_max, struct remote_options *ret_options);
 void remote_options_deinit(struct remote_options *options);
+
+/*
+ * What was answered to a command (ask_json()): the text and a warning, or the diagnostics and the
+ * sentence in err.
+ */
+void remote_print_answer(const char *command, int result, const json_t *answer,
+                         const struct err *err);
+/* Appends the document as it is, indented. */
+void remote_dump(const json_t *document, struct text *out);
 
 /* --- members of a JSON answer, with a fallback for what is not there --- */
 

@@ -130,29 +130,56 @@ static void show_processes(struct showing *showing)
     table_deinit(&table);
 }
 
+/* Why it is so, and what the operator did to it. */
+static void cell_why(struct table *table, const json_t *object)
+{
+    const char *reason = remote_text(object, "reason"), *drain = remote_text(object, "drain");
+    struct text why = TEXT_NONE;
+    if (strcmp(reason, remote_text(object, "address")) != 0)
+        text_append(&why, slice_from(reason));
+    if (*drain)
+        text_printf(&why, "%s%s: %s", why.len ? "; " : "", remote_text(object, "forced"), drain);
+    else if (*remote_text(object, "forced"))
+        text_printf(&why, "%sforced %s", why.len ? "; " : "", remote_text(object, "forced"));
+    if (json_is_true(json_object_get(object, "weight_given")))
+        text_printf(&why, "%sweight by weir weight", why.len ? "; " : "");
+    if (json_is_true(json_object_get(object, "runtime")))
+        text_printf(&why, "%sadded at run time", why.len ? "; " : "");
+    table_cell(table, TABLE_PLAIN, text_slice(&why));
+    text_deinit(&why);
+}
+
+static void cell_weight(struct table *table, const json_t *object)
+{
+    if (json_object_get(object, "weight"))
+        table_printf(table, TABLE_PLAIN, "%g", remote_number(object, "weight"));
+    else
+        cell(table, "");
+}
+
 /* Listens and members: the same columns but for the first and for what is counted as under way. */
 static void show_objects(struct showing *showing, const char *first, const char *in_flight_head,
                          const char *in_flight_key, const json_t *objects)
 {
     const struct table_column columns[] = {
-        {first, false}, {"ADDRESS", false},     {"STATE", false}, {"REQUESTS", true},
-        {"/S", true},   {in_flight_head, true}, {"FAILED", true}, {"REASON", false}};
+        {first, false},         {"ADDRESS", false}, {"STATE", false},
+        {"WEIGHT", true},       {"REQUESTS", true}, {"/S", true},
+        {in_flight_head, true}, {"FAILED", true},   {"REASON", false}};
     struct table table;
     const json_t *object;
     size_t i;
     table_init(&table, columns, ARRAY_LEN(columns));
     json_array_foreach(objects, i, object)
     {
-        const char *address = remote_text(object, "address");
-        const char *reason = remote_text(object, "reason");
         cell(&table, remote_text(object, "name"));
-        cell(&table, address);
+        cell(&table, remote_text(object, "address"));
         cell_state(showing, &table, object);
+        cell_weight(&table, object);
         cell_count(&table, object, "requests");
         cell_rate(&table, object);
         cell_count(&table, object, in_flight_key);
         cell_failed(&table, object);
-        cell(&table, strcmp(reason, address) == 0 ? "" : reason);
+        cell_why(&table, object);
     }
     table_print(&table, &showing->style, &showing->out);
     table_deinit(&table);
@@ -169,9 +196,34 @@ static void show_pool(struct showing *showing, const json_t *pool)
     text_append(&showing->out, SLICE("  "));
     table_paint(&showing->style, look_of(state), slice_from(state), &showing->out);
     remote_since(remote_text(pool, "since"), showing->now, age);
-    text_printf(&showing->out, "%s%s%s%s\n", age[0] ? " " : "", age, *reason ? ", " : "", reason);
+    text_printf(&showing->out, "%s%s%s%s", age[0] ? " " : "", age, *reason ? ", " : "", reason);
+    if (remote_count(pool, "waiting"))
+        text_printf(&showing->out, ", %" PRIu64 " waiting", remote_count(pool, "waiting"));
+    text_append(&showing->out, SLICE("\n"));
     text_deinit(&title);
     show_objects(showing, "MEMBER", "IN FLIGHT", "in_flight", json_object_get(pool, "members"));
+}
+
+/* What differs from the file, and what the file has won. */
+static void show_changes(struct showing *showing)
+{
+    const json_t *runtime = json_object_get(showing->status, "runtime"), *row;
+    bool is_first = true;
+    size_t i;
+    json_array_foreach(json_object_get(runtime, "changes"), i, row)
+    {
+        if (strcmp(remote_text(row, "change"), "removed") != 0)
+            continue;
+        text_printf(&showing->out, "%smember %s/%s is removed at run time (`weir runtime`)\n",
+                    is_first ? "\n" : "", remote_text(row, "pool"), remote_text(row, "member"));
+        is_first = false;
+    }
+    json_array_foreach(json_object_get(runtime, "dropped"), i, row)
+    {
+        const char *why = json_string_value(row);
+        text_printf(&showing->out, "%s%s\n", is_first ? "\n" : "", why ? why : "");
+        is_first = false;
+    }
 }
 
 static void show_status(struct showing *showing)
@@ -185,6 +237,7 @@ static void show_status(struct showing *showing)
     show_objects(showing, "LISTEN", "CLIENTS", "connections",
                  json_object_get(showing->status, "listens"));
     json_array_foreach(json_object_get(showing->status, "pools"), i, pool) show_pool(showing, pool);
+    show_changes(showing);
 }
 
 static void show_facts(struct showing *showing)
@@ -227,11 +280,7 @@ static int print(const struct command_env *env, int argc, char **argv, const cha
     }
     struct showing showing = {.status = status, .now = remote_text(status, "time")};
     if (options.is_json) {
-        char *text =
-            json_dumps(status, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
-        text_append(&showing.out, slice_from(text));
-        text_append_char(&showing.out, '\n');
-        free(text);
+        remote_dump(status, &showing.out);
     } else {
         showing.style = table_style_of_output();
         show(&showing);

@@ -5,6 +5,8 @@
  * braces, a word a line. What `defaults` and includes supplied stands where it took effect.
  * Sentences of their own (CONF_CUSTOM) are repeated from the places where they were read.
  */
+#include "conf/print.h"
+
 #include "base/ascii.h"
 #include "conf/loader.h"
 #include "conf/unit.h"
@@ -187,6 +189,31 @@ static void print_stmt(struct printer *printer, const struct conf_stmt *stmt, si
         text_append_char(printer->out, '}');
     }
     end_line(printer);
+}
+
+void conf_print_token(struct slice token, struct text *out)
+{
+    print_text(out, token, NULL);
+}
+
+void conf_print_line(const struct conf_stmt *stmt, size_t first, struct text *out)
+{
+    for (size_t i = first; i < stmt->n_tokens; i++) {
+        if (i > first)
+            text_append_char(out, ' ');
+        if (stmt->tokens[i].is_quoted)
+            print_quoted(out, stmt->tokens[i].text);
+        else
+            print_text(out, stmt->tokens[i].text, NULL);
+    }
+    if (!stmt->has_block)
+        return;
+    text_append(out, SLICE(" {"));
+    for (size_t i = 0; i < stmt->n_children; i++) {
+        text_append(out, i ? SLICE("; ") : SLICE(" "));
+        conf_print_line(stmt->children[i], 0, out);
+    }
+    text_append(out, SLICE(" }"));
 }
 
 static void print_custom(struct printer *printer, const struct conf_word *word, void *self)

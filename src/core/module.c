@@ -82,3 +82,12 @@ bool module_process_allows(const struct module_table *table, const char *kind, u
     }
     return false;
 }
+
+const struct conf_overlay_words *module_overlay_words(const struct module_table *table)
+{
+    for (size_t i = 0; i < table->n_items; i++) {
+        if (table->items[i]->overlay)
+            return table->items[i]->overlay;
+    }
+    return NULL;
+}

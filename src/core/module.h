@@ -39,6 +39,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "conf/overlay.h"
 #include "conf/schema.h"
 #include "core/board.h"
 #include "core/log.h"
@@ -50,6 +51,9 @@
 #include <stdint.h>
 
 enum { MODULES_MAX = 24 };
+
+/* In the state directory: what was changed at run time (conf/overlay.h). */
+#define SNAPSHOT_OVERLAY "runtime.weir"
 
 struct process; /* core/process.h */
 struct snapshot;
@@ -107,6 +111,9 @@ struct module {
     size_t conf_size;              /* of the struct that the words fill; begins with conf_object */
     /* Cross-checks and references. Tells load->diag; returns 0 or -1. May be NULL. */
     int (*check)(struct snapshot *snap, void *conf, struct conf_load *load);
+    /* Its statements that may be added and removed while the configuration is in force; of one
+     * module in the table. NULL: none. */
+    const struct conf_overlay_words *overlay;
 
     /* --- what it publishes --- */
     const struct fact_kind *fact_kinds;        /* ends with a NULL name; NULL: none */
@@ -171,12 +178,13 @@ const struct metric_table *module_metric_table(const struct module_table *table,
 
 struct snapshot {
     uint64_t generation;   /* 1 at start, one more at each reload */
-    uint64_t hash;         /* of the bytes of all files */
+    uint64_t hash;         /* of the bytes of all files, without the overlay */
     const char *node;      /* this node's name, "" where the file has no nodes */
     const char *state_dir; /* absolute */
     struct arena arena;    /* owns all below */
     struct conf_files *files;
     struct conf_stmt *root;
+    const struct conf_overlay *overlay; /* what was laid over the file; NULL: nothing */
     const struct module_table *table;
     void *conf[MODULES_MAX]; /* by place in the table */
     uint32_t n_refs;         /* loop 0's alone */
@@ -190,9 +198,13 @@ struct snapshot_options {
     const char *node;      /* --node, or NULL: found by `nodes` and the host's addresses */
     bool is_every_node;    /* node is NULL and stays open: `weir check`; the first one is taken */
     const char *state_dir; /* --state or WEIR_STATE, or NULL: the file's, or the default */
+    const char *overlay;   /* the path of what was changed at run time, or NULL: nothing was */
     uint64_t generation;
     uint32_t n_loops; /* of this process */
 };
+
+/* The statements that the table lets be changed at run time; NULL: none. */
+const struct conf_overlay_words *module_overlay_words(const struct module_table *table);
 
 /*
  * Reads, fills and checks a configuration. Mistakes are in diag (made in the snapshot's arena,

@@ -138,21 +138,29 @@ static int prepare_modules(struct process_life *life, struct err *err)
     return 0;
 }
 
+struct snapshot_options process_snapshot_options(const struct process *process,
+                                                 const struct conf_bundle *bundle,
+                                                 const struct conf_host *host)
+{
+    return (struct snapshot_options){
+        .path = conf_bundle_blob(bundle, "weir.file").ptr,
+        .host = host,
+        .folder = conf_bundle_blob(bundle, "weir.folder").ptr,
+        .node = conf_bundle_blob(bundle, "weir.node").ptr,
+        .state_dir = conf_bundle_blob(bundle, "weir.state").ptr,
+        .overlay = conf_bundle_blob(bundle, "weir.overlay").ptr,
+        .n_loops = process->n_loops,
+    };
+}
+
 /* Parses the coming bundle into the coming snapshot; the mistakes become the sentence. */
 static int load_coming(struct process_life *life, uint64_t generation, struct text *ret_why)
 {
     struct process *process = &life->process;
     const struct conf_bundle *bundle = &life->coming_bundle.bundle;
     struct conf_host host = conf_bundle_host(bundle);
-    const struct snapshot_options options = {
-        .path = conf_bundle_blob(bundle, "weir.file").ptr,
-        .host = &host,
-        .folder = conf_bundle_blob(bundle, "weir.folder").ptr,
-        .node = conf_bundle_blob(bundle, "weir.node").ptr,
-        .state_dir = conf_bundle_blob(bundle, "weir.state").ptr,
-        .generation = generation,
-        .n_loops = process->n_loops,
-    };
+    struct snapshot_options options = process_snapshot_options(process, bundle, &host);
+    options.generation = generation;
     if (!options.path) {
         text_printf(ret_why, "the bundle does not name the file");
         return -1;

@@ -143,6 +143,11 @@ int process_loops_create(struct process_life *life, int log_fd, int log_bell_fd,
 int process_loops_start(struct process_life *life, struct err *err);
 void process_loops_join(struct process_life *life);
 
+/* How this process reads a bundle: but for the generation, which is the caller's. */
+struct snapshot_options process_snapshot_options(const struct process *process,
+                                                 const struct conf_bundle *bundle,
+                                                 const struct conf_host *host);
+
 /* A link to the process `kind`, in place of a former one; fd is taken. */
 void queries_init(struct process_life *life);
 void queries_deinit(struct process_life *life);

@@ -97,6 +97,10 @@ int snapshot_load(const struct module_table *table, const struct snapshot_option
     snap->root =
         conf_tree_read(slice_from(options->path), options->host, &snap->arena, snap->files, diag);
     snap->hash = hash_files(snap->files);
+    const struct conf_overlay_words *words = module_overlay_words(table);
+    if (options->overlay && words && diag->n_errors == 0)
+        snap->overlay = conf_overlay_merge(snap->root, slice_from(options->overlay), options->host,
+                                           words, &snap->arena, snap->files, diag);
     if (conf_load(&load, snap->root, sections, n_sections) < 0)
         assert(diag->n_errors > 0);
     check_all(snap, options, &load);

@@ -452,10 +452,13 @@ const struct metric_table pool_metrics = {
     .defs = pool_defs,
 };
 
+static const struct conf_overlay_words overlay_words = {.block = "pool", .statement = "member"};
+
 const struct module pool_module = {
     .name = "pool",
     .doc = "members that serve, and how they are found to be well",
     .words = pool_words,
     .conf_size = sizeof(struct pool_conf),
     .check = pool_check,
+    .overlay = &overlay_words,
 };

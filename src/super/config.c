@@ -18,6 +18,29 @@
 
 enum { HOST_FILE_MAX = 1 << 20 };
 
+/*
+ * What was changed at run time becomes part of the recording before anything is read, so that every
+ * process gets these bytes and nobody opens the file again. Before there is a state directory there
+ * is nothing.
+ */
+static void take_overlay(const struct super *super, struct super_config *config)
+{
+    struct text bytes = TEXT_NONE;
+    struct err err = ERR_NONE;
+    int result = super->state_fd >= 0 ? overlay_read(super, &bytes, &err) : 1;
+    const char *path = NULL;
+    if (result == 0) {
+        path = arena_printf(&config->recording.arena, "%s/" SNAPSHOT_OVERLAY, super->state_dir);
+        result = conf_bundle_add(&config->recording, CONF_BUNDLE_FILE, slice_from(path),
+                                 text_slice(&bytes), &err);
+    }
+    if (result == 0)
+        config->overlay = path;
+    else if (result < 0)
+        overlay_set_aside(super, err.text);
+    text_deinit(&bytes);
+}
+
 int config_load(struct super *super, struct super_config **ret_config)
 {
     struct super_config *config = MEM_NEW(struct super_config);
@@ -26,12 +49,14 @@ int config_load(struct super *super, struct super_config **ret_config)
     conf_bundle_init(&config->recording);
     struct conf_host host = conf_recorder_host(&recorder);
     config->generation = ++super->last_generation;
+    take_overlay(super, config);
     const struct snapshot_options options = {
         .path = super->conf->path,
         .host = &host,
         .folder = super->folder,
         .node = super->conf->node,
         .state_dir = super->conf->state_dir,
+        .overlay = config->overlay,
         .generation = config->generation,
         .n_loops = 1,
     };
@@ -54,6 +79,19 @@ void config_destroy(struct super_config **config)
     conf_bundle_deinit(&old->recording);
     mem_free(old->bindings);
     mem_free(old);
+}
+
+/* Line by line, so that a quoted line and the mark below it stay under each other. */
+void config_log(const struct super *super, const struct super_config *config)
+{
+    struct text text = TEXT_NONE;
+    if (config->diag->n_items)
+        conf_diag_print(config->diag, &text);
+    for (struct slice rest = text_slice(&text); rest.ptr && rest.len > 0;) {
+        struct slice line = slice_cut(&rest, '\n');
+        log_write(super->log, LOG_LEVEL_WARN, "%.*s", SLICE_ARG(line));
+    }
+    text_deinit(&text);
 }
 
 /* --- bundles ---------------------------------------------------------------------------------- */
@@ -118,6 +156,8 @@ static int fill_bundle(struct super *super, const struct super_config *config, c
         add_text(bundle, "weir.folder", super->folder, err) < 0 ||
         add_text(bundle, "weir.node", config->snap->node, err) < 0 ||
         add_text(bundle, "weir.state", super->state_dir, err) < 0)
+        return -1;
+    if (config->overlay && add_text(bundle, "weir.overlay", config->overlay, err) < 0)
         return -1;
     /* Who resolves names may make UDP sockets, and nobody for anything else. */
     if (module_process_allows(super->table, kind, SANDBOX_DATAGRAM) &&

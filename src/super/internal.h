@@ -14,6 +14,7 @@
  *     child.c      a process: start, messages, death, restart
  *     watch.c      the watchdog
  *     reload.c     a new configuration, in two phases
+ *     overlay.c    what was changed at run time
  *     notify.c     the service manager
  */
 
@@ -71,6 +72,7 @@ struct super_config {
     struct snapshot *snap;
     struct conf_diag *diag;
     struct conf_bundle recording;
+    const char *overlay; /* the path of what was changed at run time; NULL: nothing was */
     struct binding *bindings;
     size_t n_bindings;
     uint64_t generation;
@@ -180,6 +182,8 @@ static inline const struct settings *super_settings(const struct super *super)
  * *ret_config is set in both cases. */
 int config_load(struct super *super, struct super_config **ret_config);
 void config_destroy(struct super_config **config);
+/* Brings the warnings and notes into the log. */
+void config_log(const struct super *super, const struct super_config *config);
 /* The sealed bundle of a kind of process: a descriptor and its length. 0, or -1 with err. */
 int config_bundle(struct super *super, const struct super_config *config, const char *kind,
                   int *ret_fd, size_t *ret_len, struct err *err);
@@ -215,6 +219,13 @@ int state_dir_open(const char *path, const struct sandbox_user *user, char **ret
  */
 int secret_keep(const char *state_dir, struct arena *arena, struct slice *ret_bytes,
                 struct err *err);
+
+/* --- overlay.c -------------------------------------------------------------------------------- */
+
+/* Appends what was changed at run time. 0; 1: nothing was; -1 with err. */
+int overlay_read(const struct super *super, struct text *out, struct err *err);
+/* It cannot be used: says why, and renames it. */
+void overlay_set_aside(const struct super *super, const char *why);
 
 /* --- child.c ---------------------------------------------------------------------------------- */
 

@@ -140,7 +140,7 @@ static void commit_child(struct super *super, struct child *child)
 
 static void commit(struct super *super)
 {
-    char text[128];
+    struct text text = TEXT_NONE;
     struct super_config *former = super->config;
     super->config = super->coming;
     super->coming = NULL;
@@ -150,9 +150,14 @@ static void commit(struct super *super)
     const struct settings *settings = super_settings(super);
     log_set_level(super->log, (enum log_level)settings->log.level);
     log_drain_set_format(super->drain, (enum log_format)settings->log.format);
-    snprintf(text, sizeof(text), "generation %" PRIu64 " is in force", super->config->generation);
-    log_write(super->log, LOG_LEVEL_INFO, "reload: %s", text);
-    reload_answer_all(super, true, slice_from(text));
+    text_printf(&text, "generation %" PRIu64 " is in force", super->config->generation);
+    log_write(super->log, LOG_LEVEL_INFO, "reload: %s", text_cstr(&text));
+    if (super->config->diag->n_items) { /* warnings, and no mistakes */
+        text_append_char(&text, '\n');
+        conf_diag_print(super->config->diag, &text);
+    }
+    reload_answer_all(super, true, text_slice(&text));
+    text_deinit(&text);
     notify_ready(super);
     end(super);
 }
@@ -199,6 +204,7 @@ static void begin(struct super *super)
     loop_timer_set(super->loop, &super->reload_limit,
                    loop_clock_ns() +
                        (uint64_t)super_settings(super)->reload_timeout_ms * NS_PER_MS);
+    config_log(super, super->coming);
     prepare_all(super);
     if (super->coming && are_all_ready(super))
         commit(super);

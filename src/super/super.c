@@ -10,6 +10,7 @@
 #include "super/internal.h"
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
@@ -334,6 +335,27 @@ static void start_children(struct super *super)
     super_on_progress(super);
 }
 
+/*
+ * What was changed at run time is laid over the file, now that the state directory is known. It
+ * stops no start: where the two do not fit, the file alone counts.
+ */
+static void take_overlay(struct super *super)
+{
+    struct super_config *with;
+    if (faccessat(super->state_fd, SNAPSHOT_OVERLAY, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
+    super->last_generation--;
+    int result = config_load(super, &with);
+    config_log(super, with);
+    if (result < 0) {
+        overlay_set_aside(super, "it and the file do not fit together");
+        config_destroy(&with);
+        return;
+    }
+    config_destroy(&super->config);
+    super->config = with;
+}
+
 /* Everything up to the first process. Returns 0, or -1 after it has told standard error. */
 static int prepare(struct super *super)
 {
@@ -347,6 +369,7 @@ static int prepare(struct super *super)
         fprintf(stderr, "weir: %s\n", err.text);
         return -1;
     }
+    take_overlay(super);
     if (sockets_bind(super, super->config) < 0) {
         print_diag(super->config->diag);
         return -1;

@@ -175,3 +175,112 @@ def test_mistakes_over_http(ops):
     assert post("/v1/weight", b'{"target": "only", "weight": 1.5}')[0] == 400
     assert post("/v1/weight", b'{"target": "only", "weight": -1}')[0] == 400
     assert post("/v1/force", b'{"target": "only", "state": "up\\u0000"}')[0] == 400
+
+
+# --- members at run time ---------------------------------------------------------------------------------------
+
+
+def members(one, pool="web"):
+    (found,) = [p for p in one.status()["pools"] if p["name"] == pool]
+    return [member["name"] for member in found["members"]]
+
+
+def test_members_at_run_time(ops, apps):
+    """Added and removed, kept across reload, death of admin and restart, printed for the file."""
+    address = f"127.0.0.1:{apps('app9').port}"
+    ops.command("member", "add", "web", "app9", address, "weight", "3")
+    ops.command("member", "remove", "web/app2")
+
+    def is_so():
+        return members(ops) == ["app1", "app9"]
+
+    assert is_so()
+    ops.reload()
+    assert is_so()
+    ops.kill("admin", signal.SIGKILL)
+    assert ops.wait_back("admin")
+    assert is_so()
+    assert ops.stop() == 0
+    ops.start()
+    assert is_so()
+    printed = ops.command("runtime").stdout
+    assert f"    member app9 {address} weight 3\n" in printed
+    assert "    # member app2 127.0.0.1:" in printed
+    # What was printed, put into the file, is taken over without a word of warning.
+    lines = ops.text.splitlines(keepends=True)
+    lines = [line for line in lines if "member app2" not in line]
+    lines.insert(-2, f"    member app9 {address} weight 3\n")
+    ops.write("".join(lines))
+    assert "warning" not in ops.reload().stdout
+    assert is_so()
+    assert json.loads(ops.command("runtime", "--json").stdout)["changes"] == []
+    # Back as it was.
+    ops.command("member", "remove", "web/app9")
+    ops.command("member", "add", "web", "app9", address, "weight", "3")
+    assert json.loads(ops.command("runtime", "--json").stdout)["changes"] == []
+
+
+def test_the_file_wins(ops):
+    address = ops.status()["pools"][0]["members"][0]["address"]
+    ops.command("member", "add", "web", "app9", address)
+    ops.command("member", "remove", "web/app2")
+    ops.write(ops.text.replace(" weight 2", f" weight 3; member app9 {address} weight 5"))
+    said = ops.reload().stdout
+    assert "member web/app9 was added at run time, but the file has one of that name now" in said
+    assert "member web/app2 was removed at run time, but the file has changed it since" in said
+    assert members(ops) == ["app1", "app2", "app9"]
+    assert "has changed it since" in ops.command("status").stdout
+    assert until(lambda: (ops.state / "runtime.weir").read_text() == "runtime 1\n")
+
+
+def test_refused_members_change_nothing(ops):
+    before = ops.status()["generation"]
+    for words, status, sentence in [
+            (("add", "wbe", "x", "127.0.0.1:1"), 1, 'did you mean "web"?'),
+            (("add", "web", "app1", "127.0.0.1:1"), 1, "there is a member:web/app1 already"),
+            (("add", "web", "x", "127.0.0.1:1", "wieght", "2"), 1, 'did you mean "weight"?'),
+            (("add", "web", "x", "127.0.0.1:1", "weight", "2000"), 1, "at most 256"),
+            (("add", "web", ".x", "127.0.0.1:1"), 1, "is not a name"),
+            (("add", "web", "x", "127.0.0.1:1 }\npool q {"), 1, "nothing has changed"),
+            (("add", "web", "x"), 2, "add POOL NAME ADDRESS"),
+            (("remove", "web/ap1"), 1, "did you mean member:web/app1?"),
+            (("change", "web/app1"), 2, "add POOL NAME ADDRESS")]:
+        done = ops.command("member", *words, check=False)
+        assert (done.returncode, sentence in done.stderr) == (status, True), (words, done)
+    assert ops.status()["generation"] == before
+    assert not (ops.state / "runtime.weir").exists()
+    # The file itself has a mistake: that is what is told, and the change is taken back.
+    ops.write(ops.text + "nonsense\n")
+    done = ops.command("member", "add", "web", "x", "127.0.0.1:1", check=False)
+    assert done.returncode == 1 and 'unknown word "nonsense"' in done.stderr
+    ops.write(ops.text)
+    ops.reload()
+    assert members(ops) == ["app1", "app2"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "other", "include", "link", "folder"])
+def test_bad_overlay_stops_no_start(ops, damage):
+    address = ops.status()["pools"][0]["members"][0]["address"]
+    ops.command("member", "add", "web", "app9", address)
+    assert ops.stop() == 0
+    path = ops.state / "runtime.weir"
+    owner = path.stat()
+    before = path.read_text()
+    path.unlink()
+    if damage == "cut":
+        path.write_text(before[:-3])
+    elif damage == "other":
+        path.write_text("runtime 1\nlisten evil http 127.0.0.1:1 { respond 200 }\n")
+    elif damage == "include":
+        path.write_text("runtime 1\ninclude /etc/shadow\n")
+    elif damage == "link":
+        path.symlink_to("/etc/shadow")
+    else:
+        path.mkdir()
+    os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    ops.start()
+    ops.wait_log("set aside as runtime.weir.bad")
+    assert "root:" not in ops.log()
+    assert members(ops) == ["app1", "app2"]
+    ops.command("member", "add", "web", "app9", address)
+    assert members(ops) == ["app1", "app2", "app9"]
