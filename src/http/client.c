@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "http/exchange.h"
+#include "http/tunnel.h"
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -26,7 +27,7 @@ void held_keep(struct held **held, const char *bytes, size_t len)
         memcpy((*held)->bytes, bytes, len);
 }
 
-static void held_free(struct held **held)
+void held_free(struct held **held)
 {
     mem_free(*held);
     *held = NULL;
@@ -87,13 +88,36 @@ static void client_on_free(struct loop *loop, struct loop_task *task)
     mem_free(CONTAINER_OF(task, struct http_client, free_task));
 }
 
+static struct http_worker *worker_of_client(const struct http_client *client)
+{
+    return client->tunnel ? client->tunnel->worker : client->listen->worker;
+}
+
+void client_leave(struct http_client *client)
+{
+    struct http_listen *listen = client->listen;
+    list_remove(&client->link);
+    listen->n_clients--;
+    metric_sub(listen->row, LISTEN_ACTIVE, 1);
+    listen_leave(listen);
+}
+
+void client_tunnel(struct http_client *client, struct http_tunnel *tunnel)
+{
+    client_move(client, CLIENT_TUNNEL);
+    client->tunnel = tunnel;
+}
+
 void client_close(struct http_client *client, bool is_abort)
 {
     if (client->phase == CLIENT_GONE)
         return;
-    struct http_listen *listen = client->listen;
+    struct loop *loop = client->conn.loop;
+    worker_of_client(client)->n_clients--;
     if (client->exchange)
         exchange_abandon(client->exchange);
+    if (client->tunnel)
+        tunnel_end(client->tunnel, is_abort);
     client_move(client, CLIENT_GONE);
     loop_timer_clear(client->conn.loop, &client->timer);
     if (is_abort)
@@ -101,12 +125,9 @@ void client_close(struct http_client *client, bool is_abort)
     else
         conn_close(&client->conn);
     held_free(&client->held);
-    list_remove(&client->link);
-    listen->n_clients--;
-    listen->worker->n_clients--;
-    metric_sub(listen->row, LISTEN_ACTIVE, 1);
-    loop_defer(listen->worker->loop, &client->free_task, client_on_free);
-    listen_leave(listen);
+    loop_defer(loop, &client->free_task, client_on_free);
+    if (client->listen)
+        client_leave(client);
 }
 
 /* Throws away what still comes, so that the kernel does not answer it with a reset that would
@@ -376,6 +397,7 @@ static void client_on_event(struct conn *conn, uint32_t events)
     case CLIENT_LINGER:
         client_drain(client);
         break;
+    case CLIENT_TUNNEL: /* has a callback of its own */
     case CLIENT_GONE:
         break;
     }
@@ -394,6 +416,11 @@ static void client_on_timer(struct loop *loop, struct loop_timer *timer)
     case CLIENT_HEAD:
         client_move(client, CLIENT_BUSY);
         answer_reason(client, HTTP_HEAD_LATE, false);
+        break;
+    case CLIENT_TUNNEL:
+        if (client->listen)
+            metric_add(client->listen->row, LISTEN_TUNNELS_LATE, 1);
+        client_close(client, false);
         break;
     case CLIENT_BUSY:
         if (client->exchange)

@@ -64,6 +64,7 @@ static struct http_exchange *exchange_create(struct http_client *client, const s
     exchange->pool = upstream_pool_of(service->epoch->upstreams, route_choose(route, draw));
     exchange->start_ns = loop_now_ns(client->conn.loop);
     exchange->asked.method = (enum h1_method)head->method;
+    exchange->asked.is_websocket = head->is_websocket;
     exchange->client_minor = head->minor;
     exchange->is_idempotent = route_is_repeatable(route, head);
     exchange->is_request_done = head->body == H1_BODY_NONE;
@@ -167,6 +168,17 @@ void exchange_finish(struct http_exchange *exchange, bool is_clean)
     exchange_release(exchange, is_clean && exchange->is_upstream_kept && exchange->is_request_done);
     exchange_free(exchange);
     client_done(client);
+}
+
+struct upstream *exchange_detach(struct http_exchange *exchange)
+{
+    struct upstream *upstream = exchange->upstream;
+    uint64_t took_ns = loop_now_ns(worker_of(exchange)->loop) - exchange->start_ns;
+    metric_observe(exchange->service->row, LISTEN_LATENCY, took_ns / 1000);
+    exchange->upstream = NULL;
+    exchange->member = NULL;
+    exchange_free(exchange);
+    return upstream;
 }
 
 /* ---- the beginning, and deadlines ---- */

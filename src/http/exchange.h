@@ -9,6 +9,7 @@
  *     try.c       picks members and takes connections, again where that is safe
  *     request.c   client -> member: the head, what is kept for another try, the body
  *     response.c  member -> client: heads and the body
+ *     tunnel.c    what becomes of it after 101
  *
  * Both directions are driven from two callbacks, the client's and the upstream connection's.
  * Whichever finds an end calls one of the ends below, and after that neither exchange nor upstream
@@ -96,6 +97,8 @@ void exchange_cut(struct http_exchange *exchange);
 void exchange_client_lost(struct http_exchange *exchange);
 /* The client is gone: gives everything back. */
 void exchange_abandon(struct http_exchange *exchange);
+/* It ends, and its connection goes on with another user, which has its reservation as well. */
+struct upstream *exchange_detach(struct http_exchange *exchange);
 /* Between tries: gives the connection back, or closes it. */
 void exchange_release(struct http_exchange *exchange, bool is_kept);
 

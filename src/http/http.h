@@ -51,6 +51,7 @@ struct http_timeouts {
     int64_t response_ms; /* from the request sent to the response's head: 30 s */
     int64_t try_ms;      /* one member's share of that, connecting included; 0: no other bound */
     int64_t stream_ms;   /* without a byte of a response's body, either way: 5 m */
+    int64_t tunnel_ms;   /* of a tunnel, without a byte either way: 1 h */
     int64_t total_ms;    /* from the head of a request to the end of its answer; 0: the others bound
                             what does not move, and what moves may take long */
     int64_t age_ms;      /* of a connection; then the next answer is its last: 1 h */
@@ -111,6 +112,9 @@ enum listen_word {
     LISTEN_UNREPEATED, /* requests that failed and were not sent again, by enum retry_refusal */
     LISTEN_ABORTED =
         LISTEN_UNREPEATED + RETRY_N_REFUSALS, /* the client left before its answer was complete */
+    LISTEN_TUNNELS,                           /* begun */
+    LISTEN_TUNNELS_ACTIVE,                    /* gauge */
+    LISTEN_TUNNELS_LATE,                      /* closed because nothing moved */
     LISTEN_CUT,     /* answers that broke off in the middle, visibly for the client */
     LISTEN_ANSWERS, /* weir's own answers by reason: enum http_reason, see http/answer.h */
     LISTEN_BAD = LISTEN_ANSWERS + 32,          /* requests refused by the codec, by enum h1_error */

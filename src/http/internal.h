@@ -17,6 +17,7 @@
  *     IDLE --first byte--> HEAD --complete--> BUSY --answered--> IDLE
  *       |                   |                  |
  *       |                   +----bad, late-----+--must close--> LINGER --peer closed, 2 s--> GONE
+ *       |                                      +--101--> TUNNEL --both ends-----------------> GONE
  *       +--------closed, time-out, drained--------------------------------------------> GONE
  */
 
@@ -48,6 +49,8 @@ struct http_worker {
     struct loop *loop;
     const struct board *board;
     struct list listens; /* of struct http_listen, also those that are closing */
+    struct list tunnels; /* of struct http_tunnel */
+    struct http_epoch *current;
     uint32_t n_clients;
     struct http_exchange *spare; /* exchanges to be used again, not in use */
     uint32_t n_spare;
@@ -95,7 +98,14 @@ struct http_listen {
     struct loop_task free_task;
 };
 
-enum client_phase { CLIENT_IDLE, CLIENT_HEAD, CLIENT_BUSY, CLIENT_LINGER, CLIENT_GONE };
+enum client_phase {
+    CLIENT_IDLE,
+    CLIENT_HEAD,
+    CLIENT_BUSY,
+    CLIENT_TUNNEL,
+    CLIENT_LINGER,
+    CLIENT_GONE
+};
 
 /* Bytes that came and could not be used yet. */
 struct held {
@@ -104,13 +114,15 @@ struct held {
 };
 
 struct http_exchange;
+struct http_tunnel;
 
 struct http_client {
     struct conn conn;
-    struct loop_timer timer; /* the deadline of the phase */
-    struct list link;        /* in listen->clients, until GONE */
-    struct http_listen *listen;
+    struct loop_timer timer;        /* the deadline of the phase */
+    struct list link;               /* in listen->clients, until GONE */
+    struct http_listen *listen;     /* NULL: a tunnel whose listen is gone */
     struct http_exchange *exchange; /* BUSY with a pool */
+    struct http_tunnel *tunnel;     /* TUNNEL */
     struct held *held;              /* a part of a head, or requests that came early */
     struct loop_task free_task;
     struct addr peer;
@@ -134,6 +146,10 @@ void client_done(struct http_client *client);
 void client_linger(struct http_client *client);
 /* Closes now. A reset where is_abort, so that the client sees that something is missing. */
 void client_close(struct http_client *client, bool is_abort);
+/* BUSY becomes TUNNEL. */
+void client_tunnel(struct http_client *client, struct http_tunnel *tunnel);
+/* The listen forgets it: it goes, or the listen does and a tunnel stays. */
+void client_leave(struct http_client *client);
 /* The phase ends in so many milliseconds from now. */
 void client_deadline(struct http_client *client, int64_t ms);
 /* The listen closes, or these were requests enough, or it is old: this answer is its last. */
@@ -145,6 +161,7 @@ int client_send(struct http_client *client, const struct iovec *parts, int n_par
 
 /* --- bytes between reads --- */
 void held_keep(struct held **held, const char *bytes, size_t len);
+void held_free(struct held **held);
 /*
  * Reads once behind what is held, into the loop's buffer: >0 all bytes that are there now (*held is
  * empty then), 0 the end, -errno. *ret_is_drained: the kernel had no more.

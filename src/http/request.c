@@ -71,7 +71,8 @@ static struct slice request_lines(struct http_exchange *exchange, const char *bu
 uint32_t request_write_head(struct http_exchange *exchange, const char *buf, size_t head_len)
 {
     const struct h1_head *head = &worker_of(exchange)->request;
-    struct h1_forward forward = {.fallback_host = exchange->service->host};
+    struct h1_forward forward = {.fallback_host = exchange->service->host,
+                                 .is_upgrade = exchange->asked.is_websocket};
     struct slice lines = request_lines(exchange, buf, &forward);
     forward.lines = &lines;
     forward.n_lines = 1;

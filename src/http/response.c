@@ -5,6 +5,7 @@
  */
 
 #include "http/exchange.h"
+#include "http/tunnel.h"
 #include <errno.h>
 #include <string.h>
 
@@ -167,6 +168,10 @@ static bool response_feed(struct http_exchange *exchange, const char *buf, size_
         used = response_heads(exchange, buf, len, &reply_len);
         if (used <= 0)
             return used == 0;
+        if (exchange->status == 101) {
+            tunnel_start(exchange, buf + used, len - (size_t)used, reply_len);
+            return false;
+        }
     }
     return response_body(exchange, buf, (size_t)used, len, reply_len);
 }

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "http/exchange.h"
+#include "http/tunnel.h"
 #include <assert.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct http_worker *http_worker_create(struct loop *loop, const struct board *bo
     worker->loop = loop;
     worker->board = board;
     list_init(&worker->listens);
+    list_init(&worker->tunnels);
     return worker;
 }
 
@@ -25,7 +27,7 @@ void http_worker_destroy(struct http_worker **worker)
 {
     if (!*worker)
         return;
-    assert(list_is_empty(&(*worker)->listens));
+    assert(list_is_empty(&(*worker)->listens) && list_is_empty(&(*worker)->tunnels));
     exchange_free_spare(*worker);
     mem_free(*worker);
     *worker = NULL;
@@ -43,6 +45,8 @@ void http_worker_abort(struct http_worker *worker)
         LIST_EACH (node, &listen->clients)
             client_close(LIST_ENTRY(node, struct http_client, link), true);
     }
+    LIST_EACH (node, &worker->tunnels) /* those whose listen is gone */
+        client_close(LIST_ENTRY(node, struct http_tunnel, link)->client, true);
 }
 
 /* ---- epochs ---- */
@@ -121,8 +125,10 @@ void http_epoch_begin(struct http_epoch *epoch, struct http_epoch *old)
     epoch->n_users++; /* that it is the current one */
     upstream_set_adopt(epoch->upstreams, epoch->worker->loop, old ? old->upstreams : NULL);
     upstream_set_refresh(epoch->upstreams);
+    epoch->worker->current = epoch;
     if (!old)
         return;
+    tunnels_follow(epoch->worker);
     LIST_EACH (node, &epoch->worker->listens) {
         struct http_listen *listen = LIST_ENTRY(node, struct http_listen, link);
         if (!listen->is_closing)

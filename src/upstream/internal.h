@@ -66,6 +66,9 @@ enum upstream_answer pool_look(const struct upstream_pool *pool);
 /* Has it a free slot, or does it take nothing any more, so that waiting for it is over? */
 bool member_is_waiting_over(const struct upstream_member *member);
 
+/* A reservation goes over to another member, or is over (NULL). */
+void reservation_move(struct upstream_member *from, struct upstream_member *to);
+
 /* --- queue.c --- */
 void queue_enter(struct lineage *lineage, struct upstream_pool *pool);
 void queue_leave(struct upstream_pool *pool);

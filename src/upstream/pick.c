@@ -125,6 +125,13 @@ void upstream_end(struct upstream_member *member, const struct upstream_outcome 
     metric_sub(member->row, MEMBER_IN_FLIGHT, 1);
 }
 
+void reservation_move(struct upstream_member *from, struct upstream_member *to)
+{
+    if (to)
+        metric_add(to->row, MEMBER_IN_FLIGHT, 1);
+    upstream_end(from, &(struct upstream_outcome){0});
+}
+
 void upstream_tried_add(struct upstream_tried *tried, const struct upstream_member *member)
 {
     uint32_t index = member->view.member->index;

@@ -141,7 +141,35 @@ void upstream_keep(struct upstream *upstream)
 
 void upstream_drop(struct upstream *upstream)
 {
-    assert(upstream->user && list_is_linked(&upstream->link));
-    list_remove(&upstream->link);
+    assert(upstream->user && list_is_linked(&upstream->link) == (upstream->member != NULL));
+    if (upstream->member)
+        list_remove(&upstream->link);
     upstream_free(upstream);
+}
+
+void upstream_hand(struct upstream *upstream, void *user, const struct upstream_user *calls)
+{
+    assert(upstream->user && user);
+    upstream->user = user;
+    upstream->calls = calls;
+    upstream->conn.on_event = calls->on_event;
+}
+
+struct upstream_member *upstream_follow(struct upstream *upstream)
+{
+    struct upstream_member *from = upstream->member;
+    const struct lineage *lineage = from ? from->pool->set->lineage : NULL;
+    if (!lineage || lineage->current == from->pool->set)
+        return from;
+    bool has_moved = upstream->n_moves != from->n_moves;
+    struct upstream_member *to =
+        lineage->current && !has_moved ? set_same(lineage->current, from) : NULL;
+    list_remove(&upstream->link);
+    upstream->member = to;
+    if (to) {
+        list_add_front(&to->taken, &upstream->link);
+        upstream->n_moves = to->n_moves;
+    }
+    reservation_move(from, to);
+    return to;
 }

@@ -198,6 +198,15 @@ struct upstream *upstream_take_fresh(struct upstream_member *member, struct loop
 void upstream_keep(struct upstream *upstream);
 /* Closes it. */
 void upstream_drop(struct upstream *upstream);
+/* Another user goes on with it, as with one that it took. */
+void upstream_hand(struct upstream *upstream, void *user, const struct upstream_user *calls);
+/*
+ * For users that outlive the set in which they began: the connection goes over to the same member
+ * of the current set, and its reservation with it. Returns that member, or NULL where there is none
+ * (or none any more): the reservation is over then, upstream->member is NULL, and nothing is left
+ * to be done with the connection but using and dropping it.
+ */
+struct upstream_member *upstream_follow(struct upstream *upstream);
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 

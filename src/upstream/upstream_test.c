@@ -628,6 +628,50 @@ static void test_adoption(void **state)
 }
 
 /* Given back when its member is gone, or has another address: closed. */
+/* A member reserved by a pick, and a connection to it. */
+static struct upstream *reserve(struct scene *scene, uint32_t index)
+{
+    struct upstream_member *member;
+    const struct upstream_ask ask = {.now_ns = loop_now_ns(scene->loop),
+                                     .preferred = member_of(scene, index)};
+    assert_int_equal(upstream_pick(scene->pool, &ask, &member), UPSTREAM_MEMBER);
+    assert_ptr_equal(member, member_of(scene, index));
+    return take(scene, index);
+}
+
+/* What outlives its set goes over with its reservation, or on alone; the old set can go. */
+static void test_following(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_open(&scene);
+    struct upstream *a = reserve(&scene, 0), *b = reserve(&scene, 1);
+    int another = 0;
+    assert_ptr_equal(upstream_follow(a), member_of(&scene, 0)); /* there already */
+    upstream_hand(a, &another, &calls);
+    assert_ptr_equal(a->user, &another);
+    a->user = &scene;
+    int moved;
+    struct snapshot *held = snapshot_ref(scene.snap);
+    scene.ports[1] = listen_somewhere(&moved); /* b has another address now */
+    struct upstream_member *b_before = b->member;
+    struct upstream_set *old = scene_switch(&scene, load_web(&scene, ""));
+    assert_ptr_equal(upstream_follow(a), member_of(&scene, 0));
+    assert_ptr_equal(a->member, member_of(&scene, 0));
+    assert_int_equal(word_of(member_of(&scene, 0), MEMBER_IN_FLIGHT), 1);
+    assert_null(upstream_follow(b));
+    assert_null(upstream_follow(b)); /* once and for all */
+    assert_int_equal(word_of(b_before, MEMBER_IN_FLIGHT), 0);
+    upstream_set_destroy(&old);
+    snapshot_unref(&held);
+    upstream_drop(b);
+    upstream_end(a->member, &(struct upstream_outcome){0});
+    upstream_drop(a);
+    assert_int_equal(word_of(member_of(&scene, 0), MEMBER_IN_FLIGHT), 0);
+    close(moved);
+    scene_close(&scene);
+}
+
 static void test_give_back_to_nobody(void **state)
 {
     (void)state;
@@ -741,6 +785,7 @@ int main(void)
         cmocka_unit_test(test_down_is_told),
         cmocka_unit_test(test_down_is_told_to_the_lineage),
         cmocka_unit_test(test_adoption),
+        cmocka_unit_test(test_following),
         cmocka_unit_test(test_give_back_to_nobody),
         cmocka_unit_test(test_long_lineage),
         cmocka_unit_test(test_never_adopted),
