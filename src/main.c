@@ -15,12 +15,13 @@
 #include "health/health.h"
 #include "pool/pool.h"
 #include "super/super.h"
+#include "worker/worker.h"
 #include <string.h>
 
 int main(int argc, char **argv)
 {
     static const struct module *const modules[] = {
-        &settings_module, &pool_module, &health_module, &edge_module, &admin_module,
+        &settings_module, &pool_module, &health_module, &worker_module, &edge_module, &admin_module,
     };
     static const struct command *const commands[] = {
         &command_run,    &command_check,  &command_status,  &command_facts,

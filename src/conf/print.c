@@ -231,12 +231,25 @@ static bool has_value(const struct conf_word *row, void *self)
     return row->fallback || conf_place_find(conf_object_of(self), row);
 }
 
+static void print_arg_list(struct printer *printer, const struct conf_word *arg,
+                           const struct conf_list *list, const struct conf_word *words)
+{
+    for (size_t i = 0; i < list->n_items; i++) {
+        text_append_char(printer->out, ' ');
+        print_value(printer->out, arg, list->items[i], words);
+    }
+}
+
 static void print_args(struct printer *printer, const struct conf_word *word, void *self)
 {
     bool is_first = word->flags & CONF_ANY_NAME;
     for (const struct conf_word *arg = word->block->args; arg && arg->name; arg++) {
         if (!has_value(arg, self))
             break;
+        if (arg->flags & CONF_REPEAT) {
+            print_arg_list(printer, arg, conf_member(self, arg), word->block->words);
+            break;
+        }
         if (!is_first)
             text_append_char(printer->out, ' ');
         is_first = false;

@@ -251,6 +251,13 @@ static int read_custom(const struct conf_frame *frame, const struct conf_word *w
 
 /* ---- blocks ---- */
 
+/* Does the struct, as far as it is filled, have such a value? */
+static bool has_arg(const struct conf_frame *inner, const struct conf_block *block,
+                    const struct conf_word *arg)
+{
+    return !(arg->flags & CONF_OPTIONAL) || !block->has_word || block->has_word(inner->self, arg);
+}
+
 static bool may_miss(const struct conf_word *arg)
 {
     return (arg->flags & CONF_OPTIONAL) || arg->fallback;
@@ -263,12 +270,15 @@ static int read_args(const struct conf_frame *inner, const struct conf_word *wor
     struct conf_load *load = load_of(inner);
     struct conf_object *object = conf_object_of(inner->self);
     int rc = 0;
-    for (const struct conf_word *arg = word->block->args; arg && arg->name; arg++) {
-        const struct conf_token *token = peek(cursor);
+    const struct conf_word *arg = word->block->args;
+    while (arg && arg->name) {
+        const struct conf_token *token = has_arg(inner, word->block, arg) ? peek(cursor) : NULL;
         bool is_absent =
             !token || ((may_miss(arg) || !is_free(arg->type)) && is_known(inner, token));
-        if (is_absent && may_miss(arg))
+        if (is_absent && may_miss(arg)) {
+            arg++;
             continue;
+        }
         if (is_absent) {
             take_name(inner->self, word->block->args);
             return conf_error(load->diag, object->at, conf_usage(load->arena, word), "%s has no %s",
@@ -278,10 +288,16 @@ static int read_args(const struct conf_frame *inner, const struct conf_word *wor
             conf_place_add(load->arena, object, arg, cursor->stmt, cursor->next++);
         place->is_arg = true;
         place->is_supplied = inner->is_supplying;
-        if (conf_value(load, arg, token, conf_member(inner->self, arg)) < 0) {
+        bool is_list = arg->flags & CONF_REPEAT;
+        void *member = conf_member(inner->self, arg);
+        if (is_list)
+            member = list_add(load, member, arena_alloc(load->arena, conf_value_size(arg)));
+        if (conf_value(load, arg, token, member) < 0) {
             place->is_bad = true;
             rc = -1;
         }
+        if (!is_list)
+            arg++; /* a list takes all that follow */
     }
     take_name(inner->self, word->block->args);
     return rc;

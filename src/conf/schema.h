@@ -154,8 +154,12 @@ enum {
     /* CONF_BLOCK: the struct lies at offset itself, defaults filled in when the word is absent;
      * without it the member is a pointer, NULL when absent. */
     CONF_EMBED = 1 << 2,
-    CONF_PLANNED = 1 << 3,  /* known to the language, not built yet: refused by name */
-    CONF_OPTIONAL = 1 << 4, /* a positional value that may be missing; only the last ones */
+    CONF_PLANNED = 1 << 3, /* known to the language, not built yet: refused by name */
+    /* A positional value that may be missing; only the last ones. Where the block's has_word() says
+     * that a struct has no such value, what stands there is no value but a word. With CONF_REPEAT
+     * it
+     * is a list of all that follow up to a word of the block; the last one alone. */
+    CONF_OPTIONAL = 1 << 4,
     CONF_ANY_NAME = 1 << 5, /* the row's word is whatever stands there (nodes { a ...; b ... }); the
                                block's first argument is that word itself */
 };

@@ -22,6 +22,7 @@ static void show_args(const struct conf_word *row, struct text *out)
             text_append_char(out, ' ');
         text_append(out, may_miss ? SLICE("[") : SLICE(""));
         conf_usage_value(arg, out);
+        text_append(out, arg->flags & CONF_REPEAT ? SLICE("...") : SLICE(""));
         text_append(out, may_miss ? SLICE("]") : SLICE(""));
     }
 }

@@ -28,11 +28,13 @@ struct reader {
 const char *control_type_name(enum control_type type)
 {
     static const char *const names[CONTROL_N_TYPES] = {
-        [CONTROL_INIT] = "init",       [CONTROL_SOCKETS] = "sockets", [CONTROL_PREPARE] = "prepare",
-        [CONTROL_COMMIT] = "commit",   [CONTROL_ABORT] = "abort",     [CONTROL_QUERY] = "query",
-        [CONTROL_DRAIN] = "drain",     [CONTROL_STOP] = "stop",       [CONTROL_ANSWER] = "answer",
-        [CONTROL_READY] = "ready",     [CONTROL_REFUSED] = "refused", [CONTROL_DRAINED] = "drained",
-        [CONTROL_REQUEST] = "request",
+        [CONTROL_INIT] = "init",       [CONTROL_SOCKETS] = "sockets",
+        [CONTROL_PREPARE] = "prepare", [CONTROL_COMMIT] = "commit",
+        [CONTROL_ABORT] = "abort",     [CONTROL_QUERY] = "query",
+        [CONTROL_DRAIN] = "drain",     [CONTROL_STOP] = "stop",
+        [CONTROL_ANSWER] = "answer",   [CONTROL_READY] = "ready",
+        [CONTROL_REFUSED] = "refused", [CONTROL_DRAINED] = "drained",
+        [CONTROL_REQUEST] = "request", [CONTROL_PROGRAMS] = "programs",
     };
     return type < CONTROL_N_TYPES && names[type] ? names[type] : "unknown";
 }

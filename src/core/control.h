@@ -17,6 +17,7 @@
  *       | -- commit | abort ------------------------> |
  *       |                                             |
  *       | -- query(fd) -----------------------------> |   one end of a socket to admin (query.h)
+ *       | -- programs(fd) --------------------------> |   one to worker, or its end (program.h)
  *       | -- drain(deadline) -> <- drained -- stop -> |   exits 0
  *       |                                             |
  *       | <- request(id, verb, argument) -- admin     |   reload, stop (request.h)
@@ -60,6 +61,7 @@ enum control_type {
     CONTROL_COMMIT,
     CONTROL_ABORT,
     CONTROL_QUERY,
+    CONTROL_PROGRAMS,
     CONTROL_DRAIN,
     CONTROL_STOP,
     CONTROL_ANSWER,

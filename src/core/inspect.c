@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "core/disk.h"
 #include "core/node.h"
+#include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum { INSPECT_SOCKETS_MAX = 4096 };
@@ -115,5 +117,33 @@ int inspect_files(const struct snapshot *snap, const char *kind, struct conf_bun
 {
     struct files_walk walk = {.bundle = bundle, .diag = diag};
     snapshot_files(snap, kind, on_file, &walk);
+    return walk.result;
+}
+
+struct programs_walk {
+    struct conf_diag *diag;
+    int result;
+};
+
+static int on_program(void *ctx, const struct program_want *want)
+{
+    struct programs_walk *walk = ctx;
+    struct stat status;
+    if (stat(want->path.ptr, &status) < 0)
+        walk->result = conf_error(walk->diag, want->at, NULL, "cannot find the program %.*s: %s",
+                                  SLICE_ARG(want->path), strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        walk->result =
+            conf_error(walk->diag, want->at, NULL, "%.*s is not a file", SLICE_ARG(want->path));
+    else if (!(status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
+        walk->result = conf_error(walk->diag, want->at, "chmod +x", "%.*s cannot be executed",
+                                  SLICE_ARG(want->path));
+    return 0;
+}
+
+int inspect_programs(const struct snapshot *snap, struct conf_diag *diag)
+{
+    struct programs_walk walk = {.diag = diag};
+    snapshot_programs(snap, on_program, &walk);
     return walk.result;
 }

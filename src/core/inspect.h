@@ -17,6 +17,8 @@ enum inspect_missing {
     INSPECT_ERROR,  /* `weir check --node`: this machine is meant */
 };
 
+/* Programs that are not there, or that nobody may execute. 0, or -1 after it has told diag. */
+int inspect_programs(const struct snapshot *snap, struct conf_diag *diag);
 /* Sockets that clash, addresses that are missing. 0, or -1 after it has told diag. */
 int inspect_sockets(const struct snapshot *snap, enum inspect_missing missing,
                     struct conf_diag *diag);

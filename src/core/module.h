@@ -90,6 +90,17 @@ struct file_want {
 typedef int file_want_fn(void *ctx, const struct file_want *want);
 
 /*
+ * A program that the file names and that worker may be asked to start (core/program.h): `weir
+ * check` and every start look whether it is there.
+ */
+struct program_want {
+    struct slice path; /* absolute */
+    struct conf_at at;
+};
+
+typedef int program_want_fn(void *ctx, const struct program_want *want);
+
+/*
  * A question of `weir explain`: what would become of this, and why. Which module answers is told by
  * the kind of question; the words behind it are the module's own.
  */
@@ -131,6 +142,10 @@ struct module {
     int (*files)(const struct snapshot *snap, file_want_fn *want, void *ctx);
     /* Further kinds of process whose bundles get these files; ends with NULL. NULL: none. */
     const char *const *files_for;
+
+    /* Calls want() for each program; as sockets(). May be NULL. */
+    int (*programs)(const struct snapshot *snap, program_want_fn *want, void *ctx);
+    bool starts_programs; /* it asks worker for them: its process gets a socket to it */
 
     /* --- its life; each may be NULL. `state` is what start() returned --- */
     int (*start)(struct process *process, void **ret_state, struct err *err);
@@ -229,6 +244,9 @@ size_t snapshot_restart_changes(const struct snapshot *before, const struct snap
 int snapshot_sockets(const struct snapshot *snap, const char *kind, socket_want_fn *want,
                      void *ctx);
 int snapshot_files(const struct snapshot *snap, const char *kind, file_want_fn *want, void *ctx);
+int snapshot_programs(const struct snapshot *snap, program_want_fn *want, void *ctx);
+/* Does a module of the process ask worker to start programs? */
+bool module_process_starts_programs(const struct module_table *table, const char *kind);
 /* Is a process of this kind needed? */
 bool snapshot_needs(const struct snapshot *snap, const char *kind);
 /* Does the process `kind` host the module? */

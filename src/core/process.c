@@ -319,15 +319,19 @@ static void stop_modules(struct process_life *life)
 
 /* --- messages --------------------------------------------------------------------------------- */
 
-static void on_query(struct process_life *life, struct control_message *message)
+/* One end of a socket to another process, for admin's questions or for requests of programs. */
+static void on_link(struct process_life *life, struct control_message *message,
+                    int (*link)(struct process_life *life, const char *kind, int fd,
+                                struct err *err))
 {
     struct err err = ERR_NONE;
     for (size_t i = 0; i < message->n_labels; i++) {
         struct control_label *label = &message->labels[i];
         int fd = label->fd;
         label->fd = -1;
-        if (fd >= 0 && queries_link(life, label->name, fd, &err) < 0)
-            log_write(life->process.logs[0], LOG_LEVEL_ERROR, "query socket: %s", err.text);
+        if (fd >= 0 && link(life, label->name, fd, &err) < 0)
+            log_write(life->process.logs[0], LOG_LEVEL_ERROR, "%s: %s",
+                      control_type_name(message->type), err.text);
     }
 }
 
@@ -349,7 +353,10 @@ static void on_message(struct process_life *life, struct control_message *messag
         on_abort(life);
         break;
     case CONTROL_QUERY:
-        on_query(life, message);
+        on_link(life, message, queries_link);
+        break;
+    case CONTROL_PROGRAMS:
+        on_link(life, message, programs_link);
         break;
     case CONTROL_DRAIN:
         on_drain(life, message->wait_ms);
@@ -579,6 +586,7 @@ static struct process_life *life_create(const struct module_table *table, const 
     conf_bundle_init(&life->coming_bundle.bundle);
     queries_init(life);
     requests_init(life);
+    programs_init(life);
     return life;
 }
 
@@ -591,6 +599,7 @@ static void life_end(struct process_life *life)
     stop_modules(life);
     queries_deinit(life);
     requests_deinit(life);
+    programs_deinit(life);
     loop_timer_clear(process->loops[0], &life->drain_timer);
     loop_io_remove(process->loops[0], &life->control, false);
     loop_io_remove(process->loops[0], &life->bell, false);

@@ -11,6 +11,7 @@
  *     process_status.c   what `status` answers
  *     query.c            questions of admin to the others
  *     request.c          requests of admin to the supervisor
+ *     program.c          requests to start programs
  *
  *     INITIAL --init--> PREPARED --commit--> SERVING --drain--> DRAINING --stop--> the end
  *                                             |   ^
@@ -23,6 +24,7 @@
 #include "conf/bundle.h"
 #include "core/control.h"
 #include "core/process.h"
+#include "core/program.h"
 #include "core/query.h"
 #include "core/request.h"
 #include <pthread.h>
@@ -93,6 +95,14 @@ struct process_requests {
     size_t n_pending;
 };
 
+struct process_programs {
+    struct list links; /* of struct program_link, newest first */
+    struct list runs;  /* asked for and not over; struct program_run */
+    uint64_t last_id, last_link;
+    const struct program_calls *calls; /* of who serves; NULL: nobody does here */
+    void *ctx;
+};
+
 /* --- the whole -------------------------------------------------------------------------------- */
 
 enum process_state { PROCESS_INITIAL, PROCESS_SERVING, PROCESS_DRAINING, PROCESS_DRAINED };
@@ -127,6 +137,7 @@ struct process_life {
     bool has_threads;
     struct process_queries queries;
     struct process_requests requests;
+    struct process_programs programs;
 };
 
 static inline struct process_life *process_life(struct process *process)
@@ -154,6 +165,11 @@ void queries_deinit(struct process_life *life);
 int queries_link(struct process_life *life, const char *kind, int fd, struct err *err);
 /* What `status` answers. */
 void process_status(struct process_life *life, struct text *out);
+
+/* A link to the process `kind`; fd is taken. */
+void programs_init(struct process_life *life);
+void programs_deinit(struct process_life *life);
+int programs_link(struct process_life *life, const char *kind, int fd, struct err *err);
 
 void requests_init(struct process_life *life);
 void requests_deinit(struct process_life *life);

@@ -169,6 +169,16 @@ int snapshot_sockets(const struct snapshot *snap, const char *kind, socket_want_
     return 0;
 }
 
+int snapshot_programs(const struct snapshot *snap, program_want_fn *want, void *ctx)
+{
+    for (size_t i = 0; i < snap->table->n_items; i++) {
+        const struct module *module = snap->table->items[i];
+        if (module->programs && module->programs(snap, want, ctx) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int snapshot_files(const struct snapshot *snap, const char *kind, file_want_fn *want, void *ctx)
 {
     for (size_t i = 0; i < snap->table->n_items; i++) {

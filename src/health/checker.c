@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The kinds of check: a TCP connection, an HTTP request, the line of an agent.
+ * The kinds of check: a TCP connection, an HTTP request, the line of an agent, a program.
  */
 
 #include "health/checker.h"
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "core/program.h"
 #include "net/conn.h"
 #include "wire/agent.h"
 #include <assert.h>
+#include <stdio.h>
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, EXEC_GRACE_MS = 1000 };
 
 struct check_run {
     const struct check_kind_row *kind;
@@ -20,6 +22,7 @@ struct check_run {
     check_done_fn *fn;
     void *ctx;
     uint64_t started_ns;
+    struct program_run *program;   /* exec */
     struct conf_range expect;      /* http */
     bool wants_body;               /* http */
     struct web_call *call;         /* http */
@@ -210,11 +213,53 @@ static void http_close(struct check_run *run)
     web_call_cancel(&run->call);
 }
 
+/* ---- exec ---- */
+
+static void exec_on_end(void *ctx, const struct program_result *ended)
+{
+    static const enum check_reason reasons[PROGRAM_N_OUTCOMES] = {
+        [PROGRAM_EXITED] = REASON_EXIT,    [PROGRAM_SIGNALED] = REASON_SIGNAL,
+        [PROGRAM_LATE] = REASON_TIMEOUT,   [PROGRAM_NOT_STARTED] = REASON_NOT_STARTED,
+        [PROGRAM_REFUSED] = REASON_BUSY,   [PROGRAM_UNKNOWN] = REASON_NO_WORKER,
+        [PROGRAM_LOST] = REASON_NO_WORKER,
+    };
+    struct check_run *run = ctx;
+    run->program = NULL;
+    struct check_result result = {
+        .reason = reasons[ended->outcome],
+        .number = ended->number,
+        .why = ended->line,
+        .took_ns = loop_clock_ns() - run->started_ns,
+    };
+    if (ended->outcome == PROGRAM_EXITED && ended->number == 0)
+        result.reason = REASON_OK;
+    run_end(run, &result);
+}
+
+/* The worker ends the program when its time is over; the limit is for a worker that hangs. */
+static void exec_start(struct check_run *run, const struct member *member, const struct addr *addr)
+{
+    char address[ADDR_TEXT_MAX], port[8];
+    bool is_unix = addr_family(addr) == AF_UNIX;
+    snprintf(port, sizeof(port), "%u", is_unix ? 0u : (unsigned)addr_port(addr));
+    const char *const texts[] = {
+        "check", member->label,
+        is_unix ? addr_format(addr, address) : addr_format_ip(addr, address), port};
+    run->program = program_start(process_of(run->loop), texts, ARRAY_LEN(texts),
+                                 member->pool->check->timeout_ms + EXEC_GRACE_MS, exec_on_end, run);
+}
+
+static void exec_close(struct check_run *run)
+{
+    program_cancel(&run->program);
+}
+
 /* ---- all of them ---- */
 
 static const struct check_kind_row kinds[] = {
     [CHECK_TCP] = {.start = tcp_start, .close = conn_run_close},
     [CHECK_HTTP] = {.start = http_start, .close = http_close},
+    [CHECK_EXEC] = {.start = exec_start, .close = exec_close},
     [CHECK_AGENT] = {.start = agent_start, .close = conn_run_close},
 };
 

@@ -10,6 +10,8 @@
  *             or a body without the text that it should hold
  *     agent   a connection, and the line that comes (wire/agent.h)      -> ok, or what it says
  *
+ *     exec    worker starts a program for it (core/program.h)           -> ok, or its status
+ *
  * What a check needs it copies, so that the configuration and the member may go while it runs. The
  * connection is closed before the result is told. Time is measured from the start to the connection
  * (tcp) or to the head of the answer (http).

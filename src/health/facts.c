@@ -113,6 +113,7 @@ void fact_checked(struct target *target, const struct check_result *result,
 {
     const struct machine *machine = &target->machine;
     char sentence[FACT_REASON_MAX], reason[FACT_REASON_MAX];
+    target->unchecked_by = REASON_OK;
     reason_format(result, target->member->pool->check, sentence);
     if (machine->n_row == 0)
         snprintf(reason, sizeof(reason), "%s", sentence);
@@ -127,6 +128,17 @@ void fact_checked(struct target *target, const struct check_result *result,
         target_count(target, CHECK_TRANSITIONS);
         log_transition(target, result, step);
     }
+}
+
+void fact_not_checked(struct target *target, const struct check_result *result)
+{
+    char reason[FACT_REASON_MAX];
+    reason_format(result, target->member->pool->check, reason);
+    if (target->unchecked_by != result->reason)
+        log_write(log_of(target->health), LOG_LEVEL_WARN, "%s: %s", target->fact, reason);
+    target->unchecked_by = result->reason;
+    if (target->machine.state == MACHINE_UNKNOWN)
+        fact_member(target, FACT_UNKNOWN, reason);
 }
 
 void fact_unchecked(struct target *target)

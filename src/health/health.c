@@ -34,13 +34,13 @@ static const struct fact_kind fact_kinds[] = {
     {                                                                             \
         .name = (name_), .type = METRIC_COUNTER, .word = (word_), .help = (help_) \
     }
-#define FAILURE(reason_, name_)                                                      \
-    {                                                                                \
-        .name = "failures", .type = METRIC_COUNTER,                                  \
-        .word = (uint32_t)CHECK_FAILURES + (uint32_t)(reason_)-1, .label = "reason", \
-        .label_value = (name_),                                                      \
-        .help = "Checks that were not good, by reason; no_resource "                 \
-                "says nothing of the member."                                        \
+#define FAILURE(reason_, name_)                                                             \
+    {                                                                                       \
+        .name = "failures", .type = METRIC_COUNTER,                                         \
+        .word = (uint32_t)CHECK_FAILURES + (uint32_t)(reason_)-1, .label = "reason",        \
+        .label_value = (name_),                                                             \
+        .help = "Checks that were not good, by reason; no_resource, not_started, busy and " \
+                "no_worker say nothing of the member."                                      \
     }
 
 static const struct metric_def check_defs[] = {
@@ -60,6 +60,11 @@ static const struct metric_def check_defs[] = {
     FAILURE(REASON_BAD_BODY, "bad_body"),
     FAILURE(REASON_AGENT_DOWN, "agent_down"),
     FAILURE(REASON_AGENT_WORD, "agent_word"),
+    FAILURE(REASON_EXIT, "exit"),
+    FAILURE(REASON_SIGNAL, "signal"),
+    FAILURE(REASON_NOT_STARTED, "not_started"),
+    FAILURE(REASON_BUSY, "busy"),
+    FAILURE(REASON_NO_WORKER, "no_worker"),
     FAILURE(REASON_UNRESOLVED, "unresolved"),
     FAILURE(REASON_NO_RESOURCE, "no_resource"),
     {.name = "latency_seconds",
@@ -324,6 +329,7 @@ const struct module health_module = {
     .process = "health",
     .is_needed = health_is_needed,
     .sandbox = {.allow = SANDBOX_CONNECT | SANDBOX_DATAGRAM},
+    .starts_programs = true,
     .start = health_start,
     .commit = health_commit,
     .stop = health_stop,

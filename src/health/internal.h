@@ -100,6 +100,7 @@ struct target {
     struct eject eject;
     char ejected[FACT_REASON_MAX]; /* the sentence, while it is out */
     bool is_checked;
+    enum check_reason unchecked_by; /* why the last check said nothing, as logged; OK: it did */
 };
 
 /* --- target.c --- */
@@ -132,6 +133,8 @@ void fact_combine(struct target *target);
  */
 void fact_checked(struct target *target, const struct check_result *result,
                   const struct machine_step *step);
+/* A result that says nothing of the member: why it is not judged, where it is not. */
+void fact_not_checked(struct target *target, const struct check_result *result);
 void fact_unchecked(struct target *target);
 /* The address in force, or why there is none. */
 void fact_address(struct target *target);

@@ -83,7 +83,8 @@ static uint64_t jittered(uint64_t wait_ns, struct rng *rng)
 /* How long after its beginning the last check is followed by the next. */
 static uint64_t interval_ns(struct machine *machine, struct rng *rng)
 {
-    if (machine->is_suspect)
+    /* One that is not judged yet, because its first check said nothing, waits no whole interval. */
+    if (machine->is_suspect || machine->is_fresh)
         return machine_suspect_ns(machine);
     if (!machine->has_own_phase) {
         machine->has_own_phase = true;

@@ -32,7 +32,8 @@
  * machine_suspect_ns(). A member that is not UP is no suspect: its checks say all there is to say.
  *
  * A result that says nothing of the member (MACHINE_NOTHING: we had no descriptor left) changes
- * nothing but the time of the next check.
+ * nothing but the time of the next check, which comes as soon as a suspect's where nobody has
+ * judged the member yet.
  */
 
 #include "base/rng.h"

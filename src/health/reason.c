@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 struct reason_row {
     const char *name;
@@ -30,6 +31,11 @@ static const struct reason_row rows[N_REASONS] = {
     [REASON_BAD_BODY] = {"bad_body", MACHINE_BAD, NULL},
     [REASON_AGENT_DOWN] = {"agent_down", MACHINE_BAD, NULL},
     [REASON_AGENT_WORD] = {"agent_word", MACHINE_BAD, NULL},
+    [REASON_EXIT] = {"exit", MACHINE_BAD, NULL},
+    [REASON_SIGNAL] = {"signal", MACHINE_BAD, NULL},
+    [REASON_NOT_STARTED] = {"not_started", MACHINE_NOTHING, NULL},
+    [REASON_BUSY] = {"busy", MACHINE_NOTHING, "not checked: too many programs run"},
+    [REASON_NO_WORKER] = {"no_worker", MACHINE_NOTHING, "not checked: worker does not answer"},
     [REASON_UNRESOLVED] = {"unresolved", MACHINE_BAD, NULL},
     [REASON_NO_RESOURCE] = {"no_resource", MACHINE_NOTHING,
                             "not checked: no descriptor, port or memory left"},
@@ -82,6 +88,10 @@ static void format_ok(const struct check_result *result, const struct check_conf
     uint64_t number = us < 1000 ? us : us / 1000;
     if (result->agent)
         snprintf(text, FACT_REASON_MAX, "its agent says \"%s\"", result->agent->text);
+    else if (check->kind == CHECK_EXEC && result->why && result->why[0])
+        snprintf(text, FACT_REASON_MAX, "%.*s", FACT_REASON_MAX - 1, result->why);
+    else if (check->kind == CHECK_EXEC)
+        snprintf(text, FACT_REASON_MAX, "exit status 0 in %" PRIu64 " %s", number, unit);
     else if (check->kind == CHECK_HTTP)
         snprintf(text, FACT_REASON_MAX, "HTTP %u in %" PRIu64 " %s", result->status, number, unit);
     else
@@ -106,6 +116,21 @@ static void format_late(const struct check_result *result, const struct check_co
     format_time(limit, sizeof(limit), check->timeout_ms);
     snprintf(text, FACT_REASON_MAX, "%s within %s",
              result->reason == REASON_TIMEOUT ? "no answer" : "no connection", limit);
+}
+
+static void format_program(const struct check_result *result, char text[FACT_REASON_MAX])
+{
+    const char *signal_name = sigabbrev_np(result->number);
+    const char *separator = result->why && result->why[0] ? ": " : "";
+    if (result->reason == REASON_NOT_STARTED)
+        snprintf(text, FACT_REASON_MAX, "not checked: the program cannot be executed: %s",
+                 strerrordesc_np(result->number) ? strerrordesc_np(result->number) : "?");
+    else if (result->reason == REASON_SIGNAL)
+        snprintf(text, FACT_REASON_MAX, "the program was ended by SIG%s",
+                 signal_name ? signal_name : "?");
+    else
+        snprintf(text, FACT_REASON_MAX, "exit status %d%s%.60s", (int)result->number, separator,
+                 separator[0] ? result->why : "");
 }
 
 /* The sentences that are made of what was said. */
@@ -139,6 +164,9 @@ const char *reason_format(const struct check_result *result, const struct check_
         format_status(result, check, text);
     else if (result->reason == REASON_TIMEOUT || result->reason == REASON_CONNECT_TIMEOUT)
         format_late(result, check, text);
+    else if (result->reason == REASON_EXIT || result->reason == REASON_SIGNAL ||
+             result->reason == REASON_NOT_STARTED)
+        format_program(result, text);
     else
         format_said(result, check, text);
     return text;

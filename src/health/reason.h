@@ -34,6 +34,11 @@ enum check_reason {
     REASON_BAD_BODY,    /* the answer does not hold the text that it should */
     REASON_AGENT_DOWN,  /* the member's agent says so */
     REASON_AGENT_WORD,  /* what the agent says is no word of an agent */
+    REASON_EXIT,        /* the program ended with another status than 0 */
+    REASON_SIGNAL,      /* it was ended by a signal */
+    REASON_NOT_STARTED, /* it could not be executed; says nothing of the member, as the next two */
+    REASON_BUSY,        /* too many programs run */
+    REASON_NO_WORKER,   /* nobody starts programs now */
     REASON_UNRESOLVED,  /* the member's name has no address */
     REASON_NO_RESOURCE, /* our own fault; says nothing of the member */
     N_REASONS
@@ -43,7 +48,12 @@ struct check_result {
     enum check_reason reason;
     uint16_t status;        /* of the answer, where there was one */
     enum h1_error h1_error; /* REASON_BAD_RESPONSE */
-    const char *why; /* REASON_UNRESOLVED: what the resolver says; REASON_AGENT_WORD: the word */
+    int32_t number;         /* REASON_EXIT: the status; REASON_SIGNAL; REASON_NOT_STARTED: errno */
+    /*
+     * REASON_UNRESOLVED: what the resolver says; REASON_AGENT_WORD: the word; of a program: the
+     * first line of its output.
+     */
+    const char *why;
     const struct agent_says *agent; /* of an agent that was understood; else NULL */
     uint64_t took_ns;
 };

@@ -26,6 +26,7 @@ static const struct check_conf http_body = {.kind = CHECK_HTTP, .body = {"ready"
 static const struct check_conf agent = {.kind = CHECK_AGENT, .timeout_ms = 1000};
 static const struct agent_says agent_up = {.state = AGENT_UP, .share = 50, .text = "up 50%"};
 static const struct agent_says agent_down = {.state = AGENT_DOWN, .text = "down # disk full"};
+static const struct check_conf exec = {.kind = CHECK_EXEC, .timeout_ms = 1000};
 static const struct check_conf tcp = {.kind = CHECK_TCP, .timeout_ms = 1500};
 
 static void test_sentences(void **state)
@@ -63,6 +64,18 @@ static void test_sentences(void **state)
         {{.reason = REASON_AGENT_WORD, .why = "hello"},
          &agent,
          "its agent says what no agent says: \"hello\""},
+        {{.reason = REASON_OK, .took_ns = 3 * MS}, &exec, "exit status 0 in 3 ms"},
+        {{.reason = REASON_OK, .why = "lag 3 ms"}, &exec, "lag 3 ms"},
+        {{.reason = REASON_EXIT, .number = 2, .why = "no such table"},
+         &exec,
+         "exit status 2: no such table"},
+        {{.reason = REASON_EXIT, .number = 1, .why = ""}, &exec, "exit status 1"},
+        {{.reason = REASON_SIGNAL, .number = 11}, &exec, "the program was ended by SIGSEGV"},
+        {{.reason = REASON_NOT_STARTED, .number = 2},
+         &exec,
+         "not checked: the program cannot be executed: No such file or directory"},
+        {{.reason = REASON_BUSY}, &exec, "not checked: too many programs run"},
+        {{.reason = REASON_NO_WORKER}, &exec, "not checked: worker does not answer"},
         {{.reason = REASON_UNRESOLVED, .why = "no such name"},
          &tcp,
          "name not resolved: no such name"},
@@ -86,7 +99,8 @@ static void test_verdicts(void **state)
         enum machine_verdict verdict = MACHINE_BAD;
         if (reason == REASON_OK)
             verdict = MACHINE_GOOD;
-        else if (reason == REASON_NO_RESOURCE)
+        else if (reason == REASON_NO_RESOURCE || reason == REASON_NOT_STARTED ||
+                 reason == REASON_BUSY || reason == REASON_NO_WORKER)
             verdict = MACHINE_NOTHING;
         assert_int_equal(reason_verdict(reason), verdict);
     }

@@ -45,6 +45,8 @@ static void target_result(struct target *target, const struct check_result *resu
         take_agent(target, result->agent);
     if (verdict != MACHINE_NOTHING)
         fact_checked(target, result, &step);
+    else
+        fact_not_checked(target, result);
     schedule_put(target);
 }
 

@@ -17,7 +17,7 @@ static const struct conf_choice check_kinds[] = {
     {.name = "http", .value = CHECK_HTTP, .doc = "a request gets a status that is expected"},
     {.name = "tls", .doc = "a TLS handshake succeeds", .is_planned = true},
     {.name = "agent", .value = CHECK_AGENT, .doc = "a program beside the member says how it is"},
-    {.name = "exec", .doc = "a program says how the member is", .is_planned = true},
+    {.name = "exec", .value = CHECK_EXEC, .doc = "a program here says how the member is"},
     {0},
 };
 
@@ -28,6 +28,17 @@ static const struct conf_word check_args[] = {
      .offset = offsetof(struct check_conf, kind),
      .choices = check_kinds,
      .doc = "how a member is looked at"},
+    {.name = "PROGRAM",
+     .type = CONF_PATH,
+     .flags = CONF_OPTIONAL,
+     .offset = offsetof(struct check_conf, program),
+     .doc = "exec: the file that is executed; it ends with status 0 where the member is well, and "
+            "the first line that it prints is the reason"},
+    {.name = "ARGUMENT",
+     .type = CONF_STRING,
+     .flags = CONF_OPTIONAL | CONF_REPEAT,
+     .offset = offsetof(struct check_conf, argument_list),
+     .doc = "exec: its arguments, up to a word of the check; quote one that is such a word"},
     {0},
 };
 
@@ -148,6 +159,9 @@ static const struct kind_words {
 } kinds[] = {
     [CHECK_TCP] = {"tcp", "a tcp check opens a connection and asks nothing", {"port"}},
     [CHECK_HTTP] = {"http", NULL, {"port", "path", "method", "host", "header", "expect", "body"}},
+    [CHECK_EXEC] = {"exec",
+                    "a program gets its arguments and asks by itself",
+                    {"PROGRAM", "ARGUMENT"}},
     [CHECK_AGENT] = {"agent", "an agent is asked nothing and speaks by itself", {"port"}},
 };
 
@@ -305,11 +319,21 @@ static int check_agent_words(struct conf_load *load, const struct check_conf *ch
                       "an agent has a port of its own");
 }
 
+static int check_exec_words(struct conf_load *load, const struct check_conf *check)
+{
+    if (check->program.len)
+        return 0;
+    return conf_error(load->diag, check->object.at, "check exec /usr/local/bin/probe",
+                      "an exec check has no program");
+}
+
 static int check_finish(struct conf_load *load, void *self)
 {
     struct check_conf *check = self;
     int result = refuse_words_of_others(load, check);
     if (check->kind == CHECK_HTTP && check_http_words(load, check) < 0)
+        result = -1;
+    if (check->kind == CHECK_EXEC && check_exec_words(load, check) < 0)
         result = -1;
     if (check->kind == CHECK_AGENT && check_agent_words(load, check) < 0)
         result = -1;

@@ -19,7 +19,7 @@
 #include "conf/schema.h"
 #include <stdint.h>
 
-enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_HTTP, CHECK_AGENT };
+enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_HTTP, CHECK_AGENT, CHECK_EXEC };
 
 enum { CHECK_BODY_TEXT_MAX = 1024 };
 
@@ -32,18 +32,20 @@ struct check_header {
 
 struct check_conf {
     struct conf_object object;
-    int kind;                     /* enum check_kind */
-    int64_t port;                 /* where it connects; 0: the member's own */
-    struct slice path;            /* http; "/" by default */
-    struct slice host;            /* http; the address that it connects to by default */
-    struct slice method;          /* http; GET by default */
-    struct conf_list header_list; /* http; of struct check_header */
-    struct conf_range expect;     /* http; statuses, 200..399 by default */
-    struct slice body;            /* http; what the body holds; empty: anything */
-    int64_t every_ms;             /* 2 s */
-    int64_t timeout_ms;           /* 1 s, at most every */
-    int64_t fall;                 /* 3 */
-    int64_t rise;                 /* 2 */
+    int kind;                       /* enum check_kind */
+    struct slice program;           /* exec; absolute */
+    struct conf_list argument_list; /* exec; of struct slice */
+    int64_t port;                   /* where it connects; 0: the member's own */
+    struct slice path;              /* http; "/" by default */
+    struct slice host;              /* http; the address that it connects to by default */
+    struct slice method;            /* http; GET by default */
+    struct conf_list header_list;   /* http; of struct check_header */
+    struct conf_range expect;       /* http; statuses, 200..399 by default */
+    struct slice body;              /* http; what the body holds; empty: anything */
+    int64_t every_ms;               /* 2 s */
+    int64_t timeout_ms;             /* 1 s, at most every */
+    int64_t fall;                   /* 3 */
+    int64_t rise;                   /* 2 */
     /* --- filled by finish() --- */
     struct slice
         lines; /* http: complete fields with CRLF, those that a check sends by itself too */

@@ -271,36 +271,41 @@ static void tell_init(struct child *child, const struct super_config *config)
         close(fd);
 }
 
-static void tell_query_end(struct child *child, const char *peer, int fd)
+static void tell_link_end(struct child *child, enum control_type type, const char *peer, int fd)
 {
     struct control_message message;
-    control_init(&message, CONTROL_QUERY);
+    control_init(&message, type);
     control_label(&message, peer, 0, 0, fd);
     tell(child, &message);
 }
 
-/* A new socket between admin and another process, for both of them. */
-static void link_queries(struct child *admin, struct child *other)
+/* A new socket between two processes, for both of them. */
+static void link_pair(struct child *one, struct child *other, enum control_type type)
 {
     int pair[2];
-    if (admin == other || !child_runs(admin) || !child_runs(other))
+    if (one == other || !child_runs(one) || !child_runs(other))
         return;
     if (control_pair(pair, NULL) < 0)
         return;
-    tell_query_end(admin, other->kind, pair[0]);
-    tell_query_end(other, admin->kind, pair[1]);
+    tell_link_end(one, type, other->kind, pair[0]);
+    tell_link_end(other, type, one->kind, pair[1]);
     close(pair[0]);
     close(pair[1]);
 }
 
-static void link_all_queries(struct child *child)
+/* A process that has just been started: admin asks it, and it or others ask worker. */
+static void link_all(struct child *child)
 {
     struct super *super = child->super;
     struct child *admin = super_child(super, "admin");
-    for (size_t i = 0; admin && i < super->n_children; i++) {
+    struct child *worker = super_child(super, "worker");
+    for (size_t i = 0; i < super->n_children; i++) {
         struct child *other = &super->children[i];
-        if (child == admin || child == other)
-            link_queries(admin, other);
+        if (admin && (child == admin || child == other))
+            link_pair(admin, other, CONTROL_QUERY);
+        if (worker && (child == worker || child == other) &&
+            module_process_starts_programs(super->table, other->kind))
+            link_pair(worker, other, CONTROL_PROGRAMS);
     }
 }
 
@@ -343,7 +348,7 @@ void child_start(struct child *child, struct super_config *config)
     set_timer(child, super_settings(super)->start_timeout_ms);
     tell_sockets(child, config);
     tell_init(child, config);
-    link_all_queries(child);
+    link_all(child);
 }
 
 /* --- what it says ----------------------------------------------------------------------------- */
@@ -424,6 +429,7 @@ static void on_message(struct child *child, struct control_message *message)
     case CONTROL_COMMIT:
     case CONTROL_ABORT:
     case CONTROL_QUERY:
+    case CONTROL_PROGRAMS:
     case CONTROL_DRAIN:
     case CONTROL_STOP:
     case CONTROL_ANSWER:

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+/*
+ * The process `worker`: the one that starts programs. It runs where the file names a program, which
+ * is a pool's `check exec` so far, and starts only what its own copy of the file names:
+ *
+ *     "check" POOL/MEMBER ADDRESS PORT     the program of the pool's check
+ *
+ * by core/program.h, where ADDRESS and PORT are those that are in force, which health alone knows.
+ * They reach the program as WEIR_ADDRESS and WEIR_PORT, beside WEIR_POOL, WEIR_MEMBER and PATH;
+ * that is its whole environment. Its time-out is the check's, by worker's own copy.
+ *
+ * Privileges. worker is the unprivileged user of all the others and has no capability; programs
+ * inherit that, and no_new_privs, so that a setuid program gains nothing. It has no system call
+ * filter, because a program would inherit it too.
+ *
+ * Bounds. At most `programs { at-once N }` run; what is asked for beyond that is refused and
+ * counted. A program is killed with its process group when its time is over, when nobody waits for
+ * it any more, and when worker ends.
+ */
+
+#include "core/metric.h"
+#include "core/module.h"
+
+extern const struct module worker_module;
+
+/* Words of the table "program". */
+enum program_word {
+    PROGRAM_RUNNING, /* gauge */
+    PROGRAM_STARTED,
+    PROGRAM_FAILED, /* could not be executed */
+    PROGRAM_KILLED, /* their time was over */
+    PROGRAM_TOO_MANY,
+    PROGRAM_WORDS
+};
+
+#endif
