@@ -26,6 +26,10 @@
  *     taken (upstream) -> head rewritten and sent -> ... response head parsed, rewritten in front
  *     of what was read of the body, sent in one call -> rest of the body relayed -> both
  *     connections free again
+ *
+ * Where the member cannot be reached or breaks off, retry.h says whether another one is asked;
+ * where none has room the request waits in the pool's queue. A WebSocket becomes a tunnel
+ * (tunnel.h).
  */
 
 #include "base/addr.h"
