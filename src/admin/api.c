@@ -284,6 +284,7 @@ const struct web_route api_routes[] = {
     {H1_METHOD_GET, "/metrics", handle_metrics},
     {H1_METHOD_GET, "/v1/status", handle_status},
     {H1_METHOD_GET, "/v1/facts", handle_facts},
+    {H1_METHOD_GET, "/v1/explain", handle_explain},
     {H1_METHOD_GET, "/v1/runtime", handle_runtime},
     {H1_METHOD_POST, "/v1/member/add", handle_member_add},
     {H1_METHOD_POST, "/v1/member/remove", handle_member_remove},

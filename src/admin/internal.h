@@ -39,6 +39,7 @@ extern const struct web_route api_routes[];
 /* {"KEY": VALUE}, and {"diagnostics": ...} beside it where there is something to say. */
 void api_answer_pair(struct web_exchange *exchange, uint16_t status, const char *key,
                      struct slice value, struct slice diagnostics);
+void handle_explain(struct web_exchange *exchange, void *ctx);
 /* Members at run time (runtime.c). */
 void handle_member_add(struct web_exchange *exchange, void *ctx);
 void handle_member_remove(struct web_exchange *exchange, void *ctx);

@@ -7,15 +7,17 @@
 #include "cli/cli.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "cli/usage.h"
 #include "config.h"
 #include "core/build.h"
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { TYPO_MAX = 2 };
+enum { TYPO_MAX = 2, USAGE_WIDTH = 44 };
 
 static const struct command *find(const struct command_env *env, const char *name)
 {
@@ -29,8 +31,11 @@ static const struct command *find(const struct command_env *env, const char *nam
 static void print_usage(const struct command_env *env, FILE *out)
 {
     fputs("usage: weir COMMAND ...\n\n", out);
-    for (const struct command *const *command = env->commands; *command; command++)
-        fprintf(out, "  weir %-44s %s\n", (*command)->usage, (*command)->doc);
+    for (const struct command *const *command = env->commands; *command; command++) {
+        bool is_long = strlen((*command)->usage) > USAGE_WIDTH;
+        fprintf(out, "  weir %-*s%s%*s%s\n", USAGE_WIDTH, (*command)->usage, is_long ? "\n" : "",
+                is_long ? USAGE_WIDTH + 8 : 1, "", (*command)->doc);
+    }
 }
 
 /* The command whose name is a slip away, or NULL. */
@@ -139,6 +144,9 @@ int cli_arguments_some(const struct command_env *env, int argc, char **argv,
 {
     int n = 0;
     bool has_options = true;
+    const struct command *command = find(env, argv[0]);
+    for (size_t i = 0; command && options[i].name; i++)
+        assert(usage_has_option(command->usage, options[i].name));
     for (int i = 1; i < argc; i++) {
         const char *value = NULL;
         if (has_options && strcmp(argv[i], "--") == 0) {

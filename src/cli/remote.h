@@ -25,8 +25,15 @@ extern const struct command command_force;
 extern const struct command command_weight;
 extern const struct command command_member;
 extern const struct command command_runtime;
+extern const struct command command_explain;
+extern const struct command command_top;
+extern const struct command command_completion;
 
 enum { REMOTE_VALUES_MAX = 64 };
+
+struct table_style;
+/* The tables of weir status, from what /v1/status answered (status.c). */
+void status_print(const json_t *status, const struct table_style *style, struct text *out);
 
 struct remote_options {
     char *state_dir;                       /* never NULL; remote_options_deinit() frees it */

@@ -240,6 +240,15 @@ static void show_status(struct showing *showing)
     show_changes(showing);
 }
 
+void status_print(const json_t *status, const struct table_style *style, struct text *out)
+{
+    struct showing showing = {
+        .status = status, .now = remote_text(status, "time"), .style = *style};
+    show_status(&showing);
+    text_append(out, text_slice(&showing.out));
+    text_deinit(&showing.out);
+}
+
 static void show_facts(struct showing *showing)
 {
     static const struct table_column columns[] = {

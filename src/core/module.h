@@ -189,6 +189,13 @@ const char *module_process_name(const struct module_table *table, const char *ki
 const struct fact_kind *module_fact_kind(const struct module_table *table, const char *fact_name);
 const struct metric_table *module_metric_table(const struct module_table *table, const char *name);
 
+/*
+ * Asks the module that answers such a question, into an object that is open. 0, or -1 with err;
+ * nothing is written then.
+ */
+int module_explain(const struct snapshot *snap, const struct board *board,
+                   const struct explain_ask *ask, struct json *json, struct err *err);
+
 /* --- snapshots -------------------------------------------------------------------------------- */
 
 struct snapshot {

@@ -6,12 +6,16 @@ import http.client
 import json
 import os
 import pathlib
+import pty
 import signal
 import socket
+import subprocess
+import termios
+import time
 
 import pytest
 
-from conftest import until
+from conftest import WEIR, until
 
 CONF = """
 listen shop http 127.0.0.1:{port} {{ route pool web }}
@@ -284,3 +288,200 @@ def test_bad_overlay_stops_no_start(ops, damage):
     assert members(ops) == ["app1", "app2"]
     ops.command("member", "add", "web", "app9", address)
     assert members(ops) == ["app1", "app2", "app9"]
+
+
+# --- explain, completion, top ----------------------------------------------------------------------------------
+
+
+def test_explain(ops):
+    url = f"http://127.0.0.1:{ops.status()['listens'][0]['address'].rpartition(':')[2]}/x"
+    ops.command("force", "web/app1", "down")
+    ops.wait_fact("member:web/app1", "down")
+    said = ops.command("explain", f"GET {url}", "from", "10.0.0.9", "header", "X-Odd: a&b=%41+c").stdout
+    assert "takes it" in said and "pool web" in said
+    (listen,) = json.loads(ops.command("explain", url, "--json").stdout)["listens"]
+    (pool,) = listen["pools"]
+    may = {member["member"]: member["may"] for member in pool["members"]}
+    assert may == {"app1": False, "app2": True}
+    # The file alone knows nothing of what is forced.
+    done = ops.command("explain", url, "--json", "--file", str(ops.file))
+    (pool,) = json.loads(done.stdout)["listens"][0]["pools"]
+    assert all(member["may"] for member in pool["members"])
+    for words, status, sentence in [
+            (("GET nowhere",), 1, "URL"),
+            ((url, "from", "1.2.3"), 1, "from:"),
+            ((url, "form", "1.2.3.4"), 2, "from ADDR"),
+            ((url, "from"), 2, "from ADDR"),
+            ((url, "--file", "missing.weir"), 1, "missing.weir"),
+            ((url, "listen", "nobody"), 1, "nobody")]:
+        done = ops.command("explain", *words, check=False)
+        assert (done.returncode, sentence in done.stderr) == (status, True), (words, done)
+
+
+def test_completion(ops):
+    names = ops.command("help").stdout
+    names = [line.split()[1] for line in names.splitlines() if line.startswith("  weir ")]
+    script = subprocess.run([WEIR, "completion", "bash"], capture_output=True, text=True, check=True).stdout
+
+    def complete(*words):
+        test = f'{script}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _weir; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        path = f"{os.path.dirname(WEIR)}:{os.environ['PATH']}"
+        done = subprocess.run(["bash", "-c", test, "bash", *words], capture_output=True, text=True, check=True,
+                              env={**os.environ, "PATH": path, "WEIR_STATE": str(ops.state)})
+        return done.stdout.split()
+
+    assert complete("weir", "") == names
+    assert complete("weir", "dr") == ["drain"]
+    assert set(complete("weir", "drain", "")) == {"timeout", "--no-wait", "--state", "web/app1", "web/app2",
+                                                  "api/app1", "api/only"}
+    assert complete("weir", "drain", "api/o") == ["api/only"]
+    assert complete("weir", "force", "only", "u") == ["up"]
+    assert complete("weir", "status", "--state", str(ops.state)[:-2]) == [str(ops.state)]
+    for shell in ("zsh", "fish"):
+        script = subprocess.run([WEIR, "completion", shell], capture_output=True, text=True, check=True).stdout
+        assert all(name in script for name in names)
+
+
+@pytest.mark.parametrize("end", ["q", "int", "term"])
+def test_top_gives_the_terminal_back(ops, end):
+    """It shows the status, and the terminal is as it was after every end."""
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    top = subprocess.Popen([WEIR, "top", "--state", str(ops.state)], stdin=theirs, stdout=theirs, stderr=theirs,
+                           env={**os.environ, "TERM": "xterm"})
+    seen = b""
+    os.set_blocking(ours, False)
+
+    def has_seen(*texts):
+        nonlocal seen
+        try:
+            seen += os.read(ours, 65536)
+        except BlockingIOError:
+            pass
+        return all(text in seen for text in texts)
+
+    assert until(lambda: has_seen(b"\x1b[?1049h", b"pool web", b"app2")), seen
+    assert termios.tcgetattr(theirs) != before
+    if end == "q":
+        os.write(ours, b"xq")
+    else:
+        top.send_signal({"int": signal.SIGINT, "term": signal.SIGTERM}[end])
+    assert until(lambda: has_seen(b"\x1b[?1049l") and top.poll() is not None), seen
+    assert top.returncode == 0 and termios.tcgetattr(theirs) == before
+    os.close(ours)
+    os.close(theirs)
+    done = ops.command("top", check=False)
+    assert done.returncode == 1 and "no terminal" in done.stderr
+
+
+# --- under load ------------------------------------------------------------------------------------------------
+
+LOADED = """
+processes {{ edge 2 }}
+listen shop http 127.0.0.1:{port} {{ route pool web }}
+pool web {{
+    check http path /healthz every 200ms
+    member app1 127.0.0.1:{app1}
+    member app2 127.0.0.1:{app2}
+    member app3 127.0.0.1:{app3}
+}}
+"""
+FAILURES = ("refused", "broken", "status", "body", "late")
+
+
+class Load:
+    """weir-client over keep-alive connections; not one of its requests may fail."""
+
+    def __init__(self, tools, port, seconds=6):
+        self.client = subprocess.Popen(
+            [tools / "weir-client", str(port), "/bytes/1024", "60", str(seconds), "1500"],
+            stdout=subprocess.PIPE, text=True)
+
+    def end(self):
+        counts = json.loads(self.client.communicate(timeout=90)[0])
+        assert {key: counts[key] for key in FAILURES} == dict.fromkeys(FAILURES, 0), counts
+        assert counts["ok"] > 500, counts
+
+
+@pytest.fixture
+def loaded(weir, apps, free_port):
+    made = {name: apps(name) for name in ("app1", "app2", "app3")}
+    port = free_port()
+    one = weir(LOADED.format(port=port, **{name: app.port for name, app in made.items()}))
+    one.port, one.apps = port, made
+    return one
+
+
+def count(one, name, key="requests", pool="web"):
+    (found,) = [p for p in one.status()["pools"] if p["name"] == pool]
+    (member,) = [m for m in found["members"] if m["name"] == name]
+    return member[key]
+
+
+def rest(one, name):
+    """True when the member has got nothing for a while."""
+    before = count(one, name)
+    time.sleep(0.7)
+    return count(one, name) == before
+
+
+def test_drain_under_load(loaded, tools):
+    """A member is drained and switched off; no client notices, and admin dies in the middle of it."""
+    load = Load(tools, loaded.port)
+    assert until(lambda: count(loaded, "app1") > 50)
+    drain = subprocess.Popen([WEIR, "drain", "web/app1", "--state", str(loaded.state)], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+    loaded.wait_fact("force:web/app1", "draining")
+    loaded.kill("admin", signal.SIGKILL)
+    said, complaint = drain.communicate(timeout=60)
+    assert drain.returncode == 0 and "is drained" in said, (said, complaint)
+    loaded.wait_fact("drain:member/web/app1", "drained")
+    loaded.wait_fact("member:web/app1", "down")
+    assert rest(loaded, "app1")
+    loaded.apps["app1"].stop()
+    load.end()
+    assert "drained" in loaded.command("status").stdout
+
+
+def test_drain_waits_for_what_is_in_flight(loaded):
+    """A slow answer keeps the drain from ending; interrupting the command does not end it."""
+    with socket.create_connection(("127.0.0.1", loaded.port)) as slow:
+        slow.sendall(b"GET /slow/4000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        busy = until(lambda: [n for n in loaded.apps if count(loaded, n, "in_flight") == 1])
+        assert busy, loaded.status()["pools"]
+        drain = subprocess.Popen([WEIR, "drain", f"web/{busy[0]}", "--state", str(loaded.state)],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        fact = f"drain:member/web/{busy[0]}"
+        loaded.wait_fact(fact, "draining")
+        assert "1 in flight" in until(lambda: loaded.fact(fact)["reason"])
+        drain.send_signal(signal.SIGINT)
+        said, complaint = drain.communicate(timeout=60)
+        assert drain.returncode == 1 and "goes on draining" in complaint, (said, complaint)
+        assert loaded.fact(fact)["state"] == "draining"
+        slow.settimeout(30)
+        assert slow.recv(4096).startswith(b"HTTP/1.1 200")
+    loaded.wait_fact(fact, "drained")
+
+
+def test_force_under_load(loaded, tools):
+    load = Load(tools, loaded.port, 8)
+    assert until(lambda: count(loaded, "app1") > 50)
+    loaded.command("force", "web/app1", "down")
+    loaded.wait_fact("member:web/app1", "down")
+    assert until(lambda: rest(loaded, "app1"))
+    loaded.command("force", "web/app1", "auto")
+    loaded.wait_fact("member:web/app1", "up")
+    load.end()
+
+
+def test_members_under_load(loaded, tools, apps):
+    load = Load(tools, loaded.port, 8)
+    for i in range(4):
+        loaded.command("member", "add", "web", f"new{i}", f"127.0.0.1:{apps(f'new{i}').port}")
+        if i == 2:
+            loaded.kill("admin", signal.SIGKILL)
+            assert loaded.wait_back("admin")
+        assert until(lambda: count(loaded, f"new{i}") > 0)
+        loaded.command("member", "remove", "web/app1" if i == 0 else f"web/new{i - 1}")
+    load.end()
+    assert members(loaded) == ["app2", "app3", "new3"]

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * weir explain: which route takes a request, which members may get it, and why the others do not.
+ * With a running weir its facts count; with --file the configuration alone.
+ */
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/remote.h"
+#include "cli/table.h"
+#include "core/disk.h"
+#include "core/settings.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VALUES_MAX = 129, FIELDS_MAX = 64 };
+
+struct asking {
+    const char *request;
+    const char *from, *listen;
+    const char *fields[FIELDS_MAX];
+    size_t n_fields;
+};
+
+/* ---- what was answered, for a person ---- */
+
+struct telling {
+    struct table_style style;
+    struct text out;
+};
+
+static void tell_routes(struct telling *telling, const json_t *routes)
+{
+    static const struct table_column columns[] = {
+        {"ROUTE", false}, {"AT", false}, {"", false}, {"WHY", false}};
+    struct table table;
+    const json_t *route;
+    size_t i;
+    table_init(&table, columns, ARRAY_LEN(columns));
+    json_array_foreach(routes, i, route)
+    {
+        bool matches = json_is_true(json_object_get(route, "matches"));
+        table_printf(&table, matches ? TABLE_GOOD : TABLE_PLAIN, "%s", remote_text(route, "route"));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(route, "at")));
+        table_cell(&table, matches ? TABLE_GOOD : TABLE_PLAIN,
+                   matches ? SLICE("takes it") : SLICE("passes"));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(route, "why")));
+    }
+    table_print(&table, &telling->style, &telling->out);
+    table_deinit(&table);
+}
+
+static void tell_members(struct telling *telling, const json_t *members)
+{
+    static const struct table_column columns[] = {{"MEMBER", false},     {"ADDRESS", false},
+                                                  {"MAY GET IT", false}, {"STATE", false},
+                                                  {"WEIGHT", true},      {"WHY", false}};
+    struct table table;
+    const json_t *member;
+    size_t i;
+    table_init(&table, columns, ARRAY_LEN(columns));
+    json_array_foreach(members, i, member)
+    {
+        bool may = json_is_true(json_object_get(member, "may"));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(member, "member")));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(member, "address")));
+        table_cell(&table, may ? TABLE_GOOD : TABLE_BAD, may ? SLICE("yes") : SLICE("no"));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(member, "state")));
+        table_printf(&table, TABLE_PLAIN, "%g", remote_number(member, "weight"));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(member, "why")));
+    }
+    table_print(&table, &telling->style, &telling->out);
+    table_deinit(&table);
+}
+
+static void tell_pool(struct telling *telling, const json_t *pool)
+{
+    text_append(&telling->out, SLICE("\n  to pool "));
+    table_paint(&telling->style, TABLE_HEAD, slice_from(remote_text(pool, "pool")), &telling->out);
+    if (json_object_get(pool, "share"))
+        text_printf(&telling->out, " for %" PRIu64 "%% of such requests",
+                    remote_count(pool, "share"));
+    text_printf(&telling->out, ": %s, %s\n", remote_text(pool, "state"),
+                remote_text(pool, "reason"));
+    tell_members(telling, json_object_get(pool, "members"));
+}
+
+static void tell_action(struct telling *telling, const json_t *listen)
+{
+    const char *action = remote_text(listen, "action"), *priority = remote_text(listen, "priority");
+    const json_t *pool;
+    size_t i;
+    json_array_foreach(json_object_get(listen, "pools"), i, pool) tell_pool(telling, pool);
+    if (strcmp(action, "none") == 0)
+        text_printf(&telling->out, "\n  no route takes it: weir answers %" PRIu64 "\n",
+                    remote_count(listen, "status"));
+    else if (strcmp(action, "respond") == 0)
+        text_printf(&telling->out, "\n  weir answers %" PRIu64 " itself\n",
+                    remote_count(listen, "status"));
+    else if (strcmp(action, "redirect") == 0)
+        text_printf(&telling->out, "\n  weir answers %" PRIu64 ", Location: %s\n",
+                    remote_count(listen, "status"), remote_text(listen, "location"));
+    else
+        text_printf(&telling->out, "\n  %s%s%s\n",
+                    json_is_true(json_object_get(listen, "repeatable"))
+                        ? "tried on another member where one fails before it answers"
+                        : "not repeated once a member has seen it",
+                    strcmp(priority, "normal") == 0 ? "" : "; its priority in the queue is ",
+                    strcmp(priority, "normal") == 0 ? "" : priority);
+}
+
+static void tell(struct telling *telling, const json_t *answer)
+{
+    const json_t *listen;
+    size_t i;
+    json_array_foreach(json_object_get(answer, "listens"), i, listen)
+    {
+        text_printf(&telling->out, "%slisten ", i ? "\n" : "");
+        table_paint(&telling->style, TABLE_HEAD, slice_from(remote_text(listen, "listen")),
+                    &telling->out);
+        text_printf(&telling->out, " at %s\n", remote_text(listen, "address"));
+        tell_routes(telling, json_object_get(listen, "routes"));
+        tell_action(telling, listen);
+    }
+}
+
+static int print_answer(const json_t *answer, bool is_json)
+{
+    struct telling telling = {.style = table_style_of_output()};
+    if (is_json)
+        remote_dump(answer, &telling.out);
+    else
+        tell(&telling, answer);
+    fwrite(text_cstr(&telling.out), 1, telling.out.len, stdout);
+    text_deinit(&telling.out);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* ---- asking a running weir ---- */
+
+/* Everything but letters, digits and a few marks as %XX. */
+static void encode(struct text *out, const char *name, const char *value)
+{
+    text_printf(out, "%s=", name);
+    for (const char *c = value; *c; c++) {
+        bool is_plain = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') ||
+                        (*c >= 'a' && *c <= 'z') || strchr("-._~/:", *c);
+        if (is_plain)
+            text_append_char(out, *c);
+        else
+            text_printf(out, "%%%02X", (unsigned)(unsigned char)*c);
+    }
+}
+
+static int ask_running(const struct asking *asking, const char *state_dir, json_t **ret_answer,
+                       struct err *err)
+{
+    struct text target = TEXT_NONE;
+    text_append(&target, SLICE("/v1/explain?"));
+    encode(&target, "request", asking->request);
+    if (asking->from)
+        encode(&target, "&from", asking->from);
+    if (asking->listen)
+        encode(&target, "&listen", asking->listen);
+    for (size_t i = 0; i < asking->n_fields; i++)
+        encode(&target, "&header", asking->fields[i]);
+    int result = ask_json(state_dir, "GET", text_cstr(&target), ASK_STATUS_MS, ret_answer, err);
+    text_deinit(&target);
+    return result;
+}
+
+/* ---- asking a file ---- */
+
+static int explain_snapshot(const struct asking *asking, const struct snapshot *snap,
+                            const struct board *board, struct text *out, struct err *err)
+{
+    struct slice fields[FIELDS_MAX];
+    struct json json;
+    struct explain_ask ask = {.kind = "http",
+                              .text = slice_from(asking->request),
+                              .listen = slice_from(asking->listen),
+                              .fields = fields,
+                              .n_fields = asking->n_fields};
+    if (asking->from && addr_parse_ip(slice_from(asking->from), 0, &ask.from, err) < 0)
+        return err_prefix(err, "from");
+    for (size_t i = 0; i < asking->n_fields; i++)
+        fields[i] = slice_from(asking->fields[i]);
+    json_init(&json, out);
+    json_object_begin(&json);
+    int result = module_explain(snap, board, &ask, &json, err);
+    json_object_end(&json);
+    json_finish(&json);
+    return result;
+}
+
+/* A board on which nothing is stated. */
+static int explain_without_facts(const struct asking *asking, const struct snapshot *snap,
+                                 struct text *out, struct err *err)
+{
+    const char *names[BOARD_SEGMENTS_MAX];
+    struct board_fds fds;
+    struct board *board;
+    size_t n = module_processes(snap->table, names, BOARD_SEGMENTS_MAX);
+    if (board_make(names, n, &fds, err) < 0)
+        return -1;
+    int result = board_open(&fds, BOARD_NO_SEGMENT, &board, err);
+    if (result == 0) {
+        result = explain_snapshot(asking, snap, board, out, err);
+        board_close(&board);
+    }
+    board_fds_close(&fds);
+    return result;
+}
+
+static int ask_file(const struct command_env *env, const struct asking *asking, const char *file,
+                    const char *node, json_t **ret_answer, struct err *err)
+{
+    struct conf_host disk = disk_host();
+    struct snapshot *snap = NULL;
+    struct conf_diag *diag;
+    struct text text = TEXT_NONE;
+    char *folder = disk_folder();
+    const struct snapshot_options options = {.path = file,
+                                             .host = &disk,
+                                             .folder = folder,
+                                             .node = node,
+                                             .is_every_node = node == NULL,
+                                             .generation = 1,
+                                             .n_loops = 1};
+    int result = snapshot_load(env->table, &options, &snap, &diag);
+    if (result < 0) {
+        conf_diag_print(diag, &text);
+        fputs(text_cstr(&text), stderr);
+        err_set(err, "%s has mistakes", file);
+    } else {
+        result = explain_without_facts(asking, snap, &text, err);
+        json_error_t error;
+        *ret_answer = result == 0 ? json_loadb(text_cstr(&text), text.len, 0, &error) : NULL;
+    }
+    text_deinit(&text);
+    snapshot_unref(&snap);
+    mem_free(folder);
+    return result;
+}
+
+/* ---- the command ---- */
+
+/* from ADDR, header 'NAME: VALUE', listen NAME, in any order. False: something else. */
+static bool read_words(struct asking *asking, const char *const *values, int n)
+{
+    asking->request = values[0];
+    for (int i = 1; i + 1 < n; i += 2) {
+        if (strcmp(values[i], "from") == 0)
+            asking->from = values[i + 1];
+        else if (strcmp(values[i], "listen") == 0)
+            asking->listen = values[i + 1];
+        else if (strcmp(values[i], "header") == 0 && asking->n_fields < FIELDS_MAX)
+            asking->fields[asking->n_fields++] = values[i + 1];
+        else
+            return false;
+    }
+    return n % 2 == 1;
+}
+
+static int run_explain(const struct command_env *env, int argc, char **argv)
+{
+    const char *values[VALUES_MAX], *file = NULL, *node = NULL, *state = NULL;
+    bool is_json = false;
+    int n = 0;
+    const struct cli_option options[] = {{.name = "--file", .text = &file},
+                                         {.name = "--node", .text = &node},
+                                         {.name = "--json", .flag = &is_json},
+                                         {.name = "--state", .text = &state},
+                                         {.name = NULL}};
+    int result = cli_arguments_some(env, argc, argv, options, values, 1, VALUES_MAX, &n);
+    if (result != 0)
+        return result;
+    struct asking asking = {.request = NULL};
+    if (!read_words(&asking, values, n))
+        return cli_wrong(env, argv[0],
+                         "behind the request come from ADDR, header 'NAME: VALUE', listen NAME",
+                         "");
+    json_t *answer = NULL;
+    struct err err = ERR_NONE;
+    char *state_dir = cli_state_dir(state);
+    if (file)
+        result = ask_file(env, &asking, file, node, &answer, &err);
+    else
+        result =
+            ask_running(&asking, state_dir ? state_dir : SETTINGS_STATE_DEFAULT, &answer, &err);
+    mem_free(state_dir);
+    if (result == 0)
+        result = print_answer(answer, is_json);
+    else
+        fprintf(stderr, "weir explain: %s%s\n", err.text,
+                result < 0 && !file ? "; --file FILE asks a file" : "");
+    json_decref(answer);
+    return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+const struct command command_explain = {
+    .name = "explain",
+    .usage = "explain 'METHOD URL' [from ADDR] [header 'NAME: VALUE' ...] [listen NAME] "
+             "[--file FILE] [--node NAME] [--json] [--state DIR]",
+    .doc = "says which route takes a request, who may get it, and why",
+    .run = run_explain,
+};
