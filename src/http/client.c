@@ -138,6 +138,7 @@ static void client_drain(struct http_client *client)
         return;
     if (client->must_close) {
         client->must_close = false; /* said once */
+        client_deadline(client, HTTP_LINGER_MS);
         if (conn_shutdown(&client->conn) < 0) {
             client_close(client, false);
             return;
@@ -160,8 +161,16 @@ void client_linger(struct http_client *client)
     client_move(client, CLIENT_LINGER);
     client->must_close = true;
     held_free(&client->held);
-    client_deadline(client, HTTP_LINGER_MS);
+    client_deadline(client, client->listen->service->conf->timeouts.stream_ms);
     client_drain(client);
+}
+
+void client_rest(struct http_client *client)
+{
+    const struct http_timeouts *timeouts = &client->listen->service->conf->timeouts;
+    int64_t ms = client->listen->is_closing ? HTTP_LEAVE_MS : timeouts->idle_ms;
+    client->is_flushing = conn_pending(&client->conn) > 0;
+    client_deadline(client, client->is_flushing ? timeouts->stream_ms : ms);
 }
 
 /* The loop tells of this client from here on, if it did not yet. */
@@ -187,8 +196,7 @@ void client_done(struct http_client *client)
         return;
     }
     client_move(client, CLIENT_IDLE);
-    int64_t idle_ms = client->listen->service->conf->timeouts.idle_ms;
-    client_deadline(client, client->listen->is_closing ? HTTP_LEAVE_MS : idle_ms);
+    client_rest(client);
     if (client->held || client->is_readable)
         conn_again(&client->conn, 0);
     else
@@ -384,6 +392,8 @@ static void client_on_event(struct conn *conn, uint32_t events)
         client->is_readable = true;
     switch ((enum client_phase)client->phase) {
     case CLIENT_IDLE:
+        if (client->is_flushing && !conn_pending(conn))
+            client_rest(client);
         if (client->held && client_is_between(client))
             client_feed_held(client);
         client_read(client);
@@ -403,6 +413,15 @@ static void client_on_event(struct conn *conn, uint32_t events)
     }
 }
 
+/* Nothing more comes from it. What it has not taken of its answer must not look whole. */
+static void client_give_up(struct http_client *client)
+{
+    bool is_cut = conn_pending(&client->conn) > 0;
+    if (is_cut)
+        metric_add(client->listen->row, LISTEN_CUT, 1);
+    client_close(client, is_cut);
+}
+
 static void client_on_timer(struct loop *loop, struct loop_timer *timer)
 {
     (void)loop;
@@ -410,8 +429,9 @@ static void client_on_timer(struct loop *loop, struct loop_timer *timer)
     switch ((enum client_phase)client->phase) {
     case CLIENT_IDLE:
     case CLIENT_LINGER:
+        client_give_up(client);
+        break;
     case CLIENT_GONE:
-        client_close(client, false);
         break;
     case CLIENT_HEAD:
         client_move(client, CLIENT_BUSY);

@@ -134,6 +134,7 @@ struct http_client {
     bool is_readable; /* the kernel may have bytes that were not read */
     bool is_hangup;   /* the peer has closed its sending side: read until the end comes */
     bool must_close;  /* behind the answer that is being sent */
+    bool is_flushing; /* between requests, while the last answer is still on its way */
     bool is_leaving;  /* it said itself that it sends no further request */
     uint8_t minor;    /* of the HTTP version of its last request */
 };
@@ -142,6 +143,9 @@ struct http_client {
 void client_accept(struct http_listen *listen, int fd, const struct addr *peer);
 /* The answer is complete: on to the next request, or close behind it. */
 void client_done(struct http_client *client);
+/* Sets the time in which the next request must begin. While the last answer is still on its way to
+ * a client that reads slowly, it has the time of a body that streams instead. */
+void client_rest(struct http_client *client);
 /* Closes behind what is being sent: no more is read but to throw it away. */
 void client_linger(struct http_client *client);
 /* Closes now. A reset where is_abort, so that the client sees that something is missing. */

@@ -226,7 +226,7 @@ void http_listen_close(struct http_listen *listen)
     LIST_EACH (node, &listen->clients) {
         struct http_client *client = LIST_ENTRY(node, struct http_client, link);
         if (client->phase == CLIENT_IDLE)
-            client_deadline(client, HTTP_LEAVE_MS);
+            client_rest(client);
         else if (client->exchange && client->exchange->status == 0)
             client->must_close = true; /* its head will say so */
     }
