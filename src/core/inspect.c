@@ -112,9 +112,35 @@ static int on_file(void *ctx, const struct file_want *want)
     return 0;
 }
 
+/* The modules look at their files together, once all of them are there. */
+static int check_together(const struct snapshot *snap, const struct conf_bundle *files,
+                          struct conf_diag *diag)
+{
+    int result = 0;
+    for (size_t i = 0; i < snap->table->n_items; i++) {
+        const struct module *module = snap->table->items[i];
+        if (module->check_files && module->check_files(snap, files, diag) < 0)
+            result = -1;
+    }
+    return result;
+}
+
+static int inspect_all(const struct snapshot *snap, struct conf_diag *diag)
+{
+    struct conf_bundle files;
+    conf_bundle_init(&files);
+    struct files_walk walk = {.bundle = &files, .diag = diag};
+    snapshot_files(snap, NULL, on_file, &walk);
+    int result = walk.result < 0 ? -1 : check_together(snap, &files, diag);
+    conf_bundle_deinit(&files);
+    return result;
+}
+
 int inspect_files(const struct snapshot *snap, const char *kind, struct conf_bundle *bundle,
                   struct conf_diag *diag)
 {
+    if (!bundle)
+        return inspect_all(snap, diag);
     struct files_walk walk = {.bundle = bundle, .diag = diag};
     snapshot_files(snap, kind, on_file, &walk);
     return walk.result;

@@ -24,8 +24,9 @@ int inspect_sockets(const struct snapshot *snap, enum inspect_missing missing,
                     struct conf_diag *diag);
 
 /*
- * Reads the files that the modules of a kind of process want (NULL: of all) and puts them into the
- * bundle as blobs, where one is given. 0, or -1 after it has told diag.
+ * Reads the files that the modules of a kind of process want and puts them into the bundle as
+ * blobs. Without a bundle those of all kinds are read, and looked at together. 0, or -1 after it
+ * has told diag.
  */
 int inspect_files(const struct snapshot *snap, const char *kind, struct conf_bundle *bundle,
                   struct conf_diag *diag);

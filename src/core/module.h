@@ -55,7 +55,8 @@ enum { MODULES_MAX = 24 };
 /* In the state directory: what was changed at run time (conf/overlay.h). */
 #define SNAPSHOT_OVERLAY "runtime.weir"
 
-struct process; /* core/process.h */
+struct conf_bundle; /* conf/bundle.h */
+struct process;     /* core/process.h */
 struct snapshot;
 struct module;
 
@@ -140,6 +141,10 @@ struct module {
     /* Calls want() for each file whose bytes go into this process's bundle; as sockets(). May be
      * NULL. */
     int (*files)(const struct snapshot *snap, file_want_fn *want, void *ctx);
+    /* What only the bytes of several files together say: looks at the blobs of all wants, tells
+     * diag, returns 0 or -1. `weir check`, start and reload. May be NULL. */
+    int (*check_files)(const struct snapshot *snap, const struct conf_bundle *files,
+                       struct conf_diag *diag);
     /* Further kinds of process whose bundles get these files; ends with NULL. NULL: none. */
     const char *const *files_for;
 
