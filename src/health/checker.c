@@ -21,6 +21,7 @@ struct check_run {
     struct loop *loop;
     check_done_fn *fn;
     void *ctx;
+    const struct tls_client *tls; /* NULL: in the clear; looked at while it starts */
     uint64_t started_ns;
     struct program_run *program;   /* exec */
     struct conf_range expect;      /* http */
@@ -84,18 +85,35 @@ static void conn_run_close(struct check_run *run)
 
 /* ---- tcp ---- */
 
+/* No connection, or no handshake on it. */
+static void tcp_failed(struct check_run *run)
+{
+    struct check_result result = {.took_ns = loop_clock_ns() - run->started_ns};
+    bool is_tls = tls_failure(&run->conn) != TLS_FINE;
+    result.reason = is_tls ? REASON_TLS : reason_of(web_outcome_of(conn_error(&run->conn)));
+    result.why = is_tls ? conn_reason(&run->conn) : NULL;
+    run_end(run, &result);
+}
+
 static void tcp_on_event(struct conn *conn, uint32_t events)
 {
     struct check_run *run = CONTAINER_OF(conn, struct check_run, conn);
     if (events & LOOP_ERROR)
-        conn_end(run, reason_of(web_outcome_of(conn_error(conn))));
+        tcp_failed(run);
     else if (events & LOOP_WRITE)
         conn_end(run, REASON_OK);
 }
 
 static void tcp_start(struct check_run *run, const struct member *member, const struct addr *addr)
 {
+    struct err err = ERR_NONE;
     connect_for(run, member, addr, tcp_on_event);
+    if (!run->tls || run->failed != WEB_CALL_OK ||
+        tls_connect(&run->conn, run->tls, pool_tls_name(member), NULL, &err) == 0)
+        return;
+    conn_close(&run->conn);
+    run->failed = WEB_CALL_NO_RESOURCE;
+    loop_timer_set(run->loop, &run->timer, run->started_ns);
 }
 
 /* ---- agent ---- */
@@ -158,6 +176,7 @@ static void http_on_reply(void *ctx, const struct web_reply *reply)
     struct check_result result = {
         .reason = reason_of(reply->outcome),
         .h1_error = reply->h1_error,
+        .why = reply->tls_reason,
         .took_ns = reply->took_ns,
     };
     if (reply->head) {
@@ -199,6 +218,8 @@ static void http_start(struct check_run *run, const struct member *member, const
         .host = text_slice(&host),
         .lines = check->lines,
         .timeout_ms = (uint32_t)check->timeout_ms,
+        .tls = run->tls,
+        .tls_name = run->tls ? pool_tls_name(member) : SLICE(""),
         .body_text = check->body,
         .is_status_enough = check->body.len == 0,
     };
@@ -264,13 +285,15 @@ static const struct check_kind_row kinds[] = {
 };
 
 struct check_run *check_start(struct loop *loop, const struct member *member,
-                              const struct addr *addr, check_done_fn *fn, void *ctx)
+                              const struct addr *addr, const struct tls_client *tls,
+                              check_done_fn *fn, void *ctx)
 {
     int kind = member->pool->check->kind;
     assert(kind > CHECK_NONE && (size_t)kind < ARRAY_LEN(kinds));
     struct check_run *run = MEM_NEW(struct check_run);
     run->kind = &kinds[kind];
     run->loop = loop;
+    run->tls = tls;
     run->fn = fn;
     run->ctx = ctx;
     run->started_ns = loop_clock_ns();

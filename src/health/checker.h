@@ -22,14 +22,16 @@
 #include "base/addr.h"
 #include "core/loop.h"
 #include "health/reason.h"
-#include "pool/pool.h"
+#include "pool/pool_tls.h"
 
 struct check_run;
 typedef void check_done_fn(void *ctx, const struct check_result *result);
 
-/* fn comes once, from the loop, never from within this call; the run is over when it comes. */
+/* tls NULL: in the clear; agents are always asked so. fn comes once, from the loop, never from
+ * within this call; the run is over when it comes. */
 struct check_run *check_start(struct loop *loop, const struct member *member,
-                              const struct addr *addr, check_done_fn *fn, void *ctx);
+                              const struct addr *addr, const struct tls_client *tls,
+                              check_done_fn *fn, void *ctx);
 /* Ends it without a result. NULL is fine. */
 void check_cancel(struct check_run **run);
 

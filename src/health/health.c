@@ -65,6 +65,7 @@ static const struct metric_def check_defs[] = {
     FAILURE(REASON_NOT_STARTED, "not_started"),
     FAILURE(REASON_BUSY, "busy"),
     FAILURE(REASON_NO_WORKER, "no_worker"),
+    FAILURE(REASON_TLS, "tls"),
     FAILURE(REASON_UNRESOLVED, "unresolved"),
     FAILURE(REASON_NO_RESOURCE, "no_resource"),
     {.name = "latency_seconds",
@@ -239,9 +240,33 @@ static void sweep(struct health *health)
     board_sweep(health->board, "pool:", keep_pool, health, wall_ns);
 }
 
+static struct slice health_bytes(void *ctx, const char *name)
+{
+    const struct health *health = ctx;
+    return process_blob(health->process, name);
+}
+
+static int health_prepare(void *state, struct snapshot *snap, struct err *err)
+{
+    struct health *health = state;
+    pool_tls_destroy(&health->next_tls);
+    health->next_tls = pool_tls_create(snap, health_bytes, health, err);
+    return health->next_tls ? 0 : -1;
+}
+
+static void health_abort(void *state, struct snapshot *snap)
+{
+    struct health *health = state;
+    (void)snap;
+    pool_tls_destroy(&health->next_tls);
+}
+
 static void health_commit(void *state, struct snapshot *snap)
 {
     struct health *health = state;
+    pool_tls_destroy(&health->tls);
+    health->tls = health->next_tls;
+    health->next_tls = NULL;
     const struct pool_conf *conf = pool_conf_of(snap);
     size_t n_members = count_members(conf);
     health->n_first = 0;
@@ -302,6 +327,8 @@ static void health_stop(void *state)
         target_destroy(&target);
     map_deinit(&health->targets);
     schedule_deinit(health);
+    pool_tls_destroy(&health->tls);
+    pool_tls_destroy(&health->next_tls);
     for (uint32_t i = 0; i < health->n_pools; i++) {
         if (health->pools[i].slab)
             metric_forget(health->pools[i].slab);
@@ -331,7 +358,9 @@ const struct module health_module = {
     .sandbox = {.allow = SANDBOX_CONNECT | SANDBOX_DATAGRAM},
     .starts_programs = true,
     .start = health_start,
+    .prepare = health_prepare,
     .commit = health_commit,
+    .abort = health_abort,
     .stop = health_stop,
     .status = health_status,
 };

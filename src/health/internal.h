@@ -47,6 +47,8 @@ struct health {
     struct resolver *resolver;
     struct rng rng;
     struct health_pool *pools; /* of the committed snapshot */
+    struct pool_tls *tls;      /* likewise */
+    struct pool_tls *next_tls; /* prepared, not committed */
     uint32_t n_pools;
     struct map targets;  /* label -> target */
     struct heap due;     /* of targets, by machine.due_ns */

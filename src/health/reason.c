@@ -36,6 +36,7 @@ static const struct reason_row rows[N_REASONS] = {
     [REASON_NOT_STARTED] = {"not_started", MACHINE_NOTHING, NULL},
     [REASON_BUSY] = {"busy", MACHINE_NOTHING, "not checked: too many programs run"},
     [REASON_NO_WORKER] = {"no_worker", MACHINE_NOTHING, "not checked: worker does not answer"},
+    [REASON_TLS] = {"tls", MACHINE_BAD, NULL},
     [REASON_UNRESOLVED] = {"unresolved", MACHINE_BAD, NULL},
     [REASON_NO_RESOURCE] = {"no_resource", MACHINE_NOTHING,
                             "not checked: no descriptor, port or memory left"},
@@ -65,6 +66,7 @@ enum check_reason reason_of(enum web_outcome outcome)
         [WEB_CALL_CLOSED] = REASON_CLOSED,
         [WEB_CALL_BAD_RESPONSE] = REASON_BAD_RESPONSE,
         [WEB_CALL_TOO_LARGE] = REASON_TOO_LARGE,
+        [WEB_CALL_TLS] = REASON_TLS,
         [WEB_CALL_NO_RESOURCE] = REASON_NO_RESOURCE,
     };
     assert(outcome < WEB_N_OUTCOMES);
@@ -148,6 +150,8 @@ static void format_said(const struct check_result *result, const struct check_co
         snprintf(text, FACT_REASON_MAX, "its agent says \"%s\"", result->agent->text);
     else if (result->reason == REASON_AGENT_WORD)
         snprintf(text, FACT_REASON_MAX, "its agent says what no agent says: \"%s\"", result->why);
+    else if (result->reason == REASON_TLS)
+        snprintf(text, FACT_REASON_MAX, "no TLS: %s", result->why);
     else
         snprintf(text, FACT_REASON_MAX, "name not resolved: %s", result->why);
 }

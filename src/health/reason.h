@@ -39,6 +39,7 @@ enum check_reason {
     REASON_NOT_STARTED, /* it could not be executed; says nothing of the member, as the next two */
     REASON_BUSY,        /* too many programs run */
     REASON_NO_WORKER,   /* nobody starts programs now */
+    REASON_TLS,         /* the handshake failed, or the certificate did not pass */
     REASON_UNRESOLVED,  /* the member's name has no address */
     REASON_NO_RESOURCE, /* our own fault; says nothing of the member */
     N_REASONS
@@ -51,7 +52,7 @@ struct check_result {
     int32_t number;         /* REASON_EXIT: the status; REASON_SIGNAL; REASON_NOT_STARTED: errno */
     /*
      * REASON_UNRESOLVED: what the resolver says; REASON_AGENT_WORD: the word; of a program: the
-     * first line of its output.
+     * first line of its output; REASON_TLS: what conn_reason() says.
      */
     const char *why;
     const struct agent_says *agent; /* of an agent that was understood; else NULL */

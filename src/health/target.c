@@ -75,7 +75,9 @@ void target_check(struct target *target)
         return;
     }
     health->n_running++;
-    target->run = check_start(health->loop, target->member, &target->addr, target_on_done, target);
+    const struct tls_client *tls = pool_tls_of(health->tls, target->member->pool);
+    target->run =
+        check_start(health->loop, target->member, &target->addr, tls, target_on_done, target);
 }
 
 static void target_cancel(struct target *target)

@@ -8,6 +8,7 @@
 #include "pool/pool.h"
 
 #include "base/mem.h"
+#include "pool/pool_tls.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -111,6 +112,11 @@ static const struct conf_word pool_block_words[] = {
      .offset = offsetof(struct pool, member_list),
      .block = &member_block,
      .doc = "one that serves"},
+    {.name = "tls",
+     .type = CONF_BLOCK,
+     .offset = offsetof(struct pool, tls),
+     .block = &tls_client_block,
+     .doc = "members are spoken to under TLS, requests and checks alike; without it in the clear"},
     {.name = "check",
      .type = CONF_BLOCK,
      .offset = offsetof(struct pool, check),
@@ -228,7 +234,7 @@ static int pool_fill(struct pool *pool, struct conf_load *load)
     for (uint32_t i = 0; i < pool->n_members; i++)
         member_fill(pool, i, load->arena);
     warn_of_twins(load, pool);
-    return check_port(load, pool);
+    return check_port(load, pool) < 0 || pool_tls_check(pool, load) < 0 ? -1 : 0;
 }
 
 static int compare_pools(const void *a, const void *b)
@@ -412,6 +418,7 @@ static const struct metric_def member_defs[] = {
     COUNTER(MEMBER_BYTES_FROM, "received_bytes", "Bytes received from the member."),
     GAUGE(MEMBER_IN_FLIGHT, "in_flight", "Requests that the member has not answered yet."),
     GAUGE(MEMBER_IDLE, "idle_connections", "Idle connections kept to the member."),
+    TLS_METRIC_DEFS(MEMBER_TLS),
     {.name = "latency_seconds",
      .type = METRIC_HISTOGRAM,
      .word = MEMBER_LATENCY,
@@ -461,4 +468,7 @@ const struct module pool_module = {
     .conf_size = sizeof(struct pool_conf),
     .check = pool_check,
     .overlay = &overlay_words,
+    .files = pool_tls_files,
+    .files_for = pool_tls_kinds,
+    .check_files = pool_tls_check_files,
 };

@@ -39,6 +39,7 @@
 #include "core/module.h"
 #include "pool/check.h"
 #include "pool/eject_conf.h"
+#include "tls/tls.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -70,6 +71,7 @@ struct pool {
     struct conf_object object;
     struct slice name;
     struct conf_list member_list; /* of struct member */
+    struct tls_client_conf *tls;  /* NULL: members are spoken to in the clear */
     struct check_conf *check;     /* NULL: no check, members are up unless forced */
     int balance;                  /* enum balance_method */
     struct queue_conf queue;
@@ -148,7 +150,10 @@ enum member_word {
     MEMBER_BYTES_FROM,
     MEMBER_IN_FLIGHT, /* gauge */
     MEMBER_IDLE,      /* gauge: idle connections kept */
-    MEMBER_LATENCY,   /* histogram: microseconds from the request sent to the response head */
+    MEMBER_TLS,       /* handshakes, enum tls_word */
+    MEMBER_LATENCY =
+        MEMBER_TLS +
+        TLS_WORDS, /* histogram: microseconds from the request sent to the response head */
     MEMBER_WORDS = MEMBER_LATENCY + METRIC_HIST_WORDS
 };
 

@@ -71,9 +71,10 @@ enum tls_word {
     TLS_FULL,    /* handshakes done with a key exchange and certificate */
     TLS_RESUMED, /* handshakes done with a ticket */
     TLS_ACTIVE,  /* gauge: handshakes under way */
-    TLS_FAILED,  /* by enum tls_failure */
-    TLS_WORDS = TLS_FAILED + TLS_N_FAILURES
+    TLS_FAILED,  /* TLS_FAILED_BY(reason) */
+    TLS_WORDS = TLS_FAILED + TLS_N_FAILURES - 1
 };
+#define TLS_FAILED_BY(failure) ((uint32_t)TLS_FAILED + (uint32_t)(failure)-1)
 
 /* Rows for a struct metric_table whose words from `first` on are these. */
 #define TLS_METRIC_DEFS(first)                                \
@@ -100,7 +101,7 @@ enum tls_word {
 #define TLS_METRIC_FAILED(first, failure, why)                                             \
     {                                                                                      \
         .name = "tls_handshakes_failed", .type = METRIC_COUNTER,                           \
-        .word = (first) + TLS_FAILED + (failure), .label = "reason", .label_value = (why), \
+        .word = (first) + TLS_FAILED_BY(failure), .label = "reason", .label_value = (why), \
         .help = "TLS handshakes that failed."                                              \
     }
 

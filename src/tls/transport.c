@@ -25,7 +25,7 @@ static void count_failure(const struct tls_state *state)
     if (!state->words)
         return;
     metric_sub(state->words, TLS_ACTIVE, 1);
-    metric_add(state->words, TLS_FAILED + (uint32_t)state->failure, 1);
+    metric_add(state->words, TLS_FAILED_BY(state->failure), 1);
 }
 
 void tls_watch(struct conn *conn, metric_word *words)

@@ -465,7 +465,7 @@ static void test_verified(void **state)
             assert_int_equal(scene.at_client.error, EKEYREJECTED);
             assert_int_equal(tls_failure(&scene.at_client.conn), TLS_UNTRUSTED);
             assert_non_null(strstr(conn_reason(&scene.at_client.conn), rows[i].says));
-            assert_int_equal(word(&scene.at_client, TLS_FAILED + TLS_UNTRUSTED), 1);
+            assert_int_equal(word(&scene.at_client, TLS_FAILED_BY(TLS_UNTRUSTED)), 1);
             assert_int_equal(word(&scene.at_client, TLS_ACTIVE), 0);
             /* In TLS 1.3 the server was done before; then its connection ends with an alert. */
             assert_true(scene.at_server.error != 0);
@@ -533,7 +533,7 @@ static void test_plain_request(void **state)
     static const char ask[] = "GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n";
     scene_raw(&scene, ask, sizeof(ask) - 1);
     assert_int_equal(tls_failure(&scene.at_server.conn), TLS_PLAIN);
-    assert_int_equal(word(&scene.at_server, TLS_FAILED + TLS_PLAIN), 1);
+    assert_int_equal(word(&scene.at_server, TLS_FAILED_BY(TLS_PLAIN)), 1);
     conn_close(&scene.at_server.conn);
     ssize_t n = recv(scene.relay[1], answer, sizeof(answer) - 1, 0);
     assert_true(n > 0);
@@ -553,7 +553,7 @@ static void test_given_up(void **state)
     assert_int_equal(word(&scene.at_server, TLS_ACTIVE), 1);
     conn_close(&scene.at_server.conn);
     assert_int_equal(word(&scene.at_server, TLS_ACTIVE), 0);
-    assert_int_equal(word(&scene.at_server, TLS_FAILED + TLS_LATE), 1);
+    assert_int_equal(word(&scene.at_server, TLS_FAILED_BY(TLS_LATE)), 1);
     scene_free(&scene);
 }
 
@@ -568,7 +568,7 @@ static void fail_with(void (*change)(SSL *ssl), enum tls_versions versions, enum
     change(tls_state_of(&scene.at_client.conn)->ssl);
     settle(&scene);
     assert_int_equal(tls_failure(&scene.at_server.conn), want);
-    assert_int_equal(word(&scene.at_server, TLS_FAILED + (uint32_t)want), 1);
+    assert_int_equal(word(&scene.at_server, TLS_FAILED_BY(want)), 1);
     assert_int_not_equal(scene.at_client.error, 0);
     assert_non_null(conn_reason(&scene.at_client.conn));
     scene_free(&scene);

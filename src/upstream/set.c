@@ -65,6 +65,7 @@ static void member_init(struct upstream_member *member, struct upstream_pool *po
     member->row = options->member_row(options->ctx, member->view.member);
     list_init(&member->idle);
     list_init(&member->taken);
+    member->resume = pool->tls ? tls_resume_create() : NULL;
     map_put(&pool->set->members, slice_from(member->view.member->label), member);
 }
 
@@ -74,6 +75,7 @@ static void pool_init(struct upstream_pool *pool, struct upstream_set *set, cons
     pool->conf = conf;
     pool->set = set;
     pool->row = options->pool_row(options->ctx, conf);
+    pool->tls = pool_tls_of(options->tls, conf);
     pool->n_members = conf->n_members;
     pool->members = MEM_NEW_ARRAY(struct upstream_member, conf->n_members);
     pool_balance(pool, hash_mix(options->seed + options->loop_index * 1000003u + conf->index));
@@ -110,6 +112,7 @@ static void pool_deinit(struct upstream_pool *pool)
     for (uint32_t m = 0; m < pool->n_members; m++) {
         assert(list_is_empty(&pool->members[m].taken));
         idle_close_all(&pool->members[m]);
+        tls_resume_unref(&pool->members[m].resume);
     }
     if (pool->queue)
         queue_leave(pool);
@@ -145,7 +148,10 @@ struct upstream_member *set_same(const struct upstream_set *set,
                                  const struct upstream_member *member)
 {
     struct upstream_member *same = map_get(&set->members, slice_from(member->view.member->label));
-    return same && addr_equal(&same->view.addr, &member->view.addr) ? same : NULL;
+    if (!same || !addr_equal(&same->view.addr, &member->view.addr) ||
+        !tls_client_is_same(same->pool->tls, member->pool->tls))
+        return NULL;
+    return same;
 }
 
 void upstream_set_adopt(struct upstream_set *set, struct loop *loop, struct upstream_set *old)

@@ -81,16 +81,34 @@ void member_hand_over(struct upstream_member *from, struct upstream_member *to)
         idle_link(upstream, to, since_ns);
     }
     to->suspect_until_ns = from->suspect_until_ns;
+    if (from->resume) {
+        tls_resume_unref(&to->resume);
+        to->resume = tls_resume_ref(from->resume);
+    }
 }
 
 /* ---- taking and giving back ---- */
+
+static int secure(struct upstream_member *member, struct conn *conn, struct err *err)
+{
+    const struct tls_client *tls = member->pool->tls;
+    if (!tls)
+        return 0;
+    if (tls_connect(conn, tls, pool_tls_name(member->view.member), member->resume, err) < 0) {
+        conn_close(conn);
+        return -1;
+    }
+    tls_watch(conn, member->row + MEMBER_TLS);
+    return 0;
+}
 
 struct upstream *upstream_take_fresh(struct upstream_member *member, struct loop *loop, void *user,
                                      const struct upstream_user *calls, struct err *err)
 {
     struct upstream *upstream = MEM_NEW(struct upstream);
     metric_add(member->row, MEMBER_CONNECTS, 1);
-    if (conn_connect(&upstream->conn, loop, &member->view.addr, calls->on_event, err) < 0) {
+    if (conn_connect(&upstream->conn, loop, &member->view.addr, calls->on_event, err) < 0 ||
+        secure(member, &upstream->conn, err) < 0) {
         mem_free(upstream);
         return NULL;
     }

@@ -48,6 +48,7 @@
 #include "core/module.h"
 #include "net/conn.h"
 #include "pool/pool.h"
+#include "pool/pool_tls.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -72,14 +73,16 @@ struct upstream_member {
     uint32_t n_moves; /* times that its address in force has changed */
     bool is_down;     /* by its fact, at the last refresh */
     uint32_t n_idle;
-    struct list idle;  /* of struct upstream, newest first */
-    struct list taken; /* of struct upstream */
+    struct tls_resume *resume; /* the last session with it; NULL: in the clear */
+    struct list idle;          /* of struct upstream, newest first */
+    struct list taken;         /* of struct upstream */
 };
 
 struct upstream_pool {
     const struct pool *conf;
     struct upstream_set *set;
-    metric_word *row; /* POOL_* words of this loop */
+    metric_word *row;             /* POOL_* words of this loop */
+    const struct tls_client *tls; /* NULL: in the clear */
     struct balancer *balancer;
     struct upstream_queue *queue; /* of the lineage; NULL until the set is adopted */
     uint32_t n_members;
@@ -112,6 +115,7 @@ struct upstream {
 /* What a set is made of; needed only while upstream_set_create() runs, but for snap and board. */
 struct upstream_set_options {
     struct snapshot *snap;
+    const struct pool_tls *tls; /* lives as long as the set; NULL: no pool speaks TLS */
     const struct board *board;
     uint32_t loop_index;
     uint64_t seed;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "net/conn.h"
+#include "tls/tls.h"
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct web_call {
     unsigned n_interim;
     enum web_outcome failed; /* before the loop could be told; WEB_CALL_OK: no */
     enum h1_error h1_error;
+    const char *tls_reason;
     bool has_head;
     bool is_status_enough;
 };
@@ -54,6 +56,7 @@ const char *web_outcome_text(enum web_outcome outcome)
         [WEB_CALL_CLOSED] = "closed before the answer was whole",
         [WEB_CALL_BAD_RESPONSE] = "the answer is not HTTP/1",
         [WEB_CALL_TOO_LARGE] = "the answer is too large",
+        [WEB_CALL_TLS] = "no TLS handshake",
         [WEB_CALL_NO_RESOURCE] = "no descriptor, port or memory left",
     };
     assert(outcome < WEB_N_OUTCOMES);
@@ -106,6 +109,7 @@ static void call_end(struct web_call *call, enum web_outcome outcome)
         .outcome = outcome,
         .h1_error = outcome == WEB_CALL_BAD_RESPONSE ? call->h1_error : H1_OK,
         .head = is_ok ? &call->head : NULL,
+        .tls_reason = call->tls_reason,
         .head_bytes = is_ok ? call->in.ptr : NULL,
         .body = is_ok ? text_slice(&call->data) : SLICE(""),
         .has_body_text = is_ok && call->has_wanted,
@@ -269,12 +273,21 @@ static bool read_some(struct web_call *call)
     return call->has_head ? read_body(call) : read_head(call);
 }
 
+/* No connection, or no handshake on it. */
+static void call_refused(struct web_call *call)
+{
+    struct conn *conn = &call->conn;
+    bool is_tls = tls_failure(conn) != TLS_FINE;
+    call->tls_reason = is_tls ? conn_reason(conn) : NULL;
+    call_end(call, is_tls ? WEB_CALL_TLS : web_outcome_of(conn_error(conn)));
+}
+
 static void call_on_event(struct conn *conn, uint32_t events)
 {
     struct web_call *call = CONTAINER_OF(conn, struct web_call, conn);
     if (conn->is_connecting) {
         if (events & LOOP_ERROR)
-            call_end(call, web_outcome_of(conn_error(conn)));
+            call_refused(call);
         return;
     }
     for (int round = 0; round < LOOP_BUDGET; round++) {
@@ -315,6 +328,10 @@ static enum web_outcome call_connect(struct web_call *call, const struct web_ask
     struct err err = ERR_NONE;
     if (conn_connect(&call->conn, call->loop, ask->addr, call_on_event, &err) < 0)
         return web_outcome_of(err.number);
+    if (ask->tls && tls_connect(&call->conn, ask->tls, ask->tls_name, NULL, &err) < 0) {
+        conn_close(&call->conn);
+        return WEB_CALL_NO_RESOURCE;
+    }
     int error = send_request(call, ask);
     if (error == 0)
         return WEB_CALL_OK;

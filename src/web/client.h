@@ -26,6 +26,7 @@
 #include "base/addr.h"
 #include "base/slice.h"
 #include "core/loop.h"
+#include "tls/tls.h"
 #include "wire/h1.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +48,7 @@ enum web_outcome {
     WEB_CALL_CLOSED,       /* the peer closed before the response was whole */
     WEB_CALL_BAD_RESPONSE, /* not HTTP/1; web_reply.h1_error says what is wrong with it */
     WEB_CALL_TOO_LARGE,
+    WEB_CALL_TLS,         /* no handshake: web_reply.tls_reason says why */
     WEB_CALL_NO_RESOURCE, /* our own fault: no descriptor, port or memory left */
     WEB_N_OUTCOMES
 };
@@ -57,15 +59,17 @@ const char *web_outcome_text(enum web_outcome outcome);
 enum web_outcome web_outcome_of(int error);
 
 struct web_ask {
-    const struct addr *addr; /* copied, as is all below */
-    struct slice method;     /* a token */
-    struct slice target;     /* "/healthz?deep" */
-    struct slice host;       /* the Host field */
-    struct slice lines;      /* further complete lines with CRLF, or empty */
-    struct slice body;       /* sent with its Content-Length where it is not empty */
-    uint32_t timeout_ms;     /* for everything */
-    size_t body_max;         /* bytes of the response's body; 0: WEB_CALL_BODY_MAX */
-    struct slice body_text;  /* what is looked for in the response's body; empty: nothing */
+    const struct addr *addr;      /* copied, as is all below */
+    struct slice method;          /* a token */
+    struct slice target;          /* "/healthz?deep" */
+    struct slice host;            /* the Host field */
+    struct slice lines;           /* further complete lines with CRLF, or empty */
+    struct slice body;            /* sent with its Content-Length where it is not empty */
+    uint32_t timeout_ms;          /* for everything */
+    size_t body_max;              /* bytes of the response's body; 0: WEB_CALL_BODY_MAX */
+    const struct tls_client *tls; /* NULL: in the clear */
+    struct slice tls_name;        /* for tls_connect() */
+    struct slice body_text;       /* what is looked for in the response's body; empty: nothing */
     bool is_status_enough;
 };
 
@@ -75,6 +79,7 @@ struct web_reply {
     enum h1_error h1_error;     /* WEB_CALL_BAD_RESPONSE */
     const struct h1_head *head; /* NULL unless WEB_CALL_OK */
     const char *head_bytes;     /* what head's spans index */
+    const char *tls_reason;     /* WEB_CALL_TLS; lives as long as the program */
     struct slice body;          /* empty where is_status_enough */
     bool has_body_text;
     uint64_t took_ns; /* from the start to the response's head, or to the failure */
