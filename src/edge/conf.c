@@ -16,7 +16,7 @@ static int read_route(struct conf_load *load, const struct conf_stmt *stmt, void
 
 static const struct conf_choice kinds[] = {
     {.name = "http", .value = LISTEN_HTTP, .doc = "HTTP/1.1 in the clear"},
-    {.name = "https", .value = LISTEN_HTTPS, .doc = "HTTP over TLS", .is_planned = true},
+    {.name = "https", .value = LISTEN_HTTPS, .doc = "HTTP over TLS"},
     {.name = "tcp", .value = LISTEN_TCP, .doc = "bytes as they come", .is_planned = true},
     {.name = "udp", .value = LISTEN_UDP, .doc = "datagrams", .is_planned = true},
     {0},
@@ -85,15 +85,27 @@ static const struct conf_word listen_words[] = {
      .fallback = "on",
      .choices = forward_vias,
      .doc = "whether members are told that the request came through weir"},
-    {.name = "tls", .type = CONF_BLOCK, .flags = CONF_PLANNED, .doc = "certificates"},
+    {.name = "tls",
+     .type = CONF_BLOCK,
+     .flags = CONF_EMBED,
+     .offset = offsetof(struct listen_conf, tls),
+     .block = &tls_server_block,
+     .doc = "certificates, versions and ciphers, where https is spoken"},
     {.name = "sticky", .type = CONF_BLOCK, .flags = CONF_PLANNED, .doc = "sessions stay"},
     {0},
 };
+
+static bool listen_has_word(const void *self, const struct conf_word *word)
+{
+    const struct listen_conf *listen = self;
+    return listen->kind == LISTEN_HTTPS || word->block != &tls_server_block;
+}
 
 static const struct conf_block listen_block = {
     .size = sizeof(struct listen_conf),
     .args = listen_args,
     .words = listen_words,
+    .has_word = listen_has_word,
 };
 
 const struct conf_word edge_words[] = {
@@ -125,6 +137,18 @@ static int check_addresses(const struct edge_conf *conf, size_t index, struct co
     return 0;
 }
 
+static int check_tls(struct listen_conf *listen, struct conf_load *load)
+{
+    struct conf_at kind = conf_where(&listen->object, "kind");
+    bool is_https = listen->kind == LISTEN_HTTPS;
+    if (!is_https && tls_server_is_set(&listen->tls))
+        return conf_error(load->diag, listen->tls.object.at, "listen NAME https ADDRESS",
+                          "http is spoken in the clear, without certificates");
+    if (is_https && !tls_server_is_set(&listen->tls))
+        return conf_error(load->diag, kind, "tls cert FILE", "https needs a certificate");
+    return is_https ? tls_server_check(&listen->tls, listen->fact, load) : 0;
+}
+
 int edge_check(struct snapshot *snap, void *self, struct conf_load *load)
 {
     const struct edge_conf *conf = self;
@@ -138,6 +162,8 @@ int edge_check(struct snapshot *snap, void *self, struct conf_load *load)
         struct listen_conf *listen = conf->listen_list.items[i];
         listen->fact = arena_printf(load->arena, "listen:%.*s", SLICE_ARG(listen->name));
         if (check_addresses(conf, i, load) < 0)
+            rc = -1;
+        if (check_tls(listen, load) < 0)
             rc = -1;
         if (http_check(&listen->http, &listen->object, snap, load) < 0)
             rc = -1;
@@ -160,4 +186,28 @@ int edge_sockets(const struct snapshot *snap, socket_want_fn *want, void *ctx)
             return -1;
     }
     return 0;
+}
+
+int edge_files(const struct snapshot *snap, file_want_fn *want, void *ctx)
+{
+    const struct edge_conf *conf = edge_conf_of(snap);
+    for (size_t i = 0; i < conf->listen_list.n_items; i++) {
+        const struct listen_conf *listen = conf->listen_list.items[i];
+        if (listen->kind == LISTEN_HTTPS && tls_server_files(&listen->tls, want, ctx) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int edge_check_files(const struct snapshot *snap, const struct conf_bundle *files,
+                     struct conf_diag *diag)
+{
+    const struct edge_conf *conf = edge_conf_of(snap);
+    int result = 0;
+    for (size_t i = 0; i < conf->listen_list.n_items; i++) {
+        const struct listen_conf *listen = conf->listen_list.items[i];
+        if (listen->kind == LISTEN_HTTPS && tls_server_inspect(&listen->tls, files, diag) < 0)
+            result = -1;
+    }
+    return result;
 }

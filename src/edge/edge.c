@@ -269,6 +269,8 @@ const struct module edge_module = {
     .sandbox = {.allow = SANDBOX_ACCEPT | SANDBOX_CONNECT},
     .has_loops = true,
     .sockets = edge_sockets,
+    .files = edge_files,
+    .check_files = edge_check_files,
     .start = edge_start,
     .prepare = edge_prepare,
     .commit = edge_commit,

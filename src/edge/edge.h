@@ -31,6 +31,7 @@
 #include "conf/schema.h"
 #include "core/module.h"
 #include "http/http.h"
+#include "tls/conf.h"
 #include <stdint.h>
 
 enum { LISTENS_MAX = 256, LISTEN_BACKLOG = 4096 };
@@ -43,6 +44,7 @@ struct listen_conf {
     int kind; /* enum listen_kind */
     struct conf_addr addr;
     struct http_conf http;
+    struct tls_server_conf tls; /* https */
     /* --- filled by the module's check() --- */
     const char *fact; /* "listen:shop", the socket's name too */
 };

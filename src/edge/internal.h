@@ -51,6 +51,8 @@ struct edge_plan {
     struct listen_conf **listens;
     int *sockets; /* [listen * n_loops + loop], ours; -1 once a loop has taken it */
     struct edge_slab **listen_slabs; /* [listen] */
+    struct pool_tls *pool_tls;
+    struct tls_server **servers; /* [listen], NULL where it speaks no TLS */
     uint32_t n_members;
     struct edge_slab **member_slabs; /* in the order of pools and members */
     uint32_t *first_member;          /* [pool] */
@@ -101,5 +103,8 @@ int edge_check(struct snapshot *snap, void *self, struct conf_load *load);
 int edge_explain(const struct snapshot *snap, const struct board *board,
                  const struct explain_ask *ask, struct json *json, struct err *err);
 int edge_sockets(const struct snapshot *snap, socket_want_fn *want, void *ctx);
+int edge_files(const struct snapshot *snap, file_want_fn *want, void *ctx);
+int edge_check_files(const struct snapshot *snap, const struct conf_bundle *files,
+                     struct conf_diag *diag);
 
 #endif

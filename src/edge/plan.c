@@ -5,7 +5,10 @@
  */
 
 #include "base/mem.h"
+#include "core/secret.h"
 #include "edge/internal.h"
+#include "pool/pool_tls.h"
+#include "tls/tls.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -68,6 +71,38 @@ static int plan_sockets(struct edge_plan *plan, struct err *err)
     return 0;
 }
 
+static struct slice plan_bytes(void *ctx, const char *name)
+{
+    const struct edge_plan *plan = ctx;
+    return process_blob(plan->edge->process, name);
+}
+
+/* The bundle that is being prepared has the files and the secret. */
+static int plan_tls(struct edge_plan *plan, struct err *err)
+{
+    struct process *process = plan->edge->process;
+    plan->pool_tls = pool_tls_create(plan->snap, plan_bytes, plan, err);
+    if (!plan->pool_tls)
+        return -1;
+    for (uint32_t i = 0; i < plan->n_listens; i++) {
+        const struct listen_conf *listen = plan->listens[i];
+        if (listen->kind != LISTEN_HTTPS)
+            continue;
+        const struct tls_server_options options = {
+            .conf = &listen->tls,
+            .name = listen->fact,
+            .secret = process_blob(process, BLOB_SECRET),
+            .bytes = plan_bytes,
+            .bytes_ctx = plan,
+            .n_loops = process->n_loops,
+        };
+        plan->servers[i] = tls_server_create(&options, err);
+        if (!plan->servers[i])
+            return err_prefix(err, "%s", listen->fact);
+    }
+    return 0;
+}
+
 /* The epoch is gone, in its loop's thread; loop 0 has the last word on the plan. */
 static void plan_on_loop_gone(struct loop *loop, struct loop_task *task)
 {
@@ -120,6 +155,7 @@ static void plan_epoch(struct edge_plan *plan, uint32_t loop_index)
         wants[i].host = host_of(plan->listens[i]);
         wants[i].port = addr_port(&plan->listens[i]->addr.addr);
         wants[i].conf = &plan->listens[i]->http;
+        wants[i].tls = plan->servers[i];
         wants[i].row = metric_row(plan->listen_slabs[i]->slab, loop_index);
     }
     struct row_ctx row = {.plan = plan, .loop_index = loop_index};
@@ -128,6 +164,7 @@ static void plan_epoch(struct edge_plan *plan, uint32_t loop_index)
     const struct http_epoch_options options = {
         .worker = edge->loops[loop_index].worker,
         .snap = plan->snap,
+        .tls = plan->pool_tls,
         .loop_index = loop_index,
         .seed = edge->process->seed,
         .wants = wants,
@@ -153,12 +190,13 @@ struct edge_plan *plan_create(struct edge *edge, struct snapshot *snap, struct e
     plan->n_listens = (uint32_t)conf->listen_list.n_items;
     plan->listens = (struct listen_conf **)conf->listen_list.items;
     plan->listen_slabs = MEM_NEW_ARRAY(struct edge_slab *, plan->n_listens);
+    plan->servers = MEM_NEW_ARRAY(struct tls_server *, plan->n_listens);
     plan->sockets = MEM_NEW_ARRAY(int, plan->n_listens *n_loops);
     for (uint32_t i = 0; i < plan->n_listens * n_loops; i++)
         plan->sockets[i] = -1;
     plan->loops = MEM_NEW_ARRAY(struct plan_loop, n_loops);
     edge->n_plans++;
-    if (plan_slabs(plan, err) < 0 || plan_sockets(plan, err) < 0) {
+    if (plan_slabs(plan, err) < 0 || plan_sockets(plan, err) < 0 || plan_tls(plan, err) < 0) {
         plan_destroy(&plan);
         return NULL;
     }
@@ -190,6 +228,10 @@ void plan_destroy(struct edge_plan **plan_ptr)
         if (plan->pool_slabs[i])
             slabs_leave(&edge->slabs, plan->pool_slabs[i]);
     mem_free(plan->pool_slabs);
+    for (uint32_t i = 0; i < plan->n_listens; i++)
+        tls_server_destroy(&plan->servers[i]);
+    mem_free(plan->servers);
+    pool_tls_destroy(&plan->pool_tls);
     mem_free(plan->listen_slabs);
     mem_free(plan->member_slabs);
     mem_free(plan->first_member);

@@ -387,6 +387,10 @@ static void client_on_event(struct conn *conn, uint32_t events)
     }
     if (events & LOOP_HANGUP)
         client->is_hangup = true;
+    if (client->is_shaking && !conn->is_connecting) {
+        client->is_shaking = false;
+        client_deadline(client, client->listen->service->conf->timeouts.headers_ms);
+    }
     /* The kernel's word alone: loop_again() asks for no LOOP_READ here, but may come with one. */
     if (events & (LOOP_READ | LOOP_HANGUP))
         client->is_readable = true;
@@ -467,6 +471,11 @@ static void client_describe(struct http_client *client)
  * answer away. */
 static void refuse(struct http_listen *listen, int fd)
 {
+    metric_add(listen->row, LISTEN_REFUSED, 1);
+    if (listen->service->tls) {
+        close(fd); /* a handshake would cost more than is left */
+        return;
+    }
     const struct http_reason_row *row = http_reason_row(HTTP_CROWDED);
     struct h1_answer answer = {.status = row->status,
                                .is_close = true,
@@ -480,7 +489,6 @@ static void refuse(struct http_listen *listen, int fd)
         (void)!write(fd, worker->scratch, (size_t)n);
     shutdown(fd, SHUT_WR);
     (void)!recv(fd, loop_buf(worker->loop), LOOP_BUF_SIZE, MSG_DONTWAIT);
-    metric_add(listen->row, LISTEN_REFUSED, 1);
     metric_add(listen->row, LISTEN_ANSWERS + HTTP_CROWDED, 1);
     close(fd);
 }
@@ -490,6 +498,22 @@ static int64_t loop_share(const struct http_service *service)
 {
     int64_t n_loops = service->epoch->n_loops;
     return (service->conf->limits.connections + n_loops - 1) / n_loops;
+}
+
+/* The first deadline, and TLS where the listen speaks it. False: the client is gone. */
+static bool client_greet(struct http_client *client, const struct http_service *service)
+{
+    client_deadline(client, service->conf->timeouts.headers_ms);
+    if (!service->tls)
+        return true;
+    client_deadline(client, service->conf->timeouts.handshake_ms);
+    if (tls_accept(&client->conn, service->tls, NULL) < 0) {
+        client_close(client, true);
+        return false;
+    }
+    tls_watch(&client->conn, client->listen->row + LISTEN_TLS);
+    client->is_shaking = true;
+    return true;
 }
 
 void client_accept(struct http_listen *listen, int fd, const struct addr *peer)
@@ -513,7 +537,8 @@ void client_accept(struct http_listen *listen, int fd, const struct addr *peer)
     worker->n_clients++;
     metric_add(listen->row, LISTEN_ACTIVE, 1);
     client->is_readable = true; /* most clients have sent before they are accepted */
-    client_deadline(client, service->conf->timeouts.headers_ms);
+    if (!client_greet(client, service))
+        return;
     client_read(client);
     /* While a member has the whole request there is nothing to hear from the client: many a
      * connection is answered and closed without the loop ever learning of it. */

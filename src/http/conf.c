@@ -12,6 +12,13 @@
 #define MS(field) offsetof(struct http_timeouts, field)
 
 static const struct conf_word timeout_words[] = {
+    {.name = "handshake",
+     .type = CONF_TIME,
+     .offset = MS(handshake_ms),
+     .fallback = "10s",
+     .min = 10,
+     .max = 3600000,
+     .doc = "from a connection accepted to the end of its TLS handshake; then it is closed"},
     {.name = "headers",
      .type = CONF_TIME,
      .offset = MS(headers_ms),
@@ -316,6 +323,7 @@ static const struct metric_def listen_defs[] = {
     BAD(H1_ERR_TRAILERS_LONG, "trailers_long"),
     BAD(H1_ERR_METHOD_REFUSED, "method_refused"),
     BAD(H1_ERR_EXPECTATION, "expectation"),
+    TLS_METRIC_DEFS(LISTEN_TLS),
     {.name = "request_seconds",
      .type = METRIC_HISTOGRAM,
      .word = LISTEN_LATENCY,

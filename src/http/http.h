@@ -26,10 +26,6 @@
  *     taken (upstream) -> head rewritten and sent -> ... response head parsed, rewritten in front
  *     of what was read of the body, sent in one call -> rest of the body relayed -> both
  *     connections free again
- *
- * Where the member cannot be reached or breaks off, retry.h says whether another one is asked;
- * where none has room the request waits in the pool's queue. A WebSocket becomes a tunnel
- * (tunnel.h).
  */
 
 #include "base/addr.h"
@@ -41,6 +37,7 @@
 #include "http/forward.h"
 #include "http/retry.h"
 #include "http/route.h"
+#include "tls/tls.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,17 +45,18 @@
 
 struct http_timeouts {
     struct conf_object object;
-    int64_t headers_ms;  /* from the first byte of a request to the end of its head: 10 s */
-    int64_t body_ms;     /* without a byte of a request's body, or below its rate: 30 s */
-    int64_t idle_ms;     /* between requests: 60 s */
-    int64_t connect_ms;  /* to a member: 3 s */
-    int64_t response_ms; /* from the request sent to the response's head: 30 s */
-    int64_t try_ms;      /* one member's share of that, connecting included; 0: no other bound */
-    int64_t stream_ms;   /* without a byte of a response's body, either way: 5 m */
-    int64_t tunnel_ms;   /* of a tunnel, without a byte either way: 1 h */
-    int64_t total_ms;    /* from the head of a request to the end of its answer; 0: the others bound
+    int64_t handshake_ms; /* of TLS, from the connection accepted: 10 s */
+    int64_t headers_ms;   /* from the first byte of a request to the end of its head: 10 s */
+    int64_t body_ms;      /* without a byte of a request's body, or below its rate: 30 s */
+    int64_t idle_ms;      /* between requests: 60 s */
+    int64_t connect_ms;   /* to a member: 3 s */
+    int64_t response_ms;  /* from the request sent to the response's head: 30 s */
+    int64_t try_ms;       /* one member's share of that, connecting included; 0: no other bound */
+    int64_t stream_ms;    /* without a byte of a response's body, either way: 5 m */
+    int64_t tunnel_ms;    /* of a tunnel, without a byte either way: 1 h */
+    int64_t total_ms; /* from the head of a request to the end of its answer; 0: the others bound
                             what does not move, and what moves may take long */
-    int64_t age_ms;      /* of a connection; then the next answer is its last: 1 h */
+    int64_t age_ms;   /* of a connection; then the next answer is its last: 1 h */
 };
 
 struct http_limits {
@@ -121,8 +119,9 @@ enum listen_word {
     LISTEN_TUNNELS_LATE,                      /* closed because nothing moved */
     LISTEN_CUT,     /* answers that broke off in the middle, visibly for the client */
     LISTEN_ANSWERS, /* weir's own answers by reason: enum http_reason, see http/answer.h */
-    LISTEN_BAD = LISTEN_ANSWERS + 32,          /* requests refused by the codec, by enum h1_error */
-    LISTEN_LATENCY = LISTEN_BAD + H1_N_ERRORS, /* microseconds: head complete to answer complete */
+    LISTEN_BAD = LISTEN_ANSWERS + 32,        /* requests refused by the codec, by enum h1_error */
+    LISTEN_TLS = LISTEN_BAD + H1_N_ERRORS,   /* handshakes, enum tls_word */
+    LISTEN_LATENCY = LISTEN_TLS + TLS_WORDS, /* microseconds: head complete to answer complete */
     LISTEN_WORDS = LISTEN_LATENCY + METRIC_HIST_WORDS
 };
 
@@ -143,6 +142,7 @@ struct http_service_want {
     struct slice host;            /* Host for members where an HTTP/1.0 client names none */
     uint16_t port;                /* that clients connect to; 0: a unix socket */
     const struct http_conf *conf; /* in the snapshot */
+    const struct tls_server *tls; /* NULL: in the clear. Lives as long as the epoch */
     metric_word *row;             /* LISTEN_* of this loop */
 };
 
@@ -154,6 +154,7 @@ struct http_service_want {
 struct http_epoch_options {
     struct http_worker *worker; /* of the loop */
     struct snapshot *snap;
+    const struct pool_tls *tls; /* of the snapshot's pools; lives as long as the epoch */
     uint32_t loop_index;
     uint64_t seed;
     const struct http_service_want *wants;

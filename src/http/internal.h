@@ -67,6 +67,7 @@ struct http_service {
     struct slice host; /* where an HTTP/1.0 client names none */
     uint16_t port;
     const struct http_conf *conf;
+    const struct tls_server *tls; /* NULL: in the clear */
     struct h1_limits limits;
     metric_word *row;
     struct http_epoch *epoch;
@@ -136,6 +137,7 @@ struct http_client {
     bool must_close;  /* behind the answer that is being sent */
     bool is_flushing; /* between requests, while the last answer is still on its way */
     bool is_leaving;  /* it said itself that it sends no further request */
+    bool is_shaking;  /* hands, before its first request */
     uint8_t minor;    /* of the HTTP version of its last request */
 };
 

@@ -59,6 +59,7 @@ static void service_init(struct http_service *service, struct http_epoch *epoch,
     service->host = want->host;
     service->port = want->port;
     service->conf = want->conf;
+    service->tls = want->tls;
     service->row = want->row;
     service->epoch = epoch;
     const struct conf_rate *floor = &want->conf->retry.at_least;
@@ -82,6 +83,7 @@ struct http_epoch *http_epoch_create(const struct http_epoch_options *options)
     epoch->n_loops = options->snap->n_loops;
     const struct upstream_set_options upstreams = {
         .snap = options->snap,
+        .tls = options->tls,
         .board = options->worker->board,
         .loop_index = options->loop_index,
         .seed = options->seed,

@@ -812,35 +812,3 @@ def test_all_tries_fail(serve, member):
     with Client(port) as client:
         assert client.ask().status == 502
     assert sum(len(m.requests) for m in members) == 3  # limits tries
-
-
-def test_long_bodies_need_their_buffers_alone(serve, apps):
-    """400 MB down and 200 MB up, as fast as it goes: what weir holds does not grow with them."""
-    port = serve(apps("a"))
-    edge = serve.weir.pid("edge")
-    with Client(port) as client:
-        assert len(client.ask(path="/bytes/3000000").body) == 3000000
-        client.ask("POST", "/digest", body=b"x" * 3000000)
-        before, most = held_kb(edge), 0
-        for path in ("/bytes/200000000", "/chunked/200000000"):
-            client.send(request(path=path))
-            message = client.head()
-            left, buf = 200_000_000, bytearray(1 << 20)
-            if message.get("content-length"):
-                left -= len(client.held)
-                client.held.clear()
-                while left:
-                    left -= client.sock.recv_into(buf, min(left, len(buf)))
-                    most = max(most, held_kb(edge) - before)
-            else:
-                while (size := int(client.until(b"\r\n"), 16)):
-                    client.exactly(size + 2)
-                    left -= size
-                    most = max(most, held_kb(edge) - before)
-                assert client.until(b"\r\n") == b"\r\n" and left == 0
-        client.send(request("POST", "/digest", "Content-Length: 200000000\r\n"))
-        for _ in range(200):
-            client.send(b"x" * 1_000_000)
-            most = max(most, held_kb(edge) - before)
-        assert client.response().body.startswith(b"200000000 ")
-        assert most < 2048
