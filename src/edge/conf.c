@@ -149,6 +149,33 @@ static int check_tls(struct listen_conf *listen, struct conf_load *load)
     return is_https ? tls_server_check(&listen->tls, listen->fact, load) : 0;
 }
 
+static bool has_listen(const struct edge_conf *conf, struct slice name)
+{
+    for (size_t i = 0; i < conf->listen_list.n_items; i++) {
+        const struct listen_conf *listen = conf->listen_list.items[i];
+        if (slice_equal(listen->name, name))
+            return true;
+    }
+    return false;
+}
+
+/* Members that are listens of this node name one that there is. */
+static int check_members(const struct edge_conf *conf, const struct snapshot *snap,
+                         struct conf_load *load)
+{
+    const struct pool_conf *pools = pool_conf_of(snap);
+    int rc = 0;
+    for (uint32_t p = 0; p < pools->n_pools; p++) {
+        for (uint32_t m = 0; m < pools->pools[p]->n_members; m++) {
+            const struct conf_ref *listen = &pools->pools[p]->members[m]->listen;
+            if (listen->name.len && !has_listen(conf, listen->name))
+                rc = conf_error(load->diag, listen->at, NULL, "there is no listen \"%.*s\"",
+                                SLICE_ARG(listen->name));
+        }
+    }
+    return rc;
+}
+
 int edge_check(struct snapshot *snap, void *self, struct conf_load *load)
 {
     const struct edge_conf *conf = self;
@@ -168,7 +195,7 @@ int edge_check(struct snapshot *snap, void *self, struct conf_load *load)
         if (http_check(&listen->http, &listen->object, snap, load) < 0)
             rc = -1;
     }
-    return rc;
+    return check_members(conf, snap, load) < 0 ? -1 : rc;
 }
 
 int edge_sockets(const struct snapshot *snap, socket_want_fn *want, void *ctx)

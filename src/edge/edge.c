@@ -118,7 +118,8 @@ static void edge_refresh(struct edge *edge)
 static void edge_on_change(void *ctx, const struct board_change *change)
 {
     struct slice name = slice_from(change->name);
-    if (slice_starts(name, SLICE("member:")) || slice_starts(name, SLICE("address:")))
+    if (slice_starts(name, SLICE("member:")) || slice_starts(name, SLICE("address:")) ||
+        slice_starts(name, SLICE("failopen:")))
         edge_refresh(ctx);
 }
 

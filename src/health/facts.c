@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { WHOLE_PERCENT = 100 };
+
 static struct log *log_of(const struct health *health)
 {
     return process_log(health->loop);
@@ -203,6 +205,32 @@ static void log_pool(const struct health *health, struct health_pool *pool)
                fact_state_name(pool->state), pool->reason);
 }
 
+/* Fewer are up than the pool's word allows; who drains or is not judged yet counts for nothing. */
+static bool is_open(const struct health_pool *pool, const struct pool_count *count)
+{
+    uint32_t n_judged = count->n - count->n_draining - count->n_unknown;
+    return (uint64_t)count->n_up * WHOLE_PERCENT <
+           (uint64_t)n_judged * (uint64_t)pool->conf->fail_open->below_percent;
+}
+
+static void state_fail_open(struct health *health, const struct health_pool *pool,
+                            const struct pool_count *count)
+{
+    char reason[FACT_REASON_MAX];
+    bool was_open =
+        board_peek(health->board, board_find(health->board, pool->conf->open_fact)) == FACT_UP;
+    bool is_now = is_open(pool, count);
+    snprintf(reason, sizeof(reason), "%.50s, %s %d%%", pool->reason,
+             is_now ? "below" : "open below", (int)pool->conf->fail_open->below_percent);
+    (void)board_state(health->board, pool->conf->open_fact, is_now ? FACT_UP : FACT_DOWN, 0, reason,
+                      loop_wall_ns(health->loop));
+    if (is_now != was_open)
+        log_write(log_of(health), is_now ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+                  is_now ? "%s fails open: members that are down are used too (%s)"
+                         : "%s fails open no more (%s)",
+                  pool->conf->fact, pool->reason);
+}
+
 void fact_pool(struct health *health, struct health_pool *pool)
 {
     struct pool_count count = pool_count(pool);
@@ -216,6 +244,8 @@ void fact_pool(struct health *health, struct health_pool *pool)
     pool->state = pool_state(&count);
     (void)board_state(health->board, pool->conf->fact, pool->state, (double)count.n_up,
                       pool->reason, loop_wall_ns(health->loop));
+    if (pool->conf->fail_open)
+        state_fail_open(health, pool, &count);
     /* While members are still judged for the first time, what is so far is no news. */
     if (pool->logged != pool->state && count.n_unknown == 0)
         log_pool(health, pool);

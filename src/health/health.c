@@ -23,6 +23,10 @@ static const struct fact_kind fact_kinds[] = {
      .rule = FACT_KEEP,
      .patience_ms = 10000,
      .doc = "a pool: up, degraded, draining, down, unknown; the value is how many members are up"},
+    {.name = "failopen",
+     .rule = FACT_KEEP,
+     .patience_ms = 10000,
+     .doc = "a pool with fail-open: up while members that are down are used too, else down"},
     {.name = "address",
      .rule = FACT_KEEP,
      .patience_ms = 10000,
@@ -232,12 +236,24 @@ static bool keep_pool(void *ctx, const char *name)
     return find_pool(ctx, name) != NULL;
 }
 
+static bool keep_open(void *ctx, const char *name)
+{
+    const struct health *health = ctx;
+    for (uint32_t i = 0; i < health->n_pools; i++) {
+        const char *fact = health->pools[i].conf->open_fact;
+        if (fact && strcmp(fact, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void sweep(struct health *health)
 {
     uint64_t wall_ns = loop_wall_ns(health->loop);
     board_sweep(health->board, "member:", keep_member, health, wall_ns);
     board_sweep(health->board, "address:", keep_address, health, wall_ns);
     board_sweep(health->board, "pool:", keep_pool, health, wall_ns);
+    board_sweep(health->board, "failopen:", keep_open, health, wall_ns);
 }
 
 static struct slice health_bytes(void *ctx, const char *name)
@@ -292,6 +308,7 @@ static void on_watch(struct loop *loop, struct loop_timer *timer)
     struct health *health = CONTAINER_OF(timer, struct health, watch_timer);
     suspects_look(health);
     force_look(health);
+    listens_look(health);
     loop_timer_set(loop, timer, loop_now_ns(loop) + (uint64_t)HEALTH_WATCH_MS * NS_PER_MS);
 }
 
@@ -311,6 +328,7 @@ static int health_start(struct process *process, void **ret_state, struct err *e
     schedule_init(health);
     health->sink = MEM_NEW_ARRAY(metric_word, CHECK_WORDS);
     process_watch(process, force_on_change, force_on_lost, health);
+    process_watch(process, listens_on_change, NULL, health);
     loop_timer_init(&health->watch_timer, on_watch);
     loop_timer_set(health->loop, &health->watch_timer, loop_now_ns(health->loop));
     *ret_state = health;

@@ -90,7 +90,7 @@ struct target {
     metric_word *row;
     enum fact_state checked; /* what the checks say, or what is said without one */
     char checked_reason[FACT_REASON_MAX];
-    struct fact_ref force_ref, weight_ref;
+    struct fact_ref force_ref, weight_ref, listen_ref;
     enum fact_state forced;           /* by the operator; FACT_NONE: nothing is */
     int64_t forced_weight;            /* or VERDICT_NO_WEIGHT */
     bool is_drained;                  /* by its agent */
@@ -168,6 +168,16 @@ void force_look(struct health *health);
 /* For process_watch(). */
 void force_on_change(void *ctx, const struct board_change *change);
 void force_on_lost(void *ctx, size_t segment);
+
+/* --- listens.c: members that are listens of this node --- */
+
+void listens_look(struct health *health);
+/* For process_watch(). */
+void listens_on_change(void *ctx, const struct board_change *change);
+/* What the listen's fact says of the member; it has one. */
+void listen_look(struct target *target);
+/* The same for a member as a commit has it: another listen, or another weight. */
+void listen_configure(struct target *target);
 
 /* --- suspects.c --- */
 

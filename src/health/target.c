@@ -113,7 +113,9 @@ static void target_on_name(struct resolver_name *name)
         target->addr = addr;
     fact_address(target);
     fact_name(target, has_moved);
-    if (!target->is_checked)
+    if (target->member->listen_fact)
+        listen_look(target);
+    else if (!target->is_checked)
         fact_unchecked(target);
     else if (has_moved)
         target_moved(target);
@@ -216,7 +218,7 @@ static void go_on_checking(struct target *target, bool has_moved)
 void target_configure(struct target *target, struct health_pool *pool, const struct member *member)
 {
     bool is_new = target->published.state == FACT_NONE;
-    bool is_checked = member->pool->check != NULL;
+    bool is_checked = member->pool->check != NULL && !member->listen_fact;
     target->member = member;
     target->pool = pool;
     bool has_moved = configure_endpoint(target, &member->endpoint);
@@ -236,7 +238,9 @@ void target_configure(struct target *target, struct health_pool *pool, const str
     }
     if (!is_checked && target->is_checked)
         end_checks(target);
-    if (!is_checked)
+    if (member->listen_fact)
+        listen_configure(target);
+    else if (!is_checked)
         fact_unchecked(target);
     else if (!target->is_checked)
         begin_checks(target, is_adopted);

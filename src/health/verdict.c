@@ -44,6 +44,8 @@ static void judge(const struct verdict_words *words, struct verdict *verdict)
 
 static uint32_t weight_of(const struct verdict_words *words)
 {
+    if (words->forced == FACT_DOWN)
+        return 0;
     if (words->forced_weight != VERDICT_NO_WEIGHT)
         return (uint32_t)words->forced_weight;
     uint32_t weight = words->weight * words->share / VERDICT_WHOLE_SHARE;

@@ -20,7 +20,8 @@
  * order to see the other.
  *
  * Weight. The operator's, or else the configured one as far as the agent lets it count: a share of
- * 1 to 99 % never makes it less than 1, only 0 % and the operator's 0 do.
+ * 1 to 99 % never makes it less than 1, only 0 % and the operator's 0 do. A member that the
+ * operator forces down weighs nothing, so that a pool that fails open leaves it out.
  */
 
 #include "core/board.h"

@@ -44,7 +44,10 @@ static const struct conf_word member_words[] = {
      .max = MEMBER_WEIGHT_MAX,
      .doc = "its share of the requests, beside the weights of the others"},
     PLANNED("backup", CONF_FLAG, "takes requests only while no other member is up"),
-    PLANNED("listen", CONF_NAME, "takes this node's own listen fact instead of a check"),
+    {.name = "listen",
+     .type = CONF_REF,
+     .offset = offsetof(struct member, listen),
+     .doc = "a listen of this node, which the member is: up while it serves, instead of a check"},
     PLANNED("max-connections", CONF_INT, "connections to it at a time"),
     PLANNED("slow-start", CONF_TIME, "how long its share grows after it has come up"),
     {0},
@@ -96,6 +99,22 @@ static const struct conf_block queue_block = {
     .words = queue_words,
 };
 
+static const struct conf_word fail_open_words[] = {
+    {.name = "below",
+     .type = CONF_PERCENT,
+     .flags = CONF_REQUIRED,
+     .offset = offsetof(struct fail_open_conf, below_percent),
+     .min = 1,
+     .max = 100,
+     .doc = "of the members that do not drain must be up"},
+    {0},
+};
+
+static const struct conf_block fail_open_block = {
+    .size = sizeof(struct fail_open_conf),
+    .words = fail_open_words,
+};
+
 static const struct conf_word pool_args[] = {
     {.name = "NAME",
      .type = CONF_NAME,
@@ -134,7 +153,11 @@ static const struct conf_word pool_block_words[] = {
      .offset = offsetof(struct pool, eject),
      .block = &eject_block,
      .doc = "when requests that fail take a member out for a while"},
-    PLANNED("fail-open", CONF_FLAG, "uses members that are down when too few are up"),
+    {.name = "fail-open",
+     .type = CONF_BLOCK,
+     .offset = offsetof(struct pool, fail_open),
+     .block = &fail_open_block,
+     .doc = "members that are down are used too while too few are up; without it never"},
     PLANNED("max-connections", CONF_INT, "connections to each member at a time"),
     {.name = "queue",
      .type = CONF_BLOCK,
@@ -218,12 +241,16 @@ static void member_fill(struct pool *pool, uint32_t index, struct arena *arena)
     member->fact = arena_printf(arena, "member:%s", member->label);
     if (member->endpoint.host.len)
         member->address_fact = arena_printf(arena, "address:%s", member->label);
+    if (member->listen.name.len)
+        member->listen_fact = arena_printf(arena, "listen:%.*s", SLICE_ARG(member->listen.name));
 }
 
 static int pool_fill(struct pool *pool, struct conf_load *load)
 {
     pool->members = (struct member **)pool->member_list.items;
     pool->fact = arena_printf(load->arena, "pool:%.*s", SLICE_ARG(pool->name));
+    if (pool->fail_open)
+        pool->open_fact = arena_printf(load->arena, "failopen:%.*s", SLICE_ARG(pool->name));
     if (pool->member_list.n_items > POOL_MEMBERS_MAX) {
         pool->n_members = 0;
         return conf_error(load->diag, conf_where(&pool->object, "member"), NULL,
@@ -257,6 +284,7 @@ static int check_facts(const struct pool_conf *conf, struct conf_load *load)
 {
     size_t n_facts = conf->n_pools;
     for (uint32_t i = 0; i < conf->n_pools; i++) {
+        n_facts += conf->pools[i]->open_fact != NULL;
         for (uint32_t j = 0; j < conf->pools[i]->n_members; j++)
             n_facts += conf->pools[i]->members[j]->address_fact ? 2 : 1;
     }

@@ -19,6 +19,9 @@
  *                                               reason of who decided; value: weight in force
  *     pool:web           up | degraded | draining | down
  *                                               "2/3 up, 1 draining"; value: members up
+ *     failopen:web       up | down              up: members that are down are used too, for too few
+ *                                               are up; all but those that the operator forces
+ *                                               down, which weigh 0
  *     address:web/app2   resolved | down        for members named by a host; reason: the address as
  *                                               text, then what is wrong with the last look-up
  *
@@ -54,16 +57,24 @@ struct queue_conf {
     int64_t timeout_ms; /* 5 s */
 };
 
+/* When members that are down are used too. */
+struct fail_open_conf {
+    struct conf_object object;
+    int64_t below_percent; /* of the members that do not drain are up */
+};
+
 struct member {
     struct conf_object object; /* object.name: "app1" */
     struct slice name;
     struct conf_addr endpoint; /* an address, or a host name that health resolves */
     int64_t weight;            /* 1..256; 1 */
+    struct conf_ref listen;    /* of this node, whose fact takes the place of a check; or empty */
     /* --- filled by pool's check() --- */
     struct pool *pool;
     uint32_t index;           /* in its pool */
     const char *fact;         /* "member:web/app1" */
     const char *address_fact; /* "address:web/app2"; NULL where endpoint is an address */
+    const char *listen_fact;  /* "listen:shop"; NULL: the check decides */
     const char *label;        /* "web/app1", the metric slab's object */
 };
 
@@ -76,11 +87,13 @@ struct pool {
     int balance;                  /* enum balance_method */
     struct queue_conf queue;
     struct eject_conf eject;
+    struct fail_open_conf *fail_open; /* NULL: a member that is down is never used */
     /* --- filled by pool's check() --- */
     struct member **members; /* = member_list.items */
     uint32_t n_members;
-    uint32_t index;   /* among the pools of the snapshot */
-    const char *fact; /* "pool:web" */
+    uint32_t index;        /* among the pools of the snapshot */
+    const char *fact;      /* "pool:web" */
+    const char *open_fact; /* "failopen:web"; NULL: the pool has no such word */
 };
 
 /* What the pool module's words fill: all pools of a snapshot. */

@@ -186,7 +186,6 @@ static const struct {
     {"pool web { member a 10.0.0.1:80\nbalance hash }", {"hash"}},
     {"pool web { member a 10.0.0.1:80\nbalance round }", {"round"}},
     {"pool web { member a 10.0.0.1:80 backup }", {"backup"}},
-    {"pool web { member a 10.0.0.1:80 listen shop }", {"listen"}},
     {"pool web { member a 10.0.0.1:80\nfail-open }", {"fail-open"}},
     {"pool web { member a 10.0.0.1:80\nslow-start 5s }", {"slow-start"}},
     {"pool web { member a 10.0.0.1:80 }\nuse wab", {"2:5", "no pool \"wab\"", "\"web\""}},

@@ -27,13 +27,24 @@ static bool is_unjudged(const struct upstream_member *member, enum fact_state st
     return member->pool->conf->check && (state == FACT_UNKNOWN || state == FACT_NONE);
 }
 
+/* Its pool fails open, so that it is used although it is down; unless the operator wants it down,
+ * which takes its weight. */
+static bool is_used_all_the_same(const struct upstream_member *member)
+{
+    const struct upstream_pool *pool = member->pool;
+    struct fact fact;
+    return pool->open_ref.is_set && board_peek(pool->set->board, pool->open_ref) == FACT_UP &&
+           board_read(pool->set->board, member->view.state_ref, &fact) && fact.value > 0;
+}
+
 static bool is_usable(const struct upstream_member *member)
 {
     if (member->view.addr.len == 0)
         return false;
     enum fact_state state = state_of(member);
-    return state != FACT_DOWN && state != FACT_DRAINING && state != FACT_FAILED &&
-           !is_unjudged(member, state);
+    if (state == FACT_DOWN)
+        return is_used_all_the_same(member);
+    return state != FACT_DRAINING && state != FACT_FAILED && !is_unjudged(member, state);
 }
 
 /* A session's own member serves it while it drains, too. */

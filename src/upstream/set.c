@@ -69,6 +69,13 @@ static void member_init(struct upstream_member *member, struct upstream_pool *po
     map_put(&pool->set->members, slice_from(member->view.member->label), member);
 }
 
+/* The pool's fact that says whether it fails open. */
+static void pool_find_open(struct upstream_pool *pool, const struct board *board)
+{
+    if (pool->conf->open_fact && board_peek(board, pool->open_ref) == FACT_NONE)
+        pool->open_ref = board_find(board, pool->conf->open_fact);
+}
+
 static void pool_init(struct upstream_pool *pool, struct upstream_set *set, const struct pool *conf,
                       const struct upstream_set_options *options)
 {
@@ -76,6 +83,7 @@ static void pool_init(struct upstream_pool *pool, struct upstream_set *set, cons
     pool->set = set;
     pool->row = options->pool_row(options->ctx, conf);
     pool->tls = pool_tls_of(options->tls, conf);
+    pool_find_open(pool, options->board);
     pool->n_members = conf->n_members;
     pool->members = MEM_NEW_ARRAY(struct upstream_member, conf->n_members);
     pool_balance(pool, hash_mix(options->seed + options->loop_index * 1000003u + conf->index));
@@ -206,6 +214,8 @@ static void member_refresh(struct upstream_member *member, struct lineage *linea
 
 static void set_refresh(struct upstream_set *set)
 {
+    for (uint32_t p = 0; p < set->n_pools; p++)
+        pool_find_open(&set->pools[p], set->board);
     for (uint32_t p = 0; p < set->n_pools; p++)
         for (uint32_t m = 0; m < set->pools[p].n_members; m++)
             member_refresh(&set->pools[p].members[m], set->lineage, set->board);

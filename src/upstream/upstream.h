@@ -83,6 +83,7 @@ struct upstream_pool {
     struct upstream_set *set;
     metric_word *row;             /* POOL_* words of this loop */
     const struct tls_client *tls; /* NULL: in the clear */
+    struct fact_ref open_ref;     /* of a pool with fail-open */
     struct balancer *balancer;
     struct upstream_queue *queue; /* of the lineage; NULL until the set is adopted */
     uint32_t n_members;
