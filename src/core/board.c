@@ -225,6 +225,11 @@ uint32_t board_starts(const struct board *board, size_t segment)
     return atomic_load(&board->segments[segment]->n_starts);
 }
 
+void board_set_starts(struct board *board, uint32_t n_starts)
+{
+    atomic_store(&board_own(board)->n_starts, n_starts);
+}
+
 _Atomic uint64_t *board_heartbeat(struct board *board, uint32_t loop_index)
 {
     assert(loop_index < BOARD_LOOPS_MAX);

@@ -155,6 +155,8 @@ int board_segment(const struct board *board, const char *name);
 
 /* How often this segment's process has been started; counted by board_open() with `own`. */
 uint32_t board_starts(const struct board *board, size_t segment);
+/* Sets that count, in a segment that has no process yet. */
+void board_set_starts(struct board *board, uint32_t n_starts);
 /* The heartbeat word of a loop of the own segment. */
 _Atomic uint64_t *board_heartbeat(struct board *board, uint32_t loop_index);
 /* The last heartbeat of loop i of a segment (CLOCK_MONOTONIC ns), 0: none yet. */
@@ -177,6 +179,11 @@ int board_state(struct board *board, const char *name, enum fact_state state, do
  * writer that died between board_state() and this tells it again in its next life.
  */
 void board_tell(struct board *board, const char *name, uint64_t wall_ns);
+/*
+ * Puts back a fact of another build as it was, its since and all, in a segment that has no process
+ * yet. Returns 0; 1 where there is a fact of that name already, which stays; -1 as board_state().
+ */
+int board_restore(struct board *board, const struct fact *fact);
 /* Takes a fact away: readers see FACT_NONE, and a transition to it. */
 void board_remove(struct board *board, const char *name, uint64_t wall_ns);
 /*

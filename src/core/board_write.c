@@ -150,6 +150,24 @@ void board_tell(struct board *board, const char *name, uint64_t wall_ns)
     board_ring_bells(board);
 }
 
+int board_restore(struct board *board, const struct fact *fact)
+{
+    assert(fact->state > FACT_NONE && fact->state < FACT_N_STATES);
+    if (map_get(&board->index, slice_from(fact->name)))
+        return 1;
+    struct own_fact *own = slot_take(board, fact->name);
+    if (!own) {
+        atomic_fetch_add(&board_own(board)->n_refused, 1);
+        return -1;
+    }
+    own->now.state = (uint32_t)fact->state;
+    own->now.since_ns = fact->since_ns;
+    own->now.value = fact->value;
+    slice_copy(slice_from(fact->reason), own->now.reason, sizeof(own->now.reason));
+    fact_change(board, slot_of(board, own), FACT_NONE, &own->now, fact->since_ns);
+    return 0;
+}
+
 static void own_remove(struct board *board, struct own_fact *own, uint64_t wall_ns)
 {
     enum fact_state from = (enum fact_state)own->now.state;
