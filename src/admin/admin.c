@@ -274,6 +274,21 @@ static void admin_abort(void *state, struct snapshot *snap)
     explicit_bzero(admin->token_next, sizeof(admin->token_next));
 }
 
+/* Before a stop it answers to the last; behind an upgrade there is another one who does. */
+static void admin_drain(void *state, uint64_t deadline_ns)
+{
+    struct admin *admin = state;
+    (void)deadline_ns;
+    if (admin->process->is_former)
+        web_server_drain(admin->server);
+}
+
+static bool admin_is_drained(void *state)
+{
+    const struct admin *admin = state;
+    return !admin->process->is_former || web_server_counters(admin->server)->n_conns == 0;
+}
+
 static void admin_stop(void *state)
 {
     struct admin *admin = state;
@@ -313,6 +328,8 @@ const struct module admin_module = {
     .prepare = admin_prepare,
     .commit = admin_commit,
     .abort = admin_abort,
+    .drain = admin_drain,
+    .is_drained = admin_is_drained,
     .stop = admin_stop,
     .status = admin_status,
 };

@@ -4,6 +4,7 @@
  * first and takes what has come when the last has answered or its second is over; reload and stop
  * wait for the supervisor.
  */
+#include "admin/body.h"
 #include "admin/internal.h"
 #include "admin/openmetrics.h"
 #include "admin/render.h"
@@ -273,6 +274,26 @@ static void handle_reload(struct web_exchange *exchange, void *ctx)
     command(exchange, ctx, "reload", 200, "the new configuration is refused; nothing has changed");
 }
 
+static void handle_upgrade(struct web_exchange *exchange, void *ctx)
+{
+    const char *binary = "";
+    const struct body_want wants[] = {
+        {.key = "binary", .what = "the path of a program, from / on", .text = &binary},
+        {.key = NULL},
+    };
+    json_t *document = NULL;
+    struct err err = ERR_NONE;
+    if (exchange->body.len > 0 && body_read(exchange->body, wants, &document, &err) < 0) {
+        web_error(exchange, 400, "%s", err.text);
+        return;
+    }
+    struct text verb = TEXT_NONE;
+    text_printf(&verb, "upgrade%s%s", binary[0] ? " " : "", binary);
+    command(exchange, ctx, text_cstr(&verb), 200, "the upgrade is refused; nothing has changed");
+    text_deinit(&verb);
+    json_decref(document);
+}
+
 static void handle_stop(struct web_exchange *exchange, void *ctx)
 {
     bool is_now = web_query_value(exchange->query, "now").ptr;
@@ -294,6 +315,7 @@ const struct web_route api_routes[] = {
     {H1_METHOD_POST, "/v1/force", handle_force},
     {H1_METHOD_POST, "/v1/weight", handle_weight},
     {H1_METHOD_POST, "/v1/reload", handle_reload},
+    {H1_METHOD_POST, "/v1/upgrade", handle_upgrade},
     {H1_METHOD_POST, "/v1/stop", handle_stop},
     {H1_METHOD_OTHER, NULL, NULL},
 };

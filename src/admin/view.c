@@ -12,13 +12,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Processes that run, and those of former builds. */
+enum { CHILDREN_MAX = 4 * BOARD_SEGMENTS_MAX };
+
 struct making {
     const struct view_source *source;
     struct arena *arena;
     const struct tallies *tallies;
     struct view *view;
     size_t cap_listens;
-    struct usage_child children[BOARD_SEGMENTS_MAX];
+    struct usage_child children[CHILDREN_MAX];
     size_t n_children;
 };
 
@@ -72,7 +75,9 @@ static void process_usage(struct making *making, struct view_process *process)
     snprintf(name, sizeof(name), "weir:%.10s", process->name);
     for (size_t i = 0; i < making->n_children; i++) {
         const struct usage_child *child = &making->children[i];
-        if (strcmp(child->usage.name, name) != 0)
+        /* Behind an upgrade there is an older one of the name. */
+        if (strcmp(child->usage.name, name) != 0 ||
+            (process->has_usage && child->usage.born_s < process->usage.born_s))
             continue;
         process->pid = child->pid;
         process->usage = child->usage;
@@ -95,13 +100,38 @@ static bool process_is_used(const struct board *board, size_t segment)
     return board_starts(board, segment) > 0 || board_find(board, name).is_set;
 }
 
+/* A process of a former build: its fact is all that is known here, and what the kernel says. */
+static void former_make(struct making *making, const struct fact *fact)
+{
+    struct view *view = making->view;
+    struct view_process *process = &view->processes[view->n_processes++];
+    process->name = arena_dup(making->arena, slice_from(fact->name)).ptr;
+    process->state = fact_state_name(fact->state);
+    process->reason = arena_dup(making->arena, slice_from(fact->reason)).ptr;
+    process->since_ns = fact->since_ns;
+    process->pid = (pid_t)fact->value;
+    process->has_usage = usage_read(process->pid, &process->usage) == 0;
+}
+
+static void formers_make(struct making *making)
+{
+    const struct board *board = making->source->board;
+    int segment = board_segment(board, "supervisor");
+    uint32_t cursor = 0;
+    struct fact fact;
+    while (segment >= 0 && making->view->n_processes < CHILDREN_MAX &&
+           board_next(board, (size_t)segment, &cursor, &fact)) {
+        if (slice_starts(slice_from(fact.name), SLICE("former:")))
+            former_make(making, &fact);
+    }
+}
+
 static void processes_make(struct making *making)
 {
     const struct board *board = making->source->board;
     struct view *view = making->view;
-    view->processes = ARENA_NEW_ARRAY(making->arena, struct view_process, BOARD_SEGMENTS_MAX);
-    making->n_children =
-        usage_children(making->source->supervisor, making->children, BOARD_SEGMENTS_MAX);
+    view->processes = ARENA_NEW_ARRAY(making->arena, struct view_process, CHILDREN_MAX);
+    making->n_children = usage_children(making->source->supervisor, making->children, CHILDREN_MAX);
     for (size_t segment = 0; segment < board_n_segments(board); segment++) {
         if (!process_is_used(board, segment))
             continue;
@@ -109,6 +139,7 @@ static void processes_make(struct making *making)
         process_make(making, segment, process);
         process_usage(making, process);
     }
+    formers_make(making);
 }
 
 struct view_process *view_process_find(struct view *view, const char *name)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * weir reload, weir stop: what a running weir is told to do.
+ * weir reload, weir upgrade, weir stop: what a running weir is told to do.
  */
 #include "cli/ask.h"
 #include "cli/remote.h"
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { STOP_LOOK_MS = 50 };
 
@@ -15,11 +17,14 @@ enum { STOP_LOOK_MS = 50 };
  * Prints what was answered: the text, or the diagnostics and the sentence. Returns the exit status.
  */
 static int tell(const struct command *command, const struct remote_options *options,
-                const char *target)
+                const char *target, const json_t *request)
 {
     struct err err = ERR_NONE;
     json_t *answer = NULL;
-    int result = ask_json(options->state_dir, "POST", target, ASK_COMMAND_MS, &answer, &err);
+    int result = request
+                     ? ask_json_with(options->state_dir, "POST", target, request, ASK_COMMAND_MS,
+                                     &answer, &err)
+                     : ask_json(options->state_dir, "POST", target, ASK_COMMAND_MS, &answer, &err);
     remote_print_answer(command->name, result, answer, &err);
     json_decref(answer);
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -31,7 +36,36 @@ static int run_reload(const struct command_env *env, int argc, char **argv)
     int result = remote_options(env, argc, argv, 0, &options);
     if (result != 0)
         return result;
-    result = tell(&command_reload, &options, "/v1/reload");
+    result = tell(&command_reload, &options, "/v1/reload", NULL);
+    remote_options_deinit(&options);
+    return result;
+}
+
+/* The supervisor has a working folder of its own, so it gets a path from / on. Links stay links. */
+static json_t *upgrade_request(const char *binary)
+{
+    char here[PATH_MAX], path[2 * PATH_MAX];
+    if (binary[0] == '/' || !getcwd(here, sizeof(here)))
+        snprintf(path, sizeof(path), "%s", binary);
+    else
+        snprintf(path, sizeof(path), "%s/%s", here, binary);
+    return json_pack("{s:s}", "binary", path);
+}
+
+static int run_upgrade(const struct command_env *env, int argc, char **argv)
+{
+    struct remote_options options;
+    json_t *request = NULL;
+    int result = remote_arguments(env, argc, argv, 0, 0, 1, &options);
+    if (result != 0)
+        return result;
+    if (options.n_values > 0 && !(request = upgrade_request(options.values[0]))) {
+        fprintf(stderr, "weir upgrade: the path is not UTF-8\n");
+        result = EXIT_FAILURE;
+    } else {
+        result = tell(&command_upgrade, &options, "/v1/upgrade", request);
+    }
+    json_decref(request);
     remote_options_deinit(&options);
     return result;
 }
@@ -56,7 +90,7 @@ static int run_stop(const struct command_env *env, int argc, char **argv)
     int result = remote_options(env, argc, argv, REMOTE_NOW | REMOTE_NO_WAIT, &options);
     if (result != 0)
         return result;
-    result = tell(&command_stop, &options, options.is_now ? "/v1/stop?now" : "/v1/stop");
+    result = tell(&command_stop, &options, options.is_now ? "/v1/stop?now" : "/v1/stop", NULL);
     if (result == EXIT_SUCCESS && !options.is_no_wait)
         result = wait_until_gone(options.state_dir);
     remote_options_deinit(&options);
@@ -68,6 +102,14 @@ const struct command command_reload = {
     .usage = "reload [--state DIR]",
     .doc = "has the running weir read its file again; one refusal and nothing has changed",
     .run = run_reload,
+};
+
+const struct command command_upgrade = {
+    .name = "upgrade",
+    .usage = "upgrade [BINARY] [--state DIR]",
+    .doc =
+        "has another binary take over without a client noticing; one refusal and nothing changes",
+    .run = run_upgrade,
 };
 
 const struct command command_stop = {

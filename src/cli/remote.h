@@ -19,6 +19,7 @@ extern const struct command command_status;
 extern const struct command command_facts;
 extern const struct command command_reload;
 extern const struct command command_stop;
+extern const struct command command_upgrade;
 extern const struct command command_drain;
 extern const struct command command_undrain;
 extern const struct command command_force;

@@ -21,6 +21,8 @@ struct command_conf {
     const char *path;      /* FILE */
     const char *node;      /* --node, or NULL */
     const char *state_dir; /* --state or WEIR_STATE, absolute, or NULL */
+    const char *candidate; /* the descriptor that an upgrade gives its candidate, or NULL */
+    const char *resume;    /* that of the resumed supervisor, or NULL */
 };
 
 struct command_env {

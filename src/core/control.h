@@ -19,6 +19,7 @@
  *       | -- query(fd) -----------------------------> |   one end of a socket to admin (query.h)
  *       | -- programs(fd) --------------------------> |   one to worker, or its end (program.h)
  *       | -- drain(deadline) -> <- drained -- stop -> |   exits 0
+ *       | -- retire(deadline) -> <- reports -- stop > |   another build serves (process_former.c)
  *       |                                             |
  *       | <- request(id, verb, argument) -- admin     |   reload, stop (request.h)
  *       | -- answer(id, is_ok, text) ---------------> |
@@ -33,7 +34,9 @@
  *     | magic 4 | type 4 | fixed numbers ... | n_labels 2 | labels ... | text_len 4 | text |
  *     label: | flags 1 | index 4 | number 8 | name_len 1 | name |
  *
- * in the machine's byte order: both ends are the same binary. The codec checks every length all the
+ * in the machine's byte order: both ends are the same binary. (Behind an upgrade they are not: then
+ * the supervisor sends packets that the former one has made, and reads reports, which are text.)
+ * The codec checks every length all the
  * same, because a process that was taken over must not take the supervisor with it.
  *
  * The end of the stream means that the other side is dead. A process ends at once when that
@@ -63,6 +66,7 @@ enum control_type {
     CONTROL_QUERY,
     CONTROL_PROGRAMS,
     CONTROL_DRAIN,
+    CONTROL_RETIRE,
     CONTROL_STOP,
     CONTROL_ANSWER,
     /* from the process */
@@ -88,7 +92,7 @@ struct control_message {
     uint64_t generation; /* of the snapshot that the message is about */
     uint64_t id;         /* of a request, repeated in its answer */
     uint64_t seed;       /* init */
-    int64_t wait_ms;     /* drain: how long at most */
+    int64_t wait_ms;     /* drain, retire: how long at most */
     uint32_t n_loops;    /* init */
     uint32_t uid, gid;   /* init: what root becomes */
     uint32_t log_level;  /* init */
@@ -131,6 +135,8 @@ int control_pair(int ret_fds[2], struct err *err);
 int control_send(int fd, const struct control_message *message, struct err *err);
 /* The same, but waits up to wait_ms for the other side to read what fills the socket's buffer. */
 int control_send_wait(int fd, const struct control_message *message, int wait_ms, struct err *err);
+/* Sends bytes as one packet, whatever they are; as control_send_wait(). */
+int control_send_bytes(int fd, struct slice bytes, int wait_ms, struct err *err);
 /*
  * Receives one message into buf[CONTROL_BYTES_MAX]. Returns 1: a message; 0: nothing there now;
  * -1: the other side is dead (err->number 0) or talks nonsense. Descriptors are close-on-exec and

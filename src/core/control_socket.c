@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,6 +56,30 @@ int control_send(int fd, const struct control_message *message, struct err *err)
     return control_send_wait(fd, message, 0, err);
 }
 
+static int send_packet(int fd, const struct msghdr *header, int wait_ms)
+{
+    ssize_t sent = sendmsg(fd, header, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && (errno == EINTR || (errno == EAGAIN && wait_ms > 0))) {
+        struct pollfd room = {.fd = fd, .events = POLLOUT};
+        if (errno == EAGAIN && poll(&room, 1, wait_ms) == 0)
+            wait_ms = 0;
+        sent = sendmsg(fd, header, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    return sent < 0 ? -1 : 0;
+}
+
+int control_send_bytes(int fd, struct slice bytes, int wait_ms, struct err *err)
+{
+    char buf[CONTROL_BYTES_MAX];
+    assert(bytes.len <= sizeof(buf));
+    memcpy(buf, bytes.ptr, bytes.len);
+    struct iovec part = {.iov_base = buf, .iov_len = bytes.len};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    if (send_packet(fd, &header, wait_ms) < 0)
+        return err_set_errno(err, errno, "cannot send a packet");
+    return 0;
+}
+
 int control_send_wait(int fd, const struct control_message *message, int wait_ms, struct err *err)
 {
     char buf[CONTROL_BYTES_MAX];
@@ -65,14 +90,7 @@ int control_send_wait(int fd, const struct control_message *message, int wait_ms
     union control_cmsg cmsg;
     memset(&cmsg, 0, sizeof(cmsg));
     attach_fds(message, &header, &cmsg);
-    ssize_t sent = sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (sent < 0 && (errno == EINTR || (errno == EAGAIN && wait_ms > 0))) {
-        struct pollfd room = {.fd = fd, .events = POLLOUT};
-        if (errno == EAGAIN && poll(&room, 1, wait_ms) == 0)
-            wait_ms = 0;
-        sent = sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
-    if (sent < 0)
+    if (send_packet(fd, &header, wait_ms) < 0)
         return err_set_errno(err, errno, "cannot send %s", control_type_name(message->type));
     return 0;
 }

@@ -36,6 +36,10 @@ enum {
     LOG_FIELDS_MAX = 16,
 };
 
+/* How rings and records lie in memory: goes up with every change, for another build cannot read
+ * them then. */
+#define LOG_LAYOUT "1"
+
 struct log_field {
     const char *key; /* a literal */
     const char *value;
@@ -71,12 +75,15 @@ void log_set_level(struct log *log, enum log_level level);
 /* --- the drainer (supervisor) ----------------------------------------------------------------- */
 
 struct log_drain; /* a thread that owns the reading ends */
-int log_drain_start(int out_fd, enum log_format format, struct log_drain **ret_drain,
+/* bell_fd: a nonblocking eventfd that stays the caller's, or -1: the drain makes its own. */
+int log_drain_start(int out_fd, int bell_fd, enum log_format format, struct log_drain **ret_drain,
                     struct err *err);
 /*
  * Adds a process's rings; `name` is what lines show. The memory is kept open until the drain stops.
+ * bell_fd: what the process rings, and nobody else reads; -1: the bell of the drain.
  */
-int log_drain_add(struct log_drain *drain, const char *name, int memory_fd, struct err *err);
+int log_drain_add(struct log_drain *drain, const char *name, int memory_fd, int bell_fd,
+                  struct err *err);
 int log_drain_bell(const struct log_drain *drain);
 void log_drain_set_format(struct log_drain *drain, enum log_format format);
 /* Writes what is left, then ends the thread; gives up on a blocked output after max_wait_ms. */

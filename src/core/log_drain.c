@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum {
-    SOURCES_MAX = 32,
+    SOURCES_MAX = 96,
     BATCH_BYTES = 64 * 1024,
     /* POSIX: a pipe that polls writable takes so many bytes without blocking. */
     WRITE_BYTES = 4096,
@@ -31,6 +31,7 @@ enum {
 struct source {
     char name[32];
     struct log_ring *rings;            /* LOG_RINGS_MAX */
+    int bell_fd;                       /* -1: it rings the drain's */
     uint64_t n_dropped[LOG_RINGS_MAX]; /* as last reported */
 };
 
@@ -38,6 +39,7 @@ struct log_drain {
     pthread_t thread;
     int out_fd;
     int bell_fd;
+    bool is_own_bell;
     _Atomic int format; /* enum log_format */
     _Atomic bool must_stop;
     _Atomic uint64_t stop_deadline_ns;
@@ -179,6 +181,31 @@ static bool drain_round(struct log_drain *drain)
     return was_any;
 }
 
+static void drain_ring_bell(const struct log_drain *drain)
+{
+    uint64_t one = 1;
+    (void)!write(drain->bell_fd, &one, sizeof(one));
+}
+
+/* Until any bell rings: the drain's own, or that of a process that has one of its own. */
+static void drain_wait(struct log_drain *drain)
+{
+    struct pollfd bells[SOURCES_MAX + 1] = {{.fd = drain->bell_fd, .events = POLLIN}};
+    nfds_t n = 1;
+    pthread_mutex_lock(&drain->mutex);
+    for (size_t s = 0; s < drain->n_sources; s++) {
+        if (drain->sources[s].bell_fd >= 0)
+            bells[n++] = (struct pollfd){.fd = drain->sources[s].bell_fd, .events = POLLIN};
+    }
+    pthread_mutex_unlock(&drain->mutex);
+    (void)poll(bells, n, -1);
+    for (nfds_t i = 0; i < n; i++) {
+        uint64_t count;
+        if (bells[i].revents)
+            (void)!read(bells[i].fd, &count, sizeof(count));
+    }
+}
+
 static void *drain_main(void *ctx)
 {
     struct log_drain *drain = ctx;
@@ -196,25 +223,23 @@ static void *drain_main(void *ctx)
             return NULL;
         if (was_any)
             continue;
-        struct pollfd bell = {.fd = drain->bell_fd, .events = POLLIN};
-        (void)poll(&bell, 1, -1);
-        uint64_t count;
-        (void)!read(drain->bell_fd, &count, sizeof(count));
+        drain_wait(drain);
     }
 }
 
-int log_drain_start(int out_fd, enum log_format format, struct log_drain **ret_drain,
+int log_drain_start(int out_fd, int bell_fd, enum log_format format, struct log_drain **ret_drain,
                     struct err *err)
 {
     struct log_drain *drain = MEM_NEW(struct log_drain);
     drain->out_fd = out_fd;
     atomic_store(&drain->format, (int)format);
     pthread_mutex_init(&drain->mutex, NULL);
-    drain->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    drain->is_own_bell = bell_fd < 0;
+    drain->bell_fd = bell_fd < 0 ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : bell_fd;
     int rc = drain->bell_fd < 0 ? errno : pthread_create(&drain->thread, NULL, drain_main, drain);
     if (rc != 0) {
         err_set_errno(err, rc, "cannot start the log's thread");
-        if (drain->bell_fd >= 0)
+        if (drain->is_own_bell && drain->bell_fd >= 0)
             close(drain->bell_fd);
         mem_free(drain);
         return -1;
@@ -223,7 +248,8 @@ int log_drain_start(int out_fd, enum log_format format, struct log_drain **ret_d
     return 0;
 }
 
-int log_drain_add(struct log_drain *drain, const char *name, int memory_fd, struct err *err)
+int log_drain_add(struct log_drain *drain, const char *name, int memory_fd, int bell_fd,
+                  struct err *err)
 {
     size_t size = sizeof(struct log_ring) * LOG_RINGS_MAX;
     void *rings = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
@@ -234,8 +260,10 @@ int log_drain_add(struct log_drain *drain, const char *name, int memory_fd, stru
     struct source *source = &drain->sources[drain->n_sources];
     slice_copy(slice_from(name), source->name, sizeof(source->name));
     source->rings = rings;
+    source->bell_fd = bell_fd;
     drain->n_sources++;
     pthread_mutex_unlock(&drain->mutex);
+    drain_ring_bell(drain); /* what it waits for is another set of bells now */
     return 0;
 }
 
@@ -263,12 +291,12 @@ void log_drain_stop(struct log_drain **drain_ptr, int max_wait_ms)
     uint64_t wait_ns = (uint64_t)max_wait_ms * 1000000u;
     atomic_store(&drain->stop_deadline_ns, clock_ns(CLOCK_MONOTONIC) + wait_ns);
     atomic_store(&drain->must_stop, true);
-    uint64_t one = 1;
-    (void)!write(drain->bell_fd, &one, sizeof(one));
+    drain_ring_bell(drain);
     pthread_join(drain->thread, NULL);
     for (size_t i = 0; i < drain->n_sources; i++)
         munmap(drain->sources[i].rings, sizeof(struct log_ring) * LOG_RINGS_MAX);
-    close(drain->bell_fd);
+    if (drain->is_own_bell)
+        close(drain->bell_fd);
     pthread_mutex_destroy(&drain->mutex);
     text_deinit(&drain->lines);
     mem_free(drain);

@@ -39,8 +39,8 @@ static int rig_setup(void **state)
     struct err err = ERR_NONE;
     assert_int_equal(log_memory_make(&rig->memory_fd, &err), 0);
     assert_int_equal(pipe2(rig->out, O_CLOEXEC), 0);
-    assert_int_equal(log_drain_start(rig->out[1], LOG_FORMAT_TEXT, &rig->drain, &err), 0);
-    assert_int_equal(log_drain_add(rig->drain, "edge", rig->memory_fd, &err), 0);
+    assert_int_equal(log_drain_start(rig->out[1], -1, LOG_FORMAT_TEXT, &rig->drain, &err), 0);
+    assert_int_equal(log_drain_add(rig->drain, "edge", rig->memory_fd, -1, &err), 0);
     assert_int_equal(
         log_open(rig->memory_fd, log_drain_bell(rig->drain), 0, LOG_LEVEL_INFO, &rig->log, &err),
         0);

@@ -283,7 +283,10 @@ static void on_drain_timer(struct loop *loop, struct loop_timer *timer)
     struct process_life *life = CONTAINER_OF(timer, struct process_life, drain_timer);
     if (is_drained(life) || loop_now_ns(loop) >= life->drain_deadline_ns) {
         life->state = PROCESS_DRAINED;
-        tell(life, CONTROL_DRAINED, 0, "");
+        if (life->process.is_former)
+            process_former_tell(life);
+        else
+            tell(life, CONTROL_DRAINED, 0, "");
         return;
     }
     loop_timer_set(loop, timer, loop_now_ns(loop) + DRAIN_LOOK_MS * NS_PER_MS);
@@ -306,6 +309,14 @@ static void on_drain(struct process_life *life, int64_t wait_ms)
         place++;
     }
     loop_timer_set(loop, &life->drain_timer, loop_now_ns(loop));
+}
+
+/* A drain that had begun already goes on as it was told. */
+static void on_retire(struct process_life *life, int64_t wait_ms)
+{
+    life->process.is_former = true;
+    process_former_begin(life);
+    on_drain(life, wait_ms);
 }
 
 static void stop_modules(struct process_life *life)
@@ -360,6 +371,9 @@ static void on_message(struct process_life *life, struct control_message *messag
         break;
     case CONTROL_DRAIN:
         on_drain(life, message->wait_ms);
+        break;
+    case CONTROL_RETIRE:
+        on_retire(life, message->wait_ms);
         break;
     case CONTROL_STOP:
         loop_stop(life->process.loops[0]);
@@ -564,9 +578,12 @@ static int wait_for_init(struct process_life *life, struct control_message *mess
  * What ps shows: `weir: edge` and nothing of how it was called. The arguments lie one behind the
  * other; all but the first are wiped.
  */
-static void set_title(int argc, char **argv, const char *kind)
+static void set_title(struct process_life *life, int argc, char **argv)
 {
+    const char *kind = life->process.kind;
     char name[16];
+    life->title = argv[0];
+    life->title_bytes = (size_t)(argv[argc - 1] - argv[0]) + strlen(argv[argc - 1]) + 1;
     snprintf(name, sizeof(name), "weir:%.10s", kind);
     prctl(PR_SET_NAME, name, 0, 0, 0);
     for (int i = 1; i < argc; i++)
@@ -597,6 +614,8 @@ static void life_end(struct process_life *life)
     process_loops_join(life);
     on_abort(life);
     stop_modules(life);
+    if (process->is_former)
+        process_former_end(life);
     queries_deinit(life);
     requests_deinit(life);
     programs_deinit(life);
@@ -619,8 +638,8 @@ int process_main(const struct module_table *table, int argc, char **argv)
         fprintf(stderr, "weir: there is no process of kind %s\n", argv[2]);
         return EXIT_FAILURE;
     }
-    set_title(argc, argv, kind);
     struct process_life *life = life_create(table, kind);
+    set_title(life, argc, argv);
     struct control_message message;
     struct err err = ERR_NONE;
     control_init(&message, CONTROL_INIT);

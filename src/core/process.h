@@ -39,6 +39,7 @@ struct process {
      * path may lead through folders that the process's user may not enter.
      */
     int state_fd;
+    bool is_former; /* draining because another build has taken its place */
 };
 
 /* The loop's own log and process, from any loop's callbacks. */

@@ -6,6 +6,7 @@
  * What stands behind struct process: for process*.c, query.c and request.c alone.
  *
  *     process.c          the life: init, prepare, commit, drain, stop
+ *     process_former.c   what it reports behind an upgrade, until its end
  *     process_loops.c    threads, and running something in each of them
  *     process_sockets.c  the listening sockets that the supervisor hands over
  *     process_status.c   what `status` answers
@@ -103,6 +104,13 @@ struct process_programs {
     void *ctx;
 };
 
+/* --- behind an upgrade ------------------------------------------------------------------------ */
+
+struct process_former {
+    struct loop_timer timer;
+    uint64_t *told; /* by place in the segment: the hash of the counts that were told last; NULL */
+};
+
 /* --- the whole -------------------------------------------------------------------------------- */
 
 enum process_state { PROCESS_INITIAL, PROCESS_SERVING, PROCESS_DRAINING, PROCESS_DRAINED };
@@ -133,6 +141,10 @@ struct process_life {
     struct loop_timer drain_timer;
     uint64_t drain_deadline_ns;
 
+    struct process_former former;
+    char *title; /* what ps shows, title_bytes with the NUL */
+    size_t title_bytes;
+
     pthread_t threads[BOARD_LOOPS_MAX]; /* from 1 on */
     bool has_threads;
     struct process_queries queries;
@@ -158,6 +170,12 @@ void process_loops_join(struct process_life *life);
 struct snapshot_options process_snapshot_options(const struct process *process,
                                                  const struct conf_bundle *bundle,
                                                  const struct conf_host *host);
+/* Reports from now on, and once more by the call of process_former_end(), when all counts are
+ * final. */
+void process_former_begin(struct process_life *life);
+/* The state has changed: a report is due now. */
+void process_former_tell(struct process_life *life);
+void process_former_end(struct process_life *life);
 
 /* A link to the process `kind`, in place of a former one; fd is taken. */
 void queries_init(struct process_life *life);

@@ -10,6 +10,8 @@
  *              the new configuration is in force ("generation 7"); otherwise nothing has changed,
  *              and the text holds what `weir check` would have printed, or which process refused
  *              and why
+ *     upgrade [PATH]
+ *              another binary takes over (super/upgrade.h). is_ok when its processes serve
  *     stop     drains and stops everything. is_ok as soon as it has begun
  *     stop now without draining
  *

@@ -173,6 +173,21 @@ static const struct conf_word words[] = {
      .fallback = "30s",
      .max = HOUR,
      .doc = "How long a stop waits for what is under way."},
+    {.name = "upgrade-timeout",
+     .type = CONF_TIME,
+     .offset = offsetof(struct settings, upgrade_timeout_ms),
+     .fallback = "60s",
+     .min = 1 * SECOND,
+     .max = 240 * SECOND, /* admin waits for an answer no longer than 5 minutes */
+     .doc = "How long an upgrade may take until the processes of the new binary are ready; then it "
+            "is given up and nothing has changed."},
+    {.name = "upgrade-drain",
+     .type = CONF_TIME,
+     .offset = offsetof(struct settings, upgrade_drain_ms),
+     .fallback = "1h",
+     .max = 168 * HOUR,
+     .doc = "How long the processes of the former binary may take to finish what they have behind "
+            "an upgrade: long downloads, tunnels. What is left then is cut."},
     PLANNED("vip", "A floating address."),
     PLANNED("dns", "A listener for DNS."),
     PLANNED("zone", "An authoritative zone."),
@@ -275,6 +290,11 @@ static const struct fact_kind fact_kinds[] = {
      .patience_ms = 2000,
      .doc = "a process of weir: up, down until it is started again, failed where it dies again and "
             "again; the value counts its restarts"},
+    {.name = "former",
+     .rule = FACT_KEEP,
+     .patience_ms = 2000,
+     .doc = "a process of the binary before an upgrade, which finishes what it has; the value is "
+            "its process id"},
     {.name = NULL},
 };
 
@@ -288,7 +308,26 @@ static const struct metric_def log_defs[] = {
 
 const struct metric_table log_metrics = {.name = "log", .n_words = LOG_WORDS, .defs = log_defs};
 
-static const struct metric_table *const metrics[] = {&log_metrics, NULL};
+static const struct metric_def upgrade_defs[] = {
+    {.name = "done",
+     .type = METRIC_COUNTER,
+     .word = UPGRADE_DONE,
+     .help = "Upgrades behind which the new binary serves."},
+    {.name = "refused",
+     .type = METRIC_COUNTER,
+     .word = UPGRADE_REFUSED,
+     .help = "Upgrades that were given up; nothing had changed."},
+    {.name = "cut",
+     .type = METRIC_COUNTER,
+     .word = UPGRADE_CUT,
+     .help = "Processes of a former binary that had not finished within upgrade-drain."},
+    {.name = NULL},
+};
+
+const struct metric_table upgrade_metrics = {
+    .name = "upgrade", .n_words = UPGRADE_WORDS, .defs = upgrade_defs};
+
+static const struct metric_table *const metrics[] = {&log_metrics, &upgrade_metrics, NULL};
 
 const struct module settings_module = {
     .name = "weir",

@@ -13,6 +13,7 @@
  *     secret-file /etc/weir/secret          what the keys of all nodes are derived from
  *     watchdog 5s                           a loop silent for so long is killed
  *     start-timeout 30s; reload-timeout 10s; stop-timeout 30s
+ *     upgrade-timeout 60s; upgrade-drain 1h
  *
  * They are a module like any other, the first of the table, without a process of its own: the
  * supervisor and core/snapshot.c read them.
@@ -68,6 +69,8 @@ struct settings {
     int64_t start_timeout_ms;
     int64_t reload_timeout_ms;
     int64_t stop_timeout_ms;
+    int64_t upgrade_timeout_ms;
+    int64_t upgrade_drain_ms;
 };
 
 extern const struct module settings_module;
@@ -76,6 +79,11 @@ extern const struct module settings_module;
 enum log_word { LOG_DROPPED, LOG_WORDS };
 
 extern const struct metric_table log_metrics;
+
+/* What it counts of upgrades: table and object "upgrade". */
+enum upgrade_word { UPGRADE_DONE, UPGRADE_REFUSED, UPGRADE_CUT, UPGRADE_WORDS };
+
+extern const struct metric_table upgrade_metrics;
 
 /* The settings of a snapshot; NULL where the table has no such module (tests of other parts). */
 const struct settings *settings_of(const struct snapshot *snap);

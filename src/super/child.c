@@ -12,12 +12,15 @@
  */
 
 #include "base/mem.h"
+#include "super/candidate.h"
 #include "super/internal.h"
 #include "super/spawn.h"
+#include "super/upgrade.h"
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -95,7 +98,7 @@ static bool was_sent(const struct child *child, uint64_t number)
     return false;
 }
 
-static void note_sent(struct child *child, uint64_t number)
+void child_note_sent(struct child *child, uint64_t number)
 {
     if (child->n_sent == child->cap_sent) {
         child->cap_sent = child->cap_sent ? child->cap_sent * 2 : 16;
@@ -117,7 +120,7 @@ static void add_socket(struct child *child, struct control_message *message,
     }
     control_label(message, binding->name, loop_index, number, is_new ? bound->fds[place] : -1);
     if (is_new)
-        note_sent(child, number);
+        child_note_sent(child, number);
 }
 
 static void tell_sockets(struct child *child, const struct super_config *config)
@@ -237,6 +240,17 @@ void child_stop(struct child *child, int64_t wait_ms)
         child_kill(child, "it is not needed");
 }
 
+/* The candidate of an upgrade goes on with all of its processes or not at all. */
+static _Noreturn void give_up(struct child *child, const char *format, ...)
+{
+    struct text why = TEXT_NONE;
+    va_list args;
+    va_start(args, format);
+    text_vprintf(&why, format, args);
+    va_end(args);
+    candidate_refuse(child->super, text_cstr(&why));
+}
+
 /* --- the start -------------------------------------------------------------------------------- */
 
 static void add_board(const struct child *child, struct control_message *message)
@@ -262,7 +276,7 @@ static void tell_init(struct child *child, const struct super_config *config)
         message.seed = loop_clock_ns();
     add_board(child, &message);
     control_label(&message, "log", 0, 0, child->log_fd);
-    control_label(&message, "log-bell", 0, 0, log_drain_bell(super->drain));
+    control_label(&message, "log-bell", 0, 0, super->log_bell);
     if (module_process_allows(super->table, child->kind, SANDBOX_STATE_FILES))
         control_label(&message, "state", 0, 0, super->state_fd);
     int fd = add_bundle(child, config, &message);
@@ -314,13 +328,23 @@ static int spawn(struct child *child, struct err *err)
     int pair[2];
     if (control_pair(pair, err) < 0)
         return -1;
-    int result = spawn_process(child->kind, pair[1], &child->pid, err);
+    int result = spawn_process(child->kind, pair[1], child->super->parent, &child->pid, err);
     close(pair[1]);
     if (result == 0)
         result = loop_io_add_read(child->super->loop, &child->control, pair[0], on_control, err);
     if (result < 0)
         close(pair[0]);
     return result;
+}
+
+int child_adopt(struct child *child, pid_t pid, int fd, uint64_t generation, struct err *err)
+{
+    child->pid = pid;
+    child->prepared = generation;
+    child->started_ns = loop_clock_ns();
+    child->state = CHILD_STARTING;
+    set_timer(child, super_settings(child->super)->start_timeout_ms);
+    return loop_io_add_read(child->super->loop, &child->control, fd, on_control, err);
 }
 
 void child_start(struct child *child, struct super_config *config)
@@ -337,6 +361,8 @@ void child_start(struct child *child, struct super_config *config)
     child->started_ns = loop_clock_ns();
     child->state = CHILD_STARTING;
     if (spawn(child, &err) < 0) {
+        if (super->parent)
+            give_up(child, "%s: %s", child->kind, err.text);
         log_write(super->log, LOG_LEVEL_ERROR, "%s: %s", child->kind, err.text);
         child_kill(child, "it could not be reached");
         if (!child_runs(child)) {
@@ -386,6 +412,8 @@ static void on_refused(struct child *child, const struct control_message *messag
     }
     log_write(super->log, LOG_LEVEL_ERROR, "%s cannot start: %.*s", child->kind,
               SLICE_ARG(message->text));
+    if (super->parent)
+        give_up(child, "%s refused its configuration: %.*s", child->kind, SLICE_ARG(message->text));
     child_kill(child, "it refused its configuration");
     if (super->state == SUPER_STARTING)
         super_fail(super, "a process refused its configuration");
@@ -399,6 +427,11 @@ static void on_request(struct child *child, const struct control_message *messag
         super_answer(super, &who, false, SLICE("only admin may ask the supervisor"));
     } else if (slice_is(message->text, "reload")) {
         reload_request(super, &who);
+    } else if (slice_is(message->text, "upgrade") ||
+               slice_starts(message->text, SLICE("upgrade "))) {
+        struct slice words = message->text;
+        slice_cut(&words, ' ');
+        upgrade_request(super, &who, words.ptr ? words : SLICE(""));
     } else if (slice_is(message->text, "stop") || slice_is(message->text, "stop now")) {
         super_answer(super, &who, true, SLICE("stopping"));
         super_stop(super, slice_is(message->text, "stop now"), "admin asked for it");
@@ -431,6 +464,7 @@ static void on_message(struct child *child, struct control_message *message)
     case CONTROL_QUERY:
     case CONTROL_PROGRAMS:
     case CONTROL_DRAIN:
+    case CONTROL_RETIRE:
     case CONTROL_STOP:
     case CONTROL_ANSWER:
     case CONTROL_N_TYPES:
@@ -449,6 +483,9 @@ static void on_control(struct loop *loop, struct loop_io *io, uint32_t events)
         int result = control_receive(io->fd, child->super->packet, &message, &err);
         if (result == 0)
             return;
+        if (result < 0 && child->super->parent)
+            give_up(child, "%s %s", child->kind,
+                    child->why_killed[0] ? child->why_killed : "ended before it was ready");
         if (result < 0) {
             /* Dead, as a rule: the signal that says how is on its way. If it is not, it is now. */
             if (child_runs(child))

@@ -71,6 +71,37 @@ int config_load(struct super *super, struct super_config **ret_config)
     return result;
 }
 
+int config_adopt(struct super *super, struct slice recording, uint64_t generation,
+                 struct super_config **ret_config, struct err *err)
+{
+    struct super_config *config = MEM_NEW(struct super_config);
+    conf_bundle_init(&config->recording);
+    config->generation = generation;
+    *ret_config = config;
+    if (conf_bundle_decode(&config->recording, recording, err) < 0)
+        return err_prefix(err, "the recorded configuration");
+    struct conf_host host = conf_bundle_host(&config->recording);
+    const char *overlay =
+        arena_printf(&config->recording.arena, "%s/" SNAPSHOT_OVERLAY, super->state_dir);
+    if (conf_bundle_find(&config->recording, CONF_BUNDLE_FILE, slice_from(overlay)))
+        config->overlay = overlay;
+    const struct snapshot_options options = {
+        .path = super->conf->path,
+        .host = &host,
+        .folder = super->folder,
+        .node = super->conf->node,
+        .state_dir = super->conf->state_dir,
+        .overlay = config->overlay,
+        .generation = generation,
+        .n_loops = 1,
+    };
+    if (snapshot_load(super->table, &options, &config->snap, &config->diag) == 0)
+        return 0;
+    return err_set(err, "%s",
+                   config->diag->n_items ? config->diag->items[0].text
+                                         : "the recorded configuration is refused");
+}
+
 void config_destroy(struct super_config **config)
 {
     struct super_config *old = *config;

@@ -16,9 +16,15 @@
  *     reload.c     a new configuration, in two phases
  *     overlay.c    what was changed at run time
  *     notify.c     the service manager
+ *     upgrade.c    another binary takes over (upgrade.h); tool.c executes it
+ *     handover.c   what it is told
+ *     candidate.c  its side
+ *     former.c     processes of the former binary until their end
+ *     carry.c      what these and their forebears counted
  */
 
 #include "base/list.h"
+#include "base/map.h"
 #include "conf/bundle.h"
 #include "core/board.h"
 #include "core/command.h"
@@ -56,6 +62,8 @@ struct bound {
     int *fds;
     dev_t device; /* of a unix socket's file, so that only our own is removed */
     ino_t inode;
+    bool
+        is_inherited; /* of the supervisor before an upgrade: a candidate that gives up leaves it */
 };
 
 /* What a configuration calls it. */
@@ -120,7 +128,22 @@ struct child {
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-enum super_state { SUPER_STARTING, SUPER_SERVING, SUPER_RELOADING, SUPER_STOPPING };
+enum super_state {
+    SUPER_STARTING,
+    SUPER_SERVING,
+    SUPER_RELOADING,
+    SUPER_UPGRADING,
+    SUPER_STOPPING,
+};
+
+struct upgrade;
+
+/* What a resumed supervisor was handed over, so that it makes none of it. */
+struct taken {
+    struct board_fds board;
+    int log_bell;
+    int log_fds[BOARD_SEGMENTS_MAX]; /* by segment; -1: none */
+};
 
 /* Who waits for the end of a reload: admin, by the number of its request. */
 struct requester {
@@ -143,8 +166,11 @@ struct super {
 
     struct board_fds board_fds;
     struct board *board;
-    struct metric_slab *log_slab; /* log_metrics */
+    struct metric_slab *log_slab;     /* log_metrics */
+    struct metric_slab *upgrade_slab; /* upgrade_metrics */
+    uint64_t n_dropped_before;        /* log records, before the last upgrade */
     struct log_drain *drain;
+    int log_bell;
     struct log *log;
     int log_fd;
 
@@ -169,6 +195,20 @@ struct super {
     size_t n_later;
     bool is_reload_due; /* another one was asked for meanwhile */
     bool is_drained;    /* stop: the drain is over */
+
+    /* upgrades */
+    char *binary;            /* the path that this one was started from; NULL: not known */
+    struct upgrade *upgrade; /* under way */
+    pid_t reap_group;        /* of a candidate that failed, while there may be some of it */
+    pid_t parent;     /* this is a candidate: the supervisor, whose children it makes; or 0 */
+    int candidate_fd; /* likewise: the socket to it */
+    struct loop_io candidate_io;
+    bool is_ready; /* a candidate that has said so */
+    const struct taken *taken;
+    bool is_resumed;       /* until the first commit */
+    struct list formers;   /* struct former */
+    uint32_t former_group; /* of the newest */
+    struct map carried;    /* carry.c */
 };
 
 static inline const struct settings *super_settings(const struct super *super)
@@ -188,6 +228,10 @@ void config_log(const struct super *super, const struct super_config *config);
 int config_bundle(struct super *super, const struct super_config *config, const char *kind,
                   int *ret_fd, size_t *ret_len, struct err *err);
 
+/* The same from what a candidate has recorded. */
+int config_adopt(struct super *super, struct slice recording, uint64_t generation,
+                 struct super_config **ret_config, struct err *err);
+
 /* --- sockets.c -------------------------------------------------------------------------------- */
 
 /* Binds what the configuration wants and nobody has bound yet. 0, or -1 after it has told
@@ -196,6 +240,8 @@ int sockets_bind(struct super *super, struct super_config *config);
 /* Closes what no configuration names any more; unix sockets' files are removed. */
 void sockets_sweep(struct super *super);
 void sockets_deinit(struct super *super);
+/* A candidate gives up: closes and removes what it has bound itself. */
+void sockets_give_up(struct super *super);
 /* "listen:shop 0.0.0.0:443, ..." */
 void sockets_describe(const struct super_config *config, struct text *out);
 
@@ -230,6 +276,10 @@ void overlay_set_aside(const struct super *super, const char *why);
 /* --- child.c ---------------------------------------------------------------------------------- */
 
 void child_init(struct super *super, struct child *child, const char *kind, size_t segment);
+/* A process that a candidate has started, and that has prepared this generation; fd is taken. */
+int child_adopt(struct child *child, pid_t pid, int fd, uint64_t generation, struct err *err);
+/* The number of a socket that it has got. */
+void child_note_sent(struct child *child, uint64_t number);
 /* Starts the process with this configuration. Failing is a death like any other. */
 void child_start(struct child *child, struct super_config *config);
 void child_prepare(struct child *child, struct super_config *config);
@@ -259,6 +309,8 @@ void reload_on_ready(struct super *super, struct child *child);
 void reload_on_refused(struct super *super, struct child *child, struct slice why);
 /* Tells all who wait for the reload under way. */
 void reload_answer_all(struct super *super, bool is_ok, struct slice text);
+/* What was asked for during something else begins now. */
+void reload_resume(struct super *super);
 /* The child died while it was preparing. */
 void reload_on_death(struct super *super, struct child *child, const char *how);
 
@@ -266,6 +318,15 @@ void reload_on_death(struct super *super, struct child *child, const char *how);
 
 struct child *super_child(struct super *super, const char *kind);
 void super_answer(struct super *super, const struct requester *who, bool is_ok, struct slice text);
+/* The parts of a start, for the one of a candidate and of a resumed supervisor. Each 0, or -1. */
+int super_find_user(struct super *super, struct err *err);
+int super_make_loop(struct super *super, struct err *err);
+int super_make_log(struct super *super, struct err *err);
+int super_make_children(struct super *super, struct err *err);
+/* Starts the log's thread, for the memory that there is. */
+int super_start_drain(struct super *super, struct err *err);
+/* Starts the processes that the configuration needs and that do not run. */
+void super_start_children(struct super *super);
 /* A process has become ready, refused, drained or ended: looks what is next at a start or a
  * stop. */
 void super_on_progress(struct super *super);

@@ -29,6 +29,11 @@ static void end(struct super *super)
     loop_timer_clear(super->loop, &super->reload_limit);
     super->state = SUPER_SERVING;
     sockets_sweep(super);
+    reload_resume(super);
+}
+
+void reload_resume(struct super *super)
+{
     if (!super->is_reload_due)
         return;
     super->is_reload_due = false;
@@ -214,7 +219,8 @@ void reload_request(struct super *super, const struct requester *who)
 {
     struct requester *list = super->requesters;
     size_t *n = &super->n_requesters;
-    bool is_busy = super->state == SUPER_RELOADING || super->state == SUPER_STARTING;
+    bool is_busy = super->state == SUPER_RELOADING || super->state == SUPER_STARTING ||
+                   super->state == SUPER_UPGRADING;
     if (super->state == SUPER_STOPPING) {
         if (who)
             super_answer(super, who, false, SLICE("weir is stopping"));

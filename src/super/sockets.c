@@ -311,6 +311,15 @@ void sockets_sweep(struct super *super)
     }
 }
 
+void sockets_give_up(struct super *super)
+{
+    LIST_EACH (node, &super->bounds) {
+        struct bound *bound = LIST_ENTRY(node, struct bound, node);
+        if (!bound->is_inherited)
+            bound_destroy(bound);
+    }
+}
+
 void sockets_deinit(struct super *super)
 {
     LIST_EACH (node, &super->bounds)

@@ -10,11 +10,13 @@
 #include "core/control.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { ENV_MAX = 16 };
@@ -68,7 +70,17 @@ static _Noreturn void become(int control_fd, pid_t supervisor, char *const *argv
     _exit(EXIT_FAILURE);
 }
 
-int spawn_process(const char *kind, int control_fd, pid_t *ret_pid, struct err *err)
+/* With CLONE_PARENT the child is our parent's; what it does until exec needs nothing that the
+ * library's fork() prepares. */
+static pid_t fork_for(pid_t supervisor)
+{
+    if (supervisor == 0)
+        return fork();
+    return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+int spawn_process(const char *kind, int control_fd, pid_t supervisor, pid_t *ret_pid,
+                  struct err *err)
 {
     char title[64], word[] = "--process", kind_copy[32];
     char *const argv[] = {title, word, kind_copy, NULL};
@@ -80,12 +92,12 @@ int spawn_process(const char *kind, int control_fd, pid_t *ret_pid, struct err *
     snprintf(title, sizeof(title), "weir: %s", kind);
     snprintf(kind_copy, sizeof(kind_copy), "%s", kind);
     choose_env(env);
-    pid_t supervisor = getpid();
-    pid_t pid = fork();
+    pid_t parent = supervisor ? supervisor : getpid();
+    pid_t pid = fork_for(supervisor);
     if (pid < 0)
         return err_set_errno(err, errno, "cannot start a process");
     if (pid == 0)
-        become(control_fd, supervisor, argv, env_cast.to);
+        become(control_fd, parent, argv, env_cast.to);
     *ret_pid = pid;
     return 0;
 }

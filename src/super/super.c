@@ -7,7 +7,11 @@
 #include "super/super.h"
 #include "base/mem.h"
 #include "core/disk.h"
+#include "super/candidate.h"
+#include "super/carry.h"
+#include "super/former.h"
 #include "super/internal.h"
+#include "super/upgrade.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -64,6 +69,15 @@ static void say_what_serves(struct super *super)
     text_deinit(&where);
 }
 
+/* Behind an upgrade: the new processes serve, and the former ones may go. */
+static void on_resumed(struct super *super)
+{
+    super->is_resumed = false;
+    metric_add(metric_row(super->upgrade_slab, 0), UPGRADE_DONE, 1);
+    formers_retire(super);
+    sockets_sweep(super);
+}
+
 /* All processes have prepared what they start with: they serve together. */
 static void on_start_progress(struct super *super)
 {
@@ -72,17 +86,20 @@ static void on_start_progress(struct super *super)
         if (snapshot_needs(super->config->snap, child->kind) && child->prepared == 0)
             return;
     }
+    if (super->parent) {
+        candidate_ready(super);
+        return;
+    }
     super->state = SUPER_SERVING;
     for (size_t i = 0; i < super->n_children; i++) {
         if (super->children[i].prepared != 0)
             child_commit(&super->children[i]);
     }
     say_what_serves(super);
+    if (super->is_resumed)
+        on_resumed(super);
     notify_ready(super);
-    if (super->is_reload_due) {
-        super->is_reload_due = false;
-        reload_request(super, NULL);
-    }
+    reload_resume(super);
 }
 
 static void stop_all(struct super *super)
@@ -93,13 +110,14 @@ static void stop_all(struct super *super)
         if (super->children[i].state != CHILD_STOPPING)
             child_stop(&super->children[i], STOP_WAIT_MS);
     }
+    formers_stop(super, STOP_WAIT_MS);
 }
 
 /* Nobody stops before all have drained: the last requests still want to know which members are
  * up. */
 static void on_stop_progress(struct super *super)
 {
-    bool is_drained = true, runs = false;
+    bool is_drained = formers_are_drained(super), runs = !list_is_empty(&super->formers);
     for (size_t i = 0; i < super->n_children; i++) {
         const struct child *child = &super->children[i];
         runs = runs || child_runs(child);
@@ -133,6 +151,7 @@ void super_on_progress(struct super *super)
         break;
     case SUPER_SERVING:
     case SUPER_RELOADING:
+    case SUPER_UPGRADING:
         stop_drained(super);
         break;
     }
@@ -161,6 +180,7 @@ void super_stop(struct super *super, bool is_now, const char *why)
     if (!is_second)
         notify_stopping();
     super->state = SUPER_STOPPING;
+    upgrade_cancel(super, "weir is stopping");
     drop_coming(super);
     reload_answer_all(super, false, SLICE("weir is stopping"));
     if (is_second || is_now) {
@@ -180,6 +200,8 @@ void super_stop(struct super *super, bool is_now, const char *why)
 
 void super_fail(struct super *super, const char *why)
 {
+    if (super->parent)
+        candidate_refuse(super, why);
     super->exit_status = EXIT_FAILURE;
     if (super->state != SUPER_STOPPING)
         super_stop(super, true, why);
@@ -197,6 +219,8 @@ static void on_child_signal(struct super *super)
         while (child_runs(child) && waitpid(child->pid, &status, WNOHANG) == child->pid)
             child_on_death(child, status);
     }
+    formers_on_child(super);
+    upgrade_on_child(super);
 }
 
 static void on_signal(struct loop *loop, struct loop_io *io, uint32_t events)
@@ -253,29 +277,66 @@ static uint32_t count_cores(void)
 
 static int make_board(struct super *super, const char *const *names, size_t n, struct err *err)
 {
-    if (board_make(names, n, &super->board_fds, err) < 0)
+    if (super->taken)
+        super->board_fds = super->taken->board;
+    else if (board_make(names, n, &super->board_fds, err) < 0)
         return -1;
     /* The descriptors stay open: every life of every process gets them. */
     if (board_open(&super->board_fds, SUPERVISOR_SEGMENT, &super->board, err) < 0)
         return -1;
     loop_set_heartbeat(super->loop, board_heartbeat(super->board, 0));
+    if (super->taken)
+        board_set_starts(super->board, 1); /* the candidate was no life of its own */
     super->log_slab = metric_open(super->board, &log_metrics, "log", 1, true);
+    super->upgrade_slab = metric_open(super->board, &upgrade_metrics, "upgrade", 1, true);
     return 0;
 }
 
-static int make_log(struct super *super, struct err *err)
+int super_start_drain(struct super *super, struct err *err)
 {
     const struct settings *settings = super_settings(super);
-    if (log_drain_start(STDERR_FILENO, (enum log_format)settings->log.format, &super->drain, err) <
-            0 ||
-        log_memory_make(&super->log_fd, err) < 0 ||
-        log_drain_add(super->drain, "weir", super->log_fd, err) < 0)
+    if (log_drain_start(STDERR_FILENO, super->log_bell, (enum log_format)settings->log.format,
+                        &super->drain, err) < 0 ||
+        log_drain_add(super->drain, "weir", super->log_fd, -1, err) < 0)
         return -1;
-    return log_open(super->log_fd, log_drain_bell(super->drain), 0,
-                    (enum log_level)settings->log.level, &super->log, err);
+    for (size_t i = 0; i < super->n_children; i++) {
+        const struct child *child = &super->children[i];
+        if (log_drain_add(super->drain, child->kind, child->log_fd, -1, err) < 0)
+            return -1;
+    }
+    return formers_open_logs(super, err);
 }
 
-static int make_children(struct super *super, struct err *err)
+/* Memory for the log of a process, or that which the candidate made. */
+static int make_log_memory(struct super *super, size_t segment, int *ret_fd, struct err *err)
+{
+    if (!super->taken)
+        return log_memory_make(ret_fd, err);
+    *ret_fd = super->taken->log_fds[segment];
+    return 0;
+}
+
+static int make_bell(struct super *super, struct err *err)
+{
+    if (super->taken)
+        super->log_bell = super->taken->log_bell;
+    else if (super->log_bell < 0)
+        super->log_bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return super->log_bell < 0 ? err_set_errno(err, errno, "cannot make the bell of the log") : 0;
+}
+
+int super_make_log(struct super *super, struct err *err)
+{
+    const struct settings *settings = super_settings(super);
+    if (make_bell(super, err) < 0 ||
+        make_log_memory(super, SUPERVISOR_SEGMENT, &super->log_fd, err) < 0 ||
+        super_start_drain(super, err) < 0)
+        return -1;
+    return log_open(super->log_fd, super->log_bell, 0, (enum log_level)settings->log.level,
+                    &super->log, err);
+}
+
+int super_make_children(struct super *super, struct err *err)
 {
     const char *names[BOARD_SEGMENTS_MAX];
     size_t n_names = module_processes(super->table, names, BOARD_SEGMENTS_MAX);
@@ -285,14 +346,14 @@ static int make_children(struct super *super, struct err *err)
         struct child *child = &super->children[super->n_children++];
         child_init(super, child, names[i], i);
         child->n_loops = settings_loops(super->config->snap, names[i], super->n_cores);
-        if (log_memory_make(&child->log_fd, err) < 0 ||
-            log_drain_add(super->drain, child->kind, child->log_fd, err) < 0)
+        if (make_log_memory(super, i, &child->log_fd, err) < 0 ||
+            log_drain_add(super->drain, child->kind, child->log_fd, -1, err) < 0)
             return -1;
     }
     return 0;
 }
 
-static int find_user(struct super *super, struct err *err)
+int super_find_user(struct super *super, struct err *err)
 {
     struct slice name = super_settings(super)->user;
     if (geteuid() != 0) {
@@ -304,18 +365,24 @@ static int find_user(struct super *super, struct err *err)
     return sandbox_user_find(text, &super->user, err);
 }
 
+int super_make_loop(struct super *super, struct err *err)
+{
+    if (loop_create(0, &super->loop, err) < 0)
+        return -1;
+    return open_signals(super, err);
+}
+
 static int make_all(struct super *super, struct err *err)
 {
     const struct snapshot *snap = super->config->snap;
-    if (find_user(super, err) < 0)
+    if (super_find_user(super, err) < 0)
         return -1;
     if (state_dir_open(snap->state_dir, &super->user, &super->state_dir, &super->state_fd,
                        &super->lock_fd, err) < 0)
         return -1;
-    if (loop_create(0, &super->loop, err) < 0 || open_signals(super, err) < 0 ||
-        make_log(super, err) < 0)
+    if (super_make_loop(super, err) < 0 || super_make_log(super, err) < 0)
         return -1;
-    return make_children(super, err);
+    return super_make_children(super, err);
 }
 
 static void print_diag(const struct conf_diag *diag)
@@ -326,10 +393,11 @@ static void print_diag(const struct conf_diag *diag)
     text_deinit(&text);
 }
 
-static void start_children(struct super *super)
+void super_start_children(struct super *super)
 {
     for (size_t i = 0; i < super->n_children; i++) {
-        if (snapshot_needs(super->config->snap, super->children[i].kind))
+        if (snapshot_needs(super->config->snap, super->children[i].kind) &&
+            !child_runs(&super->children[i]))
             child_start(&super->children[i], super->config);
     }
     super_on_progress(super);
@@ -395,6 +463,7 @@ static void deinit_loop(struct super *super)
 static void super_destroy(struct super *super)
 {
     sockets_deinit(super);
+    formers_deinit(super);
     for (size_t i = 0; i < super->n_children; i++) {
         if (super->children[i].log_fd >= 0)
             close(super->children[i].log_fd);
@@ -407,12 +476,17 @@ static void super_destroy(struct super *super)
         close(super->log_fd);
     if (super->signal_fd >= 0)
         close(super->signal_fd);
+    if (super->log_bell >= 0)
+        close(super->log_bell);
     if (super->board) {
         if (super->log_slab)
             metric_forget(super->log_slab);
+        if (super->upgrade_slab)
+            metric_forget(super->upgrade_slab);
         board_close(&super->board);
         board_fds_close(&super->board_fds);
     }
+    carry_deinit(super);
     deinit_loop(super);
     config_destroy(&super->config);
     if (super->lock_fd >= 0)
@@ -423,6 +497,7 @@ static void super_destroy(struct super *super)
         close(super->state_fd);
     mem_free(super->state_dir);
     mem_free(super->folder);
+    mem_free(super->binary);
     mem_free(super->packet);
     mem_free(super);
 }
@@ -434,11 +509,16 @@ static struct super *super_create(const struct module_table *table, const struct
     super->conf = conf;
     super->folder = disk_folder();
     super->n_cores = count_cores();
-    super->lock_fd = super->state_fd = super->log_fd = super->signal_fd = -1;
+    super->binary = upgrade_find_binary(super->folder);
+    super->lock_fd = super->state_fd = super->log_fd = super->log_bell = -1;
+    super->signal_fd = super->candidate_fd = -1;
     super->packet = mem_alloc(CONTROL_BYTES_MAX);
     super->exit_status = EXIT_SUCCESS;
     list_init(&super->bounds);
+    list_init(&super->formers);
+    map_init(&super->carried, 0, false);
     loop_io_init(&super->signals);
+    loop_io_init(&super->candidate_io);
     loop_timer_init(&super->drain_limit, on_drain_limit);
     /* Before they are set: clearing one that is in no heap does nothing. */
     loop_timer_init(&super->watch, NULL);
@@ -461,13 +541,15 @@ int super_main(const struct module_table *table, const struct command_conf *conf
 {
     raise_descriptor_limit();
     struct super *super = super_create(table, conf);
-    if (prepare(super) < 0) {
+    if (conf->candidate)
+        return candidate_main(super, conf->candidate);
+    if ((conf->resume ? resume_prepare(super, conf->resume) : prepare(super)) < 0) {
         super_destroy(super);
         return EXIT_FAILURE;
     }
     notify_start(super);
     watch_start(super);
-    start_children(super);
+    super_start_children(super);
     loop_run(super->loop);
     int status = super->exit_status;
     log_write(super->log, LOG_LEVEL_INFO, "weir has stopped");

@@ -79,7 +79,8 @@ static void on_watch(struct loop *loop, struct loop_timer *timer)
     for (size_t i = 0; i < super->n_children; i++)
         look_at(&super->children[i], now_ns, watchdog_ms);
     if (super->log_slab)
-        metric_set(metric_row(super->log_slab, 0), LOG_DROPPED, log_drain_dropped(super->drain));
+        metric_set(metric_row(super->log_slab, 0), LOG_DROPPED,
+                   super->n_dropped_before + log_drain_dropped(super->drain));
     loop_timer_set(loop, timer, now_ns + (uint64_t)WATCH_EVERY_MS * NS_PER_MS);
 }
 
