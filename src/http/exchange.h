@@ -43,6 +43,7 @@ struct http_exchange {
     struct h1_asked asked;
     uint8_t client_minor;
     uint8_t n_tries;
+    uint8_t n_excused; /* tries at members that turned down, which do not count */
     uint8_t n_reached; /* members that were reached and failed */
     uint8_t failure;   /* enum http_reason of the last try that failed */
     uint16_t status;   /* of the response, 0: none yet */

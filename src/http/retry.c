@@ -23,7 +23,7 @@ struct retry_step retry_decide(const struct retry_case *what)
         return refuse(RETRY_UNSAFE);
     if (!what->is_kept || (was_reached && !what->is_whole))
         return refuse(RETRY_UNBUFFERED);
-    if (what->n_tries >= what->max_tries)
+    if (what->n_tries >= what->max_tries && what->event != RETRY_DOWN)
         return refuse(RETRY_TRIES);
     if (!what->has_client)
         return refuse(RETRY_NO_CLIENT);

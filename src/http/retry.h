@@ -19,7 +19,8 @@
  * Repeatable is a request whose method is idempotent (RFC 9110 section 9.2.2: a proxy MUST NOT
  * repeat others by itself), or whose route takes the word of its Idempotency-Key. Nobody is asked
  * again once the client has a byte of an answer, 1xx included, nor when the client has left, nor
- * behind the last of the tries.
+ * behind the last of the tries; but a member that turns down takes its try with it, since several
+ * may fall one after the other while a request waits for each.
  *
  * What a member may have seen is charged to the budget, for it may cost that member its work twice.
  * A request that reached nobody costs no member anything and is free. The first repetition comes at

@@ -10,6 +10,9 @@
 #include <assert.h>
 #include <errno.h>
 
+/* Whatever is excused: the counters of an exchange are bytes. */
+enum { EXCHANGE_TRIES_MAX = 200 };
+
 static enum http_reason reason_of(enum retry_event event)
 {
     switch (event) {
@@ -38,6 +41,11 @@ static enum retry_event event_of(const struct http_exchange *exchange, int error
     return exchange->is_fresh || exchange->held ? RETRY_BROKEN : RETRY_IDLE_DIED;
 }
 
+static uint32_t max_tries(const struct http_exchange *exchange)
+{
+    return (uint32_t)exchange->service->conf->retry.tries + exchange->n_excused;
+}
+
 static struct retry_step exchange_decide(const struct http_exchange *exchange,
                                          enum retry_event event)
 {
@@ -49,7 +57,7 @@ static struct retry_step exchange_decide(const struct http_exchange *exchange,
         .is_answered = exchange->status != 0 || exchange->is_interim,
         .has_client = conn_error(&exchange->client->conn) == 0,
         .n_tries = exchange->n_tries,
-        .max_tries = (uint32_t)exchange->service->conf->retry.tries,
+        .max_tries = max_tries(exchange),
         .n_reached = exchange->n_reached,
     };
     return retry_decide(&what);
@@ -198,7 +206,7 @@ static enum upstream_answer exchange_pick(struct http_exchange *exchange,
 /* A member reserved and a connection to it; otherwise the answer says what there is instead. */
 static enum upstream_answer exchange_reach(struct http_exchange *exchange)
 {
-    while (exchange->n_tries < exchange->service->conf->retry.tries) {
+    while (exchange->n_tries < max_tries(exchange)) {
         struct upstream_member *member;
         enum upstream_answer answer = exchange_pick(exchange, &member);
         if (answer != UPSTREAM_MEMBER)
@@ -271,12 +279,14 @@ static void upstream_on_down(struct upstream *upstream)
     struct upstream_member *member;
     enum retry_event event = exchange->is_connecting ? RETRY_NOT_REACHED : RETRY_DOWN;
     struct retry_step step = exchange_decide(exchange, event);
-    if (step.verb == RETRY_FAIL || !exchange_affords(exchange, &step))
+    bool is_enough = exchange->n_tries >= EXCHANGE_TRIES_MAX;
+    if (is_enough || step.verb == RETRY_FAIL || !exchange_affords(exchange, &step))
         return;
     upstream_tried_add(&exchange->tried, exchange->member);
     if (exchange_pick(exchange, &member) != UPSTREAM_MEMBER)
         return;
     exchange->failure = HTTP_BROKEN;
+    exchange->n_excused++;
     exchange_release(exchange, false);
     mem_free(exchange->held);
     exchange->held = NULL;
