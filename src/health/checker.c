@@ -280,6 +280,7 @@ static void exec_close(struct check_run *run)
 static const struct check_kind_row kinds[] = {
     [CHECK_TCP] = {.start = tcp_start, .close = conn_run_close},
     [CHECK_HTTP] = {.start = http_start, .close = http_close},
+    [CHECK_TLS] = {.start = tcp_start, .close = conn_run_close},
     [CHECK_EXEC] = {.start = exec_start, .close = exec_close},
     [CHECK_AGENT] = {.start = agent_start, .close = conn_run_close},
 };

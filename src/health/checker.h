@@ -6,6 +6,7 @@
  * One check of one member, from its start to its result.
  *
  *     tcp     a connection stands                                       -> ok
+ *     tls     the same, and a TLS handshake on it                       -> ok
  *     http    one request on a connection of its own, by web/client.h   -> ok, or a bad status
  *             or a body without the text that it should hold
  *     agent   a connection, and the line that comes (wire/agent.h)      -> ok, or what it says

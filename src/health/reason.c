@@ -94,6 +94,8 @@ static void format_ok(const struct check_result *result, const struct check_conf
         snprintf(text, FACT_REASON_MAX, "%.*s", FACT_REASON_MAX - 1, result->why);
     else if (check->kind == CHECK_EXEC)
         snprintf(text, FACT_REASON_MAX, "exit status 0 in %" PRIu64 " %s", number, unit);
+    else if (check->kind == CHECK_TLS)
+        snprintf(text, FACT_REASON_MAX, "TLS handshake in %" PRIu64 " %s", number, unit);
     else if (check->kind == CHECK_HTTP)
         snprintf(text, FACT_REASON_MAX, "HTTP %u in %" PRIu64 " %s", result->status, number, unit);
     else

@@ -27,6 +27,7 @@ static const struct check_conf agent = {.kind = CHECK_AGENT, .timeout_ms = 1000}
 static const struct agent_says agent_up = {.state = AGENT_UP, .share = 50, .text = "up 50%"};
 static const struct agent_says agent_down = {.state = AGENT_DOWN, .text = "down # disk full"};
 static const struct check_conf exec = {.kind = CHECK_EXEC, .timeout_ms = 1000};
+static const struct check_conf tls = {.kind = CHECK_TLS, .timeout_ms = 1000};
 static const struct check_conf tcp = {.kind = CHECK_TCP, .timeout_ms = 1500};
 
 static void test_sentences(void **state)
@@ -39,6 +40,7 @@ static void test_sentences(void **state)
     } rows[] = {
         {{.reason = REASON_OK, .status = 204, .took_ns = 3 * MS}, &http, "HTTP 204 in 3 ms"},
         {{.reason = REASON_OK, .took_ns = 120000}, &tcp, "connected in 120 us"},
+        {{.reason = REASON_OK, .took_ns = 4 * MS}, &tls, "TLS handshake in 4 ms"},
         {{.reason = REASON_BAD_STATUS, .status = 503}, &http, "HTTP 503, expected 200..399"},
         {{.reason = REASON_BAD_STATUS, .status = 204}, &http_200, "HTTP 204, expected 200"},
         {{.reason = REASON_TIMEOUT}, &http, "no answer within 1s"},

@@ -75,7 +75,7 @@ void target_check(struct target *target)
         return;
     }
     health->n_running++;
-    const struct tls_client *tls = pool_tls_of(health->tls, target->member->pool);
+    const struct tls_client *tls = pool_tls_of_check(health->tls, target->member->pool);
     target->run =
         check_start(health->loop, target->member, &target->addr, tls, target_on_done, target);
 }

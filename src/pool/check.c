@@ -15,7 +15,7 @@ enum { MS_SECOND = 1000, MS_MINUTE = 60 * MS_SECOND, MS_HOUR = 60 * MS_MINUTE, P
 static const struct conf_choice check_kinds[] = {
     {.name = "tcp", .value = CHECK_TCP, .doc = "a connection can be opened"},
     {.name = "http", .value = CHECK_HTTP, .doc = "a request gets a status that is expected"},
-    {.name = "tls", .doc = "a TLS handshake succeeds", .is_planned = true},
+    {.name = "tls", .value = CHECK_TLS, .doc = "a TLS handshake is done"},
     {.name = "agent", .value = CHECK_AGENT, .doc = "a program beside the member says how it is"},
     {.name = "exec", .value = CHECK_EXEC, .doc = "a program here says how the member is"},
     {0},
@@ -68,6 +68,10 @@ static const struct conf_word check_words[] = {
      .min = 1,
      .max = PORT_MAX,
      .doc = "where the check connects; the member's own port where it is not set"},
+    {.name = "plain",
+     .type = CONF_FLAG,
+     .offset = offsetof(struct check_conf, is_plain),
+     .doc = "tcp and http: in the clear although the pool has tls, as a port for checks may be"},
     {.name = "path",
      .type = CONF_STRING,
      .offset = offsetof(struct check_conf, path),
@@ -154,14 +158,17 @@ static bool is_visible(struct slice text)
 
 static const struct kind_words {
     const char *kind;
-    const char *has_none; /* why it has no word but those */
-    const char *words[8]; /* that it has beside those of all */
+    const char *has_none;  /* why it has no word but those */
+    const char *words[10]; /* that it has beside those of all */
 } kinds[] = {
-    [CHECK_TCP] = {"tcp", "a tcp check opens a connection and asks nothing", {"port"}},
-    [CHECK_HTTP] = {"http", NULL, {"port", "path", "method", "host", "header", "expect", "body"}},
+    [CHECK_TCP] = {"tcp", "a tcp check opens a connection and asks nothing", {"port", "plain"}},
+    [CHECK_HTTP] = {"http",
+                    NULL,
+                    {"port", "path", "method", "host", "header", "expect", "body", "plain"}},
     [CHECK_EXEC] = {"exec",
                     "a program gets its arguments and asks by itself",
                     {"PROGRAM", "ARGUMENT"}},
+    [CHECK_TLS] = {"tls", "a tls check shakes hands and asks nothing", {"port"}},
     [CHECK_AGENT] = {"agent", "an agent is asked nothing and speaks by itself", {"port"}},
 };
 

@@ -9,17 +9,22 @@
  *     check tcp                                   a connection can be opened
  *     check http path /healthz expect 200         a request gets a status that is expected,
  *           header X-Token abc body "ready"       and an answer that holds a text
+ *     check tls                                   a TLS handshake is done
  *     check agent port 7777                       a program beside the member says how it is
  *     check exec /usr/local/bin/probe --deep      a program here says how it is
+ *
+ * In a pool with `tls` its checks speak TLS as its requests do, but for agents, programs, and those
+ * with the word `plain`. A tls check of a pool without believes whatever certificate there is.
  *
  * All of them share how often, how long, and how many results in a row it takes.
  */
 
 #include "base/slice.h"
 #include "conf/schema.h"
+#include <stdbool.h>
 #include <stdint.h>
 
-enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_HTTP, CHECK_AGENT, CHECK_EXEC };
+enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_HTTP, CHECK_AGENT, CHECK_EXEC, CHECK_TLS };
 
 enum { CHECK_BODY_TEXT_MAX = 1024 };
 
@@ -42,6 +47,7 @@ struct check_conf {
     struct conf_list header_list;   /* http; of struct check_header */
     struct conf_range expect;       /* http; statuses, 200..399 by default */
     struct slice body;              /* http; what the body holds; empty: anything */
+    bool is_plain;                  /* tcp, http: in the clear though the pool has tls */
     int64_t every_ms;               /* 2 s */
     int64_t timeout_ms;             /* 1 s, at most every */
     int64_t fall;                   /* 3 */

@@ -216,6 +216,15 @@ static bool is_unix(const struct member *member)
     return !member->endpoint.host.len && addr_family(&member->endpoint.addr) == AF_UNIX;
 }
 
+/* What is in the clear anyway needs no word for it. */
+static int check_plain(struct conf_load *load, const struct pool *pool)
+{
+    if (!pool->check || !pool->check->is_plain || pool->tls)
+        return 0;
+    return conf_error(load->diag, conf_where(&pool->check->object, "plain"), NULL,
+                      "pool %.*s has no tls, so its check is plain already", SLICE_ARG(pool->name));
+}
+
 /* A check elsewhere than at the member takes the member's address with another port. */
 static int check_port(struct conf_load *load, const struct pool *pool)
 {
@@ -261,7 +270,10 @@ static int pool_fill(struct pool *pool, struct conf_load *load)
     for (uint32_t i = 0; i < pool->n_members; i++)
         member_fill(pool, i, load->arena);
     warn_of_twins(load, pool);
-    return check_port(load, pool) < 0 || pool_tls_check(pool, load) < 0 ? -1 : 0;
+    return check_port(load, pool) < 0 || check_plain(load, pool) < 0 ||
+                   pool_tls_check(pool, load) < 0
+               ? -1
+               : 0;
 }
 
 static int compare_pools(const void *a, const void *b)

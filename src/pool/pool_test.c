@@ -180,7 +180,6 @@ static const struct {
     {"pool web { member a 10.0.0.1:80\ncheck http every 1s timeout 2s }",
      {"2:", "timeout is longer than every"}},
     {"pool web { member a 10.0.0.1:80\ncheck tcp every 10ms }", {"50ms"}},
-    {"pool web { member a 10.0.0.1:80\ncheck tls }", {"tls"}},
     {"pool web { member a 10.0.0.1:80\ncheck exec }", {"exec"}},
     {"pool web { member a 10.0.0.1:80\nbalance least-load }", {"least-load"}},
     {"pool web { member a 10.0.0.1:80\nbalance hash }", {"hash"}},

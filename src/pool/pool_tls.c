@@ -11,7 +11,8 @@
 
 struct pool_tls {
     uint32_t n_pools;
-    struct tls_client *clients[]; /* by the pool's index; NULL: in the clear */
+    struct tls_client *unverified; /* for tls checks of pools in the clear; NULL: there are none */
+    struct tls_client *clients[];  /* by the pool's index; NULL: in the clear */
 };
 
 /* ---- configuration ---- */
@@ -64,11 +65,29 @@ int pool_tls_check_files(const struct snapshot *snap, const struct conf_bundle *
 
 struct slice pool_tls_name(const struct member *member)
 {
-    struct slice name = member->pool->tls->name;
+    struct slice name = member->pool->tls ? member->pool->tls->name : SLICE("");
     return name.len ? name : member->endpoint.host;
 }
 
 /* ---- a snapshot's ---- */
+
+static bool wants_unverified(const struct pool_conf *conf)
+{
+    for (uint32_t p = 0; p < conf->n_pools; p++) {
+        const struct pool *pool = conf->pools[p];
+        if (!pool->tls && pool->check && pool->check->kind == CHECK_TLS)
+            return true;
+    }
+    return false;
+}
+
+static int make_unverified(struct pool_tls *tls, struct err *err)
+{
+    static const struct tls_client_conf believes_all = {.verify = 0};
+    const struct tls_client_options options = {.conf = &believes_all};
+    tls->unverified = tls_client_create(&options, err);
+    return tls->unverified ? 0 : -1;
+}
 
 struct pool_tls *pool_tls_create(const struct snapshot *snap,
                                  struct slice (*bytes)(void *bytes_ctx, const char *name),
@@ -79,6 +98,10 @@ struct pool_tls *pool_tls_create(const struct snapshot *snap,
     struct pool_tls *tls = mem_alloc(size);
     memset(tls, 0, size);
     tls->n_pools = conf->n_pools;
+    if (wants_unverified(conf) && make_unverified(tls, err) < 0) {
+        pool_tls_destroy(&tls);
+        return NULL;
+    }
     for (uint32_t p = 0; p < conf->n_pools; p++) {
         const struct tls_client_options options = {
             .conf = conf->pools[p]->tls, .bytes = bytes, .bytes_ctx = bytes_ctx};
@@ -102,6 +125,7 @@ void pool_tls_destroy(struct pool_tls **tls)
         return;
     for (uint32_t p = 0; p < old->n_pools; p++)
         tls_client_destroy(&old->clients[p]);
+    tls_client_destroy(&old->unverified);
     mem_free(old);
 }
 
@@ -109,4 +133,12 @@ const struct tls_client *pool_tls_of(const struct pool_tls *tls, const struct po
 {
     assert(!tls || pool->index < tls->n_pools);
     return tls ? tls->clients[pool->index] : NULL;
+}
+
+const struct tls_client *pool_tls_of_check(const struct pool_tls *tls, const struct pool *pool)
+{
+    const struct tls_client *own = pool_tls_of(tls, pool);
+    if (pool->check->is_plain)
+        return NULL;
+    return !own && tls && pool->check->kind == CHECK_TLS ? tls->unverified : own;
 }

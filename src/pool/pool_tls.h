@@ -25,8 +25,11 @@ struct pool_tls *pool_tls_create(const struct snapshot *snap,
 void pool_tls_destroy(struct pool_tls **tls);
 /* NULL: the pool's members are spoken to in the clear. */
 const struct tls_client *pool_tls_of(const struct pool_tls *tls, const struct pool *pool);
-/* For tls_connect(): the pool's `name`, or the member's host name; empty only where verify is
- * off. */
+/* The same for the pool's check: NULL also for one that is plain; and a tls check of a pool in the
+ * clear has one that believes every certificate. */
+const struct tls_client *pool_tls_of_check(const struct pool_tls *tls, const struct pool *pool);
+/* For tls_connect(): the pool's `name`, or the member's host name; empty only where nobody is
+ * verified. */
 struct slice pool_tls_name(const struct member *member);
 
 /* --- for the pool module ---------------------------------------------------------------------- */

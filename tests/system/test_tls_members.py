@@ -110,11 +110,34 @@ def test_whoever_answers_is_believed_without_verification(before):
     assert curl(port).stdout == "hello"
 
 
-@pytest.mark.parametrize("kind", ["http path /", "tcp"])
+@pytest.mark.parametrize("kind", ["http path /", "tcp", "tls"])
 def test_checks_speak_tls(before, kind):
     w, port = before(check=f"check {kind} every 100ms")
     w.wait_fact("member:web/a", "up")
     assert curl(port).stdout == "hello"
+
+
+def test_checks_in_the_clear(weir, free_port, files):
+    """At a port that is for checks; the members themselves speak TLS."""
+    port, back, side = free_port(), free_port(), free_port()
+    w = weir(BACK.format(back=back, per_conn=1000) + f"listen side http 127.0.0.1:{side} {{ route respond 204 }}\n" +
+             FRONT.format(port=port, tls="ca ../ca.pem; name shop.test", member=f"127.0.0.1:{back}",
+                          check=f"check http port {side} plain every 100ms"))
+    w.wait_fact("member:web/a", "up")
+    assert w.fact("member:web/a")["reason"].startswith("HTTP 204 in ")
+    assert curl(port).stdout == "hello"
+
+
+@pytest.mark.parametrize("is_tls, state, reason", [
+    (True, "up", "TLS handshake in "), (False, "down", "no TLS: the answer is no TLS")])
+def test_tls_check_of_a_pool_in_the_clear(weir, free_port, files, is_tls, state, reason):
+    port, back, side = free_port(), free_port(), free_port()
+    front = FRONT.format(port=port, tls="", member=f"127.0.0.1:{back if is_tls else side}",
+                         check="check tls every 100ms").replace("tls {  }", "")
+    w = weir(BACK.format(back=back, per_conn=1000) + f"listen side http 127.0.0.1:{side} {{ route respond 204 }}\n" +
+             front)
+    w.wait_fact("member:web/a", state)
+    assert w.fact("member:web/a")["reason"].startswith(reason)
 
 
 def test_a_member_in_the_clear(weir, free_port, files):
