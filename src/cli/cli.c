@@ -146,7 +146,7 @@ int cli_arguments_some(const struct command_env *env, int argc, char **argv,
     bool has_options = true;
     const struct command *command = find(env, argv[0]);
     for (size_t i = 0; command && options[i].name; i++)
-        assert(usage_has_option(command->usage, options[i].name));
+        assert(options[i].is_hidden || usage_has_option(command->usage, options[i].name));
     for (int i = 1; i < argc; i++) {
         const char *value = NULL;
         if (has_options && strcmp(argv[i], "--") == 0) {

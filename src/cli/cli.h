@@ -28,6 +28,7 @@ struct cli_option {
     const char *name;  /* "--node"; NULL ends the list */
     const char **text; /* where its value goes; NULL: a flag */
     bool *flag;
+    bool is_hidden; /* one weir's to another: in no usage */
 };
 
 /*

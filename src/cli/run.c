@@ -26,8 +26,8 @@ static int run_run(const struct command_env *env, int argc, char **argv)
     const struct cli_option options[] = {
         {.name = "--node", .text = &node},
         {.name = "--state", .text = &state},
-        {.name = "--candidate", .text = &candidate},
-        {.name = "--resume", .text = &resume},
+        {.name = "--candidate", .text = &candidate, .is_hidden = true},
+        {.name = "--resume", .text = &resume, .is_hidden = true},
         {.name = NULL},
     };
     int result = cli_arguments(env, argc, argv, options, &file, 1);
