@@ -26,7 +26,10 @@ static void count(const struct operate *operate, const struct forced_entry *entr
     arena_init(&arena);
     tallies_init(&tallies, operate->process->board, operate->process->table, &arena);
     const struct tally *tally = tallies_find(&tallies, "member", entry->label);
+    uint64_t used_s = tally ? tally_value(tally, "session_used_seconds", NULL) : 0;
     progress->n_in_flight = tally ? tally_value(tally, "in_flight", NULL) : 0;
+    progress->has_sessions = used_s != 0;
+    progress->sessions_ms = used_s * 1000;
     tallies_deinit(&tallies);
     arena_deinit(&arena);
 }

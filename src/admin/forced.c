@@ -179,7 +179,7 @@ static int decode_line(struct forced *forced, struct slice line, struct err *err
     size_t kind = 0;
     while (kind < ARRAY_LEN(kinds) && !slice_is(word, kinds[kind].word))
         kind++;
-    uint64_t numbers[NUMBERS_MAX];
+    uint64_t numbers[NUMBERS_MAX] = {0};
     if (kind == ARRAY_LEN(kinds) || !forced_label_is_valid(label) ||
         take_numbers(rest, kinds[kind].n_numbers, numbers) < 0)
         return err_set(err, "a line of it has no meaning");
