@@ -215,6 +215,103 @@ def test_a_long_answer_goes_on(weir, apps, free_port):
     assert member["in_flight"] == 0 and member["requests"] == 1
 
 
+class Echo(threading.Thread):
+    """A member that switches to a protocol which says back what it hears."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                conn = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
+
+    @staticmethod
+    def serve(conn):
+        with conn:
+            data = b""
+            while b"\r\n\r\n" not in data:
+                block = conn.recv(65536)
+                if not block:
+                    return
+                data += block
+            conn.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+            while block := conn.recv(65536):
+                conn.sendall(block)
+
+
+def open_tunnel(port):
+    conn = socket.create_connection(("127.0.0.1", port), timeout=30)
+    conn.sendall(b"GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += conn.recv(1)
+    assert head.startswith(b"HTTP/1.1 101"), head
+    return conn
+
+
+def says_back(conn):
+    nonce = os.urandom(16).hex().encode()
+    conn.sendall(nonce)
+    heard = b""
+    while len(heard) < len(nonce):
+        block = conn.recv(65536)
+        assert block, "the tunnel was closed"
+        heard += block
+    return heard == nonce
+
+
+def test_tunnels_opened_before_go_on(weir, apps, free_port):
+    """Through one upgrade and through the next, which hands the former processes on."""
+    port = free_port()
+    echo = Echo()
+    w = weir(conf(port, echo.port))
+    w.wait_fact("member:web/m0", "up")
+    tunnels = [open_tunnel(port) for _ in range(5)]
+    first = w.pid("edge")
+    upgrade(w)
+    since = w.fact(f"former:edge/{first}")["since"]
+    tunnels += [open_tunnel(port) for _ in range(5)]
+    upgrade(w, WEIR)
+    assert all(says_back(tunnel) for tunnel in tunnels)
+    time.sleep(1)
+    assert all(says_back(tunnel) for tunnel in tunnels)
+    fact = w.fact(f"former:edge/{first}")
+    assert fact["since"] == since and fact["state"] == "draining"
+    assert sum(name.startswith("former:edge/") for name in formers(w)) == 2
+    for tunnel in tunnels[:5]:
+        tunnel.close()
+    assert until(lambda: f"former:edge/{first}" not in formers(w))
+    assert all(says_back(tunnel) for tunnel in tunnels[5:])
+    for tunnel in tunnels[5:]:
+        tunnel.close()
+    wait_no_formers(w)
+    echo.listener.close()
+    assert requests(w) == 10
+
+
+def test_a_stop_waits_for_former_processes(weir, apps, free_port):
+    port = free_port()
+    app = apps("slow", "--delay", "3000")
+    w = weir(conf(port, app.port))
+    w.wait_fact("member:web/m0", "up")
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as conn:
+        conn.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(0.5)
+        upgrade(w)
+        assert formers(w)
+        assert w.stop() == 0
+        assert conn.recv(65536).startswith(b"HTTP/1.1 200")
+    w.assert_nothing_left()
+
+
 def test_what_is_left_is_cut_at_the_limit(weir, apps, free_port):
     port = free_port()
     app = apps("slow", "--delay", "60000")
@@ -334,8 +431,8 @@ def test_one_that_does_not_accept_the_file(serving):
     refused(serving, NEXT, "does not accept the configuration", "nonsense")
 
 
-def wrapper(folder, at_run):
-    """Answers as weir-next does, and does something else when it is to take over."""
+def wrapper(folder, at_run, option="--candidate"):
+    """Answers as weir-next does, but does something of its own first when it is given the option."""
     real = folder / "real"
     shutil.copy2(NEXT, real)
     source = folder / "wrapper.c"
@@ -344,10 +441,11 @@ def wrapper(folder, at_run):
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+static char text[1 << 20];
 int main(int argc, char **argv)
 {{
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--candidate") == 0) {{
+        if (strcmp(argv[i], "{option}") == 0) {{
             {at_run}
         }}
     execv("{real}", argv);
@@ -378,6 +476,27 @@ def test_another_state_directory(serving, tmp_path):
     serving.write(text + "processes { edge 3 }\n")
     refused(serving, NEXT, "cannot take over", "stop weir and start it again")
     serving.write(text)
+
+
+def test_the_candidate_dies_when_it_is_to_hand_over(weir, apps, free_port, tmp_path):
+    """The resumed supervisor starts the new processes itself; the former ones serve until they are ready."""
+    port = free_port()
+    w = weir(conf(port, apps("a").port))
+    w.wait_fact("member:web/m0", "up")
+    since = w.fact("member:web/m0")["since"]
+    load = Load(port, 4)
+    load.wait_more(10)
+    upgrade(w, wrapper(tmp_path, """
+            pread(atoi(argv[i + 1]), text, sizeof(text) - 1, 0);
+            kill(atoi(strstr(text, "\\"candidate\\":") + 12), SIGKILL);
+            usleep(200000);""", "--resume"))
+    assert "the candidate of the upgrade is lost" in w.log()
+    load.wait_more(10)
+    wait_no_formers(w)
+    n = load.end()
+    assert build(w) == "next" and w.fact("member:web/m0")["since"] == since
+    assert until(lambda: requests(w) == n, 20, 0.1), (requests(w), n)
+    assert until(lambda: len(children(w.pid_supervisor)) == 3)
 
 
 # --- killed in the middle -------------------------------------------------------------------------
