@@ -64,6 +64,7 @@ static void text_family(struct text *out, const struct metric_table *table,
     static const enum openmetrics_kind kinds[] = {
         [METRIC_COUNTER] = OPENMETRICS_COUNTER,
         [METRIC_GAUGE] = OPENMETRICS_GAUGE,
+        [METRIC_LATEST] = OPENMETRICS_GAUGE,
         [METRIC_HISTOGRAM] = OPENMETRICS_HISTOGRAM,
     };
     char name[FAMILY_NAME_MAX];

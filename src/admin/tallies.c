@@ -64,6 +64,19 @@ static struct tally *tally_of(struct reading *reading, const struct metric_table
     return tally;
 }
 
+/* Of times the largest counts: what is to be added to get there. */
+static void tally_take_latest(const struct tally *tally, const struct board *board, size_t segment,
+                              const struct metric_view *view, uint64_t *words)
+{
+    for (const struct metric_def *def = tally->table->defs; def->name; def++) {
+        if (def->type != METRIC_LATEST)
+            continue;
+        uint64_t latest = metric_latest(board, segment, view, def->word);
+        uint64_t known = tally->words[def->word];
+        words[def->word] = latest > known ? latest - known : 0;
+    }
+}
+
 void tallies_init(struct tallies *tallies, const struct board *board,
                   const struct module_table *table, struct arena *arena)
 {
@@ -80,7 +93,10 @@ void tallies_init(struct tallies *tallies, const struct board *board,
             if (!known || known->n_words > WORDS_MAX || view.n_words < known->n_words)
                 continue;
             struct tally *tally = tally_of(reading, known, view.object);
-            for (uint32_t i = 0; tally && i < known->n_words; i++)
+            if (!tally)
+                continue;
+            tally_take_latest(tally, board, segment, &view, reading->words);
+            for (uint32_t i = 0; i < known->n_words; i++)
                 tally->words[i] += reading->words[i];
         }
     }

@@ -167,6 +167,14 @@ metric_word *metric_row(struct metric_slab *slab, uint32_t loop_index)
 
 /* ---- readers ---- */
 
+/* The reader does not trust the writer with its own memory. */
+static bool slab_is_sane(uint32_t n_loops, uint32_t n_words, uint64_t offset, uint64_t row_bytes)
+{
+    return n_loops <= BOARD_LOOPS_MAX && n_words * sizeof(metric_word) <= row_bytes &&
+           (row_bytes | offset) % LINE_BYTES == 0 && row_bytes <= BOARD_SLAB_BYTES &&
+           offset <= BOARD_SLAB_BYTES && offset + row_bytes * n_loops <= BOARD_SLAB_BYTES;
+}
+
 /* Sums the rows of an entry; false where it is free, or changed meanwhile. */
 static bool entry_read(struct segment *segment, const struct segment_slab *slab,
                        struct metric_view *ret_view, uint64_t *ret_sums, uint32_t max)
@@ -180,10 +188,7 @@ static bool entry_read(struct segment *segment, const struct segment_slab *slab,
     uint32_t n_loops = atomic_load_explicit(&slab->n_loops, memory_order_relaxed);
     uint64_t offset = atomic_load_explicit(&slab->offset, memory_order_relaxed);
     uint64_t row_bytes = atomic_load_explicit(&slab->row_bytes, memory_order_relaxed);
-    /* The reader does not trust the writer with its own memory. */
-    if (n_loops > BOARD_LOOPS_MAX || n_words * sizeof(metric_word) > row_bytes ||
-        (row_bytes | offset) % LINE_BYTES != 0 || row_bytes > BOARD_SLAB_BYTES ||
-        offset > BOARD_SLAB_BYTES || offset + row_bytes * n_loops > BOARD_SLAB_BYTES)
+    if (!slab_is_sane(n_loops, n_words, offset, row_bytes))
         return false;
     n_words = n_words < max ? n_words : max;
     for (uint32_t w = 0; w < n_words; w++)
@@ -199,6 +204,7 @@ static bool entry_read(struct segment *segment, const struct segment_slab *slab,
     ret_view->table[sizeof(ret_view->table) - 1] = 0;
     ret_view->object[sizeof(ret_view->object) - 1] = 0;
     ret_view->n_words = n_words;
+    ret_view->generation = generation;
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&slab->generation, memory_order_relaxed) == generation;
 }
@@ -210,8 +216,34 @@ bool metric_next(const struct board *board, size_t segment_index, uint64_t *curs
     struct segment *segment = board->segments[segment_index];
     uint32_t n = atomic_load_explicit(&segment->n_slabs, memory_order_acquire);
     n = n < SLABS_MAX ? n : SLABS_MAX;
-    while (*cursor < n)
-        if (entry_read(segment, &segment->slabs[(*cursor)++], ret_view, ret_sums, max))
+    while (*cursor < n) {
+        ret_view->place = (*cursor)++;
+        if (entry_read(segment, &segment->slabs[ret_view->place], ret_view, ret_sums, max))
             return true;
+    }
     return false;
+}
+
+uint64_t metric_latest(const struct board *board, size_t segment_index,
+                       const struct metric_view *view, uint32_t word)
+{
+    assert(segment_index < board->n_segments && view->place < SLABS_MAX && word < view->n_words);
+    struct segment *segment = board->segments[segment_index];
+    const struct segment_slab *slab = &segment->slabs[view->place];
+    uint32_t n_loops = atomic_load_explicit(&slab->n_loops, memory_order_relaxed);
+    uint64_t offset = atomic_load_explicit(&slab->offset, memory_order_relaxed);
+    uint64_t row_bytes = atomic_load_explicit(&slab->row_bytes, memory_order_relaxed);
+    uint64_t latest = 0;
+    if (!slab_is_sane(n_loops, view->n_words, offset, row_bytes))
+        return 0;
+    for (uint32_t i = 0; i < n_loops; i++) {
+        const metric_word *row =
+            (const metric_word *)(const void *)(segment->slab_bytes + offset + row_bytes * i);
+        uint64_t value = atomic_load_explicit(&row[word], memory_order_relaxed);
+        latest = value > latest ? value : latest;
+    }
+    atomic_thread_fence(memory_order_acquire);
+    bool is_same =
+        atomic_load_explicit(&slab->generation, memory_order_relaxed) == view->generation;
+    return is_same ? latest : 0;
 }

@@ -33,7 +33,12 @@
 enum { METRIC_HIST_WORDS = HIST_BUCKETS + 1 }; /* the buckets and the sum of values */
 enum { METRIC_LABELS_MAX = 3 };
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_type {
+    METRIC_COUNTER,
+    METRIC_GAUGE,
+    METRIC_HISTOGRAM,
+    METRIC_LATEST, /* a time: the largest of the rows counts, and a restart forgets it not */
+};
 
 struct metric_def {
     const char *name; /* without prefix; NULL ends the table */
@@ -102,8 +107,14 @@ struct metric_view {
     char table[32];
     char object[FACT_NAME_MAX];
     uint32_t n_words;
+    uint64_t place; /* the reader's own, for metric_latest() */
+    uint32_t generation;
 };
 bool metric_next(const struct board *board, size_t segment, uint64_t *cursor,
                  struct metric_view *ret_view, uint64_t *ret_sums, uint32_t max);
+/* The largest value of a word (below view->n_words) over the rows of what metric_next() has just
+ * shown, for METRIC_LATEST; 0 where the slab has gone meanwhile. */
+uint64_t metric_latest(const struct board *board, size_t segment, const struct metric_view *view,
+                       uint32_t word);
 
 #endif

@@ -38,6 +38,14 @@ static const struct metric_def flat_defs[] = {
 static const struct metric_table flat_table = {
     .name = "flat", .labels = {"name"}, .n_words = 2 * PAIR_WORDS, .defs = flat_defs};
 
+static const struct metric_def time_defs[] = {
+    {.name = "count", .type = METRIC_COUNTER, .word = 0, .help = "things"},
+    {.name = "last", .type = METRIC_LATEST, .word = 1, .help = "when the last thing was"},
+    {.name = NULL},
+};
+static const struct metric_table time_table = {
+    .name = "time", .labels = {"name"}, .n_words = 2, .defs = time_defs};
+
 static void make(struct board_fds *fds)
 {
     static const char *const names[] = {"edge"};
@@ -372,6 +380,31 @@ static void test_owner_dies_anywhere(void **state)
     }
 }
 
+/* Of a time the largest row counts; a new life forgets it not, and a slab that is gone has none. */
+static void test_latest(void **state)
+{
+    (void)state;
+    struct board_fds fds;
+    struct metric_view view;
+    uint64_t sums[SUMS_MAX], cursor = 0;
+    make(&fds);
+    struct board *board = open_as(&fds, OWNER);
+    struct metric_slab *slab = metric_open(board, &time_table, "x", N_LOOPS, true);
+    metric_set(metric_row(slab, 0), 1, 1795575660);
+    metric_set(metric_row(slab, 1), 1, 1795575600);
+    metric_forget(slab);
+    slab = metric_open(board, &time_table, "x", N_LOOPS, true);
+    assert_true(metric_next(board, OWNER, &cursor, &view, sums, SUMS_MAX));
+    assert_int_equal(metric_latest(board, OWNER, &view, 1), 1795575660);
+    assert_int_equal(metric_latest(board, OWNER, &view, 0), 0);
+    metric_set(metric_row(slab, 1), 1, 1795575700);
+    assert_int_equal(metric_latest(board, OWNER, &view, 1), 1795575700);
+    metric_close(board, slab);
+    assert_int_equal(metric_latest(board, OWNER, &view, 1), 0);
+    board_close(&board);
+    board_fds_close(&fds);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_lives),
         cmocka_unit_test(test_memory_is_used_again),
         cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_latest),
         cmocka_unit_test(test_owner_dies_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
