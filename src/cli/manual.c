@@ -224,6 +224,51 @@ static const char manual_routes[] =
     "A request that no route matches is answered with status 404.\n"
     "A route that can never be reached is an error.\n";
 
+static const char manual_sticky[] =
+    ".Sh STICKINESS\n"
+    "With\n"
+    ".Li sticky cookie Ar NAME\n"
+    "in a listen the first answer to a client sets a cookie that names the\n"
+    "member which\n"
+    "gave it, signed with a key of the secret file.\n"
+    "From then on its requests go there, whatever\n"
+    ".Li balance\n"
+    "says, on every node that has the same secret.\n"
+    ".Bl -tag -width Ds\n"
+    ".It the member drains\n"
+    "It goes on serving the clients that have its cookie, and gets no others.\n"
+    ".It the member is down, or not in the file any more\n"
+    "Another one serves the client, whose cookie is replaced.\n"
+    "The request carries the field\n"
+    ".Li X-Weir-Moved: 1 ,\n"
+    "by which an application can tell that it has to build the session anew.\n"
+    ".It the cookie is forged, expired, or made with a secret that is gone\n"
+    "The client is a new one.\n"
+    ".El\n"
+    ".Pp\n"
+    "Members do not see the cookie; other cookies stay as they are.\n"
+    "An answer that sets it says\n"
+    ".Li Cache-Control: private\n"
+    "as well.\n"
+    "Without\n"
+    ".Li idle\n"
+    "and\n"
+    ".Li life\n"
+    "a session lasts as long as the browser keeps the cookie, which is until\n"
+    "it is closed.\n"
+    ".Pp\n"
+    "With\n"
+    ".Li sticky source\n"
+    "or\n"
+    ".Li sticky header Ar NAME\n"
+    "nothing is remembered by anybody: the client's address (of IPv6 its\n"
+    "first 64 bits) or\n"
+    "the field's value belongs to one of the members that are up, by weight.\n"
+    "When a member drains or goes down, its clients and no others move at once.\n"
+    "A request without the field goes as\n"
+    ".Li balance\n"
+    "says.\n";
+
 static const char manual_words[] =
     ".Sh WORDS\n"
     "A change takes effect at\n"
@@ -261,8 +306,8 @@ static int run_manual(const struct command_env *env, int argc, char **argv)
         sections[i] = (struct conf_section){.module = module->name, .words = module->words};
     }
     conf_print_manual(sections, env->table->n_items, &words);
-    printf("%s%s%s%s%s%s", manual_language, manual_values, manual_routes, manual_words,
-           text_cstr(&words), manual_tail);
+    printf("%s%s%s%s%s%s%s", manual_language, manual_values, manual_routes, manual_sticky,
+           manual_words, text_cstr(&words), manual_tail);
     text_deinit(&words);
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

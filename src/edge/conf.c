@@ -91,7 +91,11 @@ static const struct conf_word listen_words[] = {
      .offset = offsetof(struct listen_conf, tls),
      .block = &tls_server_block,
      .doc = "certificates, versions and ciphers, where https is spoken"},
-    {.name = "sticky", .type = CONF_BLOCK, .flags = CONF_PLANNED, .doc = "sessions stay"},
+    {.name = "sticky",
+     .type = CONF_BLOCK,
+     .offset = offsetof(struct listen_conf, http.sticky),
+     .block = &sticky_block,
+     .doc = "a client stays with the member that holds its session"},
     {0},
 };
 
@@ -192,7 +196,8 @@ int edge_check(struct snapshot *snap, void *self, struct conf_load *load)
             rc = -1;
         if (check_tls(listen, load) < 0)
             rc = -1;
-        if (http_check(&listen->http, &listen->object, snap, load) < 0)
+        bool is_tls = listen->kind == LISTEN_HTTPS;
+        if (http_check(&listen->http, &listen->object, is_tls, snap, load) < 0)
             rc = -1;
     }
     return check_members(conf, snap, load) < 0 ? -1 : rc;

@@ -167,6 +167,7 @@ static void plan_epoch(struct edge_plan *plan, uint32_t loop_index)
         .tls = plan->pool_tls,
         .loop_index = loop_index,
         .seed = edge->process->seed,
+        .secret = process_blob(edge->process, BLOB_SECRET),
         .wants = wants,
         .n_wants = plan->n_listens,
         .member_row = plan_member_row,

@@ -199,9 +199,11 @@ const struct conf_block http_retry_block = {
     .words = retry_words,
 };
 
-int http_check(struct http_conf *conf, const struct conf_object *listen,
+int http_check(struct http_conf *conf, const struct conf_object *listen, bool is_tls,
                const struct snapshot *snap, struct conf_load *load)
 {
+    if (conf->sticky && sticky_check(conf->sticky, is_tls, load) < 0)
+        return -1;
     if (conf->routes.n_items == 0)
         return conf_error(load->diag, conf_stmt_at(listen->stmt), "route pool NAME",
                           "listen %.*s has no route: every request would get 404",
@@ -240,6 +242,15 @@ int http_check(struct http_conf *conf, const struct conf_object *listen,
         .label_value = (name_), .help = "Requests that failed and were not sent again, by reason." \
     }
 
+#define STICKY(state_, name_)                                                                   \
+    {                                                                                           \
+        .name = "sticky", .type = METRIC_COUNTER, .word = (uint32_t)LISTEN_STICKY + (state_),   \
+        .label = "state", .label_value = (name_),                                               \
+        .help = "Requests under stickiness, by how they stood to their session: held by its "   \
+                "member, moved from one that was down or gone, new, or treated as new because " \
+                "their cookie was expired, forged, or of no key that is here."                  \
+    }
+
 static const struct metric_def listen_defs[] = {
     COUNTER(LISTEN_CONNECTIONS, "connections", "Client connections accepted."),
     COUNTER(LISTEN_REFUSED, "connections_refused", "Connections over the limit, answered 503."),
@@ -270,6 +281,13 @@ static const struct metric_def listen_defs[] = {
      .word = LISTEN_TUNNELS_ACTIVE,
      .help = "WebSocket tunnels now."},
     COUNTER(LISTEN_TUNNELS_LATE, "tunnels_late", "Tunnels closed because nothing moved."),
+    STICKY(STICKY_NEW, "new"),
+    STICKY(STICKY_HELD, "held"),
+    STICKY(STICKY_MOVED, "moved"),
+    STICKY(STICKY_GONE, "gone"),
+    STICKY(STICKY_EXPIRED, "expired"),
+    STICKY(STICKY_FORGED, "forged"),
+    STICKY(STICKY_NO_KEY, "no_key"),
     COUNTER(LISTEN_CUT, "cut", "Answers that broke off, visibly for the client."),
     ANSWER(HTTP_NO_ROUTE, "no_route"),
     ANSWER(HTTP_RESPOND, "respond"),

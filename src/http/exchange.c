@@ -53,15 +53,39 @@ _Static_assert((int)ROUTE_PRIORITY_HIGH == (int)UPSTREAM_HIGH &&
                    (int)ROUTE_PRIORITY_LOW == (int)UPSTREAM_LOW,
                "a route's classes are the queue's");
 
-static struct http_exchange *exchange_create(struct http_client *client, const struct route *route)
+uint64_t exchange_wall_s(const struct http_exchange *exchange)
+{
+    return loop_wall_ns(worker_of(exchange)->loop) / 1000000000u;
+}
+
+/* The pool of the request, and with it the session that it belongs to. */
+static struct pool *exchange_begin_session(struct http_exchange *exchange,
+                                           const struct route *route, const char *buf)
+{
+    struct http_service *service = exchange->service;
+    const struct sticky_ask ask = {.conf = service->conf->sticky,
+                                   .keys = &service->epoch->sticky_keys,
+                                   .head = &worker_of(exchange)->request,
+                                   .buf = buf,
+                                   .peer = &exchange->client->peer,
+                                   .now_s = exchange_wall_s(exchange),
+                                   .draw = (uint32_t)rng_next(&service->epoch->rng)};
+    struct pool *pool = sticky_begin(&ask, route, &exchange->sticky);
+    if (exchange->sticky.state != STICKY_OFF)
+        metric_add(service->row, (uint32_t)LISTEN_STICKY + exchange->sticky.state, 1);
+    return pool;
+}
+
+static struct http_exchange *exchange_create(struct http_client *client, const struct route *route,
+                                             const char *buf)
 {
     struct http_service *service = client->listen->service;
     const struct h1_head *head = &client->listen->worker->request;
     struct http_exchange *exchange = exchange_new(client->listen->worker);
     exchange->client = client;
     exchange->service = service;
-    uint32_t draw = (uint32_t)rng_next(&service->epoch->rng);
-    exchange->pool = upstream_pool_of(service->epoch->upstreams, route_choose(route, draw));
+    exchange->pool =
+        upstream_pool_of(service->epoch->upstreams, exchange_begin_session(exchange, route, buf));
     exchange->start_ns = loop_now_ns(client->conn.loop);
     exchange->asked.method = (enum h1_method)head->method;
     exchange->asked.is_websocket = head->is_websocket;
@@ -186,13 +210,13 @@ struct upstream *exchange_detach(struct http_exchange *exchange)
 size_t exchange_start(struct http_client *client, const struct route *route, const char *buf,
                       size_t head_len, size_t len)
 {
-    struct http_exchange *exchange = exchange_create(client, route);
+    struct http_exchange *exchange = exchange_create(client, route, buf);
     const struct h1_head *head = &client->listen->worker->request;
-    uint32_t cap = request_write_head(exchange, buf, head_len);
+    request_write_head(exchange, buf, head_len);
     ssize_t n_body = 0;
     if (!exchange->is_request_done) {
         h1_body_init(&exchange->request_body, head, &exchange->service->limits);
-        n_body = request_write_body(exchange, cap, buf + head_len, len - head_len);
+        n_body = request_write_body(exchange, buf + head_len, len - head_len);
     }
     if (n_body < 0) {
         enum h1_error error = client->listen->worker->relay.error;

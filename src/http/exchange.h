@@ -29,11 +29,13 @@ struct http_exchange {
     struct upstream *upstream;      /* NULL between tries */
     struct upstream_waiter waiter;  /* in the pool's queue while no member has room */
     struct upstream_tried tried;
+    struct sticky sticky;
     struct h1_body request_body, response_body;
     struct held *held; /* a part of the response's head or of its trailers */
     struct text request_trailers, response_trailers; /* complete lines */
     char *sent; /* so far, for another try: in room or on the heap; NULL: none is possible */
-    uint32_t sent_len;
+    uint32_t sent_len, sent_cap;
+    uint32_t head_len;   /* of sent: the head */
     uint64_t start_ns;   /* the head was complete */
     uint64_t sent_ns;    /* the member had the request */
     uint64_t latency_ns; /* from then to the response's head; 0: none yet */
@@ -43,11 +45,12 @@ struct http_exchange {
     struct h1_asked asked;
     uint8_t client_minor;
     uint8_t n_tries;
-    uint8_t n_excused; /* tries at members that turned down, which do not count */
-    uint8_t n_reached; /* members that were reached and failed */
-    uint8_t failure;   /* enum http_reason of the last try that failed */
-    uint16_t status;   /* of the response, 0: none yet */
-    uint16_t pause_ms; /* is_pausing */
+    uint8_t n_excused;  /* tries at members that turned down, which do not count */
+    uint8_t n_reached;  /* members that were reached and failed */
+    uint8_t failure;    /* enum http_reason of the last try that failed */
+    uint16_t status;    /* of the response, 0: none yet */
+    uint16_t pause_ms;  /* is_pausing */
+    bool is_moved_said; /* the head for the member says that the client has moved */
     bool is_idempotent;
     bool is_blamed;            /* this try failed, and the member is why */
     bool is_fresh;             /* the connection carries its first request */
@@ -82,6 +85,8 @@ void exchange_free_spare(struct http_worker *worker);
  */
 size_t exchange_start(struct http_client *client, const struct route *route, const char *buf,
                       size_t head_len, size_t len);
+/* Seconds of the wall clock. */
+uint64_t exchange_wall_s(const struct http_exchange *exchange);
 /* Sets the deadline of the phase that it is in now. */
 void exchange_rearm(struct http_exchange *exchange);
 /* The deadline passed. */
@@ -115,11 +120,12 @@ void exchange_upstream_failed(struct http_exchange *exchange, int error);
 void exchange_on_turn(struct upstream_waiter *waiter);
 
 /* --- request.c --- */
-/* The head for the member, in a buffer that is kept until the response begins: its size. */
-uint32_t request_write_head(struct http_exchange *exchange, const char *buf, size_t head_len);
+/* The head for the member, in a buffer that is kept until the response begins. */
+void request_write_head(struct http_exchange *exchange, const char *buf, size_t head_len);
+/* One more line at the end of the head, for this try and further ones; sent is still there. */
+void request_add_line(struct http_exchange *exchange, struct slice line);
 /* What is already here of the body goes behind the head. Returns the bytes used, or -1. */
-ssize_t request_write_body(struct http_exchange *exchange, uint32_t cap, const char *buf,
-                           size_t len);
+ssize_t request_write_body(struct http_exchange *exchange, const char *buf, size_t len);
 /* From here on the request cannot be repeated. */
 void sent_drop(struct http_exchange *exchange);
 /* It is over its limit. */

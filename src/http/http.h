@@ -37,6 +37,7 @@
 #include "http/forward.h"
 #include "http/retry.h"
 #include "http/route.h"
+#include "http/sticky.h"
 #include "tls/tls.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -86,14 +87,15 @@ struct http_conf {
     struct http_limits limits;
     struct http_retry retry;
     struct forward_conf forward;
+    struct sticky_conf *sticky; /* NULL: clients go as `balance` says */
 };
 
 extern const struct conf_block http_timeouts_block; /* `timeout response 30s` */
 extern const struct conf_block http_limits_block;   /* `limits requests 1000` */
 extern const struct conf_block http_retry_block;    /* `retry tries 3` */
 
-/* Cross-checks of one listen's routes. */
-int http_check(struct http_conf *conf, const struct conf_object *listen,
+/* Cross-checks of one listen: its routes, its words. */
+int http_check(struct http_conf *conf, const struct conf_object *listen, bool is_tls,
                const struct snapshot *snap, struct conf_load *load);
 
 /* --- metrics --- */
@@ -117,7 +119,8 @@ enum listen_word {
     LISTEN_TUNNELS,                           /* begun */
     LISTEN_TUNNELS_ACTIVE,                    /* gauge */
     LISTEN_TUNNELS_LATE,                      /* closed because nothing moved */
-    LISTEN_CUT,     /* answers that broke off in the middle, visibly for the client */
+    LISTEN_STICKY, /* requests by enum sticky_state; STICKY_OFF is not counted */
+    LISTEN_CUT = LISTEN_STICKY + STICKY_N_STATES, /* broke off in the middle, visibly */
     LISTEN_ANSWERS, /* weir's own answers by reason: enum http_reason, see http/answer.h */
     LISTEN_BAD = LISTEN_ANSWERS + 32,        /* requests refused by the codec, by enum h1_error */
     LISTEN_TLS = LISTEN_BAD + H1_N_ERRORS,   /* handshakes, enum tls_word */
@@ -157,6 +160,7 @@ struct http_epoch_options {
     const struct pool_tls *tls; /* of the snapshot's pools; lives as long as the epoch */
     uint32_t loop_index;
     uint64_t seed;
+    struct slice secret; /* the bytes of BLOB_SECRET */
     const struct http_service_want *wants;
     uint32_t n_wants;
     /* Give the metric rows of members and pools in that loop; called by http_epoch_create()

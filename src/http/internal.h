@@ -41,6 +41,7 @@ enum {
     HTTP_LEAVE_MS = 1000, /* in which an idle client of a closing listen may still ask */
     HTTP_RETRY_AFTER_S = 1,
     HTTP_IP_MAX = 46,
+    HTTP_HEAD_MAX = 32768, /* limits head is at most that */
     HTTP_SPARE_MAX = 1024, /* exchanges kept for the next requests, a loop */
     HTTP_DATE_LINE = 37,   /* "Date: Tue, 24 Nov 2026 03:00:00 GMT\r\n" */
 };
@@ -60,6 +61,7 @@ struct http_worker {
     struct h1_head response; /* likewise */
     struct relay relay;
     char scratch[LOOP_BUF_HEADROOM]; /* a head that is being written */
+    char cookies[HTTP_HEAD_MAX];     /* a request's Cookie fields without the session's */
 };
 
 struct http_service {
@@ -82,6 +84,7 @@ struct http_epoch {
     uint32_t n_services;
     uint32_t n_loops; /* that share the limits */
     struct rng rng;   /* of the splits */
+    struct sticky_keys sticky_keys;
     struct http_service *services;
     void (*on_gone)(struct http_epoch *epoch, void *ctx);
     void *gone_ctx;

@@ -28,18 +28,17 @@ static void sent_grow(struct http_exchange *exchange, uint32_t cap)
         memcpy(grown, exchange->sent, exchange->sent_len);
     sent_drop(exchange);
     exchange->sent = grown;
+    exchange->sent_cap = cap;
 }
 
-static void sent_append(struct http_exchange *exchange, uint32_t *cap, const struct relay *relay)
+static void sent_append(struct http_exchange *exchange, const struct relay *relay)
 {
     for (int i = 1; i < relay->n_parts; i++) {
         size_t len = relay->parts[i].iov_len;
         if (len == 0)
             continue; /* and no base */
-        if (exchange->sent_len + len > *cap) {
-            *cap = (exchange->sent_len + (uint32_t)len) * 2;
-            sent_grow(exchange, *cap);
-        }
+        if (exchange->sent_len + len > exchange->sent_cap)
+            sent_grow(exchange, (exchange->sent_len + (uint32_t)len) * 2);
         memcpy(exchange->sent + exchange->sent_len, relay->parts[i].iov_base, len);
         exchange->sent_len += (uint32_t)len;
     }
@@ -68,29 +67,58 @@ static struct slice request_lines(struct http_exchange *exchange, const char *bu
     return slice_make(worker->scratch, len);
 }
 
-uint32_t request_write_head(struct http_exchange *exchange, const char *buf, size_t head_len)
+/* The request's cookies but the session's own, which is not the application's business. */
+static struct slice request_cookies(struct http_exchange *exchange, const char *buf,
+                                    struct h1_forward *forward)
+{
+    struct http_worker *worker = worker_of(exchange);
+    size_t len;
+    if (!sticky_strip(exchange->service->conf->sticky, &worker->request, buf, worker->cookies,
+                      &len))
+        return SLICE("");
+    forward->drop |= H1_SET(H1_FIELD_COOKIE);
+    return slice_make(worker->cookies, len);
+}
+
+void request_write_head(struct http_exchange *exchange, const char *buf, size_t head_len)
 {
     const struct h1_head *head = &worker_of(exchange)->request;
     struct h1_forward forward = {.fallback_host = exchange->service->host,
                                  .is_upgrade = exchange->asked.is_websocket};
-    struct slice lines = request_lines(exchange, buf, &forward);
-    forward.lines = &lines;
-    forward.n_lines = 1;
-    uint32_t cap = (uint32_t)(head_len + lines.len + forward.fallback_host.len + H1_WRITE_SLACK);
+    struct slice lines[2];
+    lines[0] = request_lines(exchange, buf, &forward);
+    lines[1] = request_cookies(exchange, buf, &forward);
+    forward.lines = lines;
+    forward.n_lines = 2;
+    forward.drop |= H1_SET(H1_FIELD_X_WEIR_MOVED); /* weir's word, not a client's */
+    uint32_t cap = (uint32_t)(head_len + lines[0].len + lines[1].len + forward.fallback_host.len +
+                              H1_WRITE_SLACK);
     exchange->sent = exchange->room;
-    if (cap > sizeof(exchange->room))
+    exchange->sent_cap = sizeof(exchange->room);
+    if (cap > exchange->sent_cap)
         sent_grow(exchange, cap);
-    else
-        cap = sizeof(exchange->room);
-    ssize_t n = h1_write_request_head(exchange->sent, cap, head, buf, &forward);
+    ssize_t n = h1_write_request_head(exchange->sent, exchange->sent_cap, head, buf, &forward);
     assert(n > 0); /* the writer's contract says that this much room is enough */
     exchange->sent_len = (uint32_t)n;
-    return cap;
+    exchange->head_len = (uint32_t)n;
+}
+
+void request_add_line(struct http_exchange *exchange, struct slice line)
+{
+    assert(exchange->sent && exchange->head_len >= 2);
+    uint32_t behind = exchange->sent_len - exchange->head_len + 2; /* from the empty line on */
+    uint32_t len = (uint32_t)line.len;
+    if (exchange->sent_len + len > exchange->sent_cap)
+        sent_grow(exchange, (exchange->sent_len + len) * 2);
+    char *at = exchange->sent + exchange->head_len - 2;
+    memmove(at + len, at, behind);
+    memcpy(at, line.ptr, len);
+    exchange->sent_len += len;
+    exchange->head_len += len;
 }
 
 /* What is already here of the body goes behind the head. Returns the bytes used, or -1. */
-ssize_t request_write_body(struct http_exchange *exchange, uint32_t cap, const char *buf,
-                           size_t len)
+ssize_t request_write_body(struct http_exchange *exchange, const char *buf, size_t len)
 {
     struct relay *relay = &worker_of(exchange)->relay;
     size_t used_all = 0;
@@ -101,7 +129,7 @@ ssize_t request_write_body(struct http_exchange *exchange, uint32_t cap, const c
                             &exchange->request_trailers, buf + used_all, len - used_all, &used);
         used_all += used;
         exchange->n_body += relay->n_data;
-        sent_append(exchange, &cap, relay);
+        sent_append(exchange, relay);
     } while (result == RELAY_FULL);
     if (result == RELAY_ERROR)
         return -1;

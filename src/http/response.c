@@ -32,6 +32,21 @@ static bool response_interim(struct http_exchange *exchange, const char *buf)
     return true;
 }
 
+/* What the client is told of its session, and that the member was used by one. */
+static struct slice response_session(struct http_exchange *exchange)
+{
+    const struct sticky_conf *conf = exchange->service->conf->sticky;
+    struct http_worker *worker = worker_of(exchange);
+    uint64_t now_s = exchange_wall_s(exchange);
+    bool is_tls = exchange->client->conn.transport != &transport_plain;
+    if (exchange->sticky.state == STICKY_OFF)
+        return SLICE("");
+    metric_set(exchange->member->row, MEMBER_STICKY_LAST, now_s);
+    size_t len = sticky_lines(&exchange->sticky, conf, &exchange->service->epoch->sticky_keys,
+                              exchange->member->view.member, now_s, is_tls, worker->cookies);
+    return slice_make(worker->cookies, len);
+}
+
 /* The final head: decides the framing on both sides and writes the client's head into scratch. */
 static ssize_t response_begin(struct http_exchange *exchange, const char *buf)
 {
@@ -51,7 +66,9 @@ static ssize_t response_begin(struct http_exchange *exchange, const char *buf)
     h1_body_init(&exchange->response_body, head, &exchange->service->limits);
     exchange->is_upstream_kept = head->is_keep_alive && head->body != H1_BODY_UNTIL_CLOSE;
     sent_drop(exchange);
-    struct h1_reply reply = {.client_minor = exchange->client_minor};
+    struct slice lines = response_session(exchange);
+    struct h1_reply reply = {
+        .client_minor = exchange->client_minor, .lines = &lines, .n_lines = lines.len ? 1 : 0};
     enum h1_body_kind kind = h1_reply_body(head, &reply);
     exchange->is_reply_chunked = kind == H1_BODY_CHUNKED;
     if (kind == H1_BODY_UNTIL_CLOSE || !exchange->is_request_done)

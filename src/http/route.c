@@ -87,6 +87,16 @@ bool route_is_to_pool(const struct route *route)
     return route->action == ROUTE_POOL || route->action == ROUTE_SPLIT;
 }
 
+uint32_t route_n_pools(const struct route *route)
+{
+    return route->action == ROUTE_SPLIT ? route->n_shares : 1;
+}
+
+struct pool *route_pool(const struct route *route, uint32_t i)
+{
+    return route->action == ROUTE_SPLIT ? route->shares[i].pool : route->pool;
+}
+
 struct pool *route_choose(const struct route *route, uint32_t draw)
 {
     assert(route_is_to_pool(route));

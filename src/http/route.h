@@ -106,6 +106,9 @@ unsigned route_failing(const struct route *route, const struct h1_head *head, co
 
 /* pool or split. */
 bool route_is_to_pool(const struct route *route);
+/* The pools that such a route may send to: 1, or the shares. */
+uint32_t route_n_pools(const struct route *route);
+struct pool *route_pool(const struct route *route, uint32_t i);
 /*
  * The pool that such a route sends a request to. `draw` decides a split: any number is as likely as
  * another for a fair one, and the same number leads to the same pool, so that what is drawn from a

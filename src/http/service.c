@@ -94,6 +94,7 @@ struct http_epoch *http_epoch_create(const struct http_epoch_options *options)
     epoch->upstreams = upstream_set_create(&upstreams);
     epoch->n_services = options->n_wants;
     rng_init(&epoch->rng, options->seed + options->loop_index);
+    sticky_keys_init(&epoch->sticky_keys, options->secret);
     epoch->services = MEM_NEW_ARRAY(struct http_service, options->n_wants);
     for (uint32_t i = 0; i < options->n_wants; i++)
         service_init(&epoch->services[i], epoch, &options->wants[i]);
@@ -107,6 +108,7 @@ void http_epoch_destroy(struct http_epoch **epoch)
     if (!*epoch)
         return;
     upstream_set_destroy(&(*epoch)->upstreams);
+    sticky_keys_deinit(&(*epoch)->sticky_keys);
     mem_free((*epoch)->services);
     mem_free(*epoch);
     *epoch = NULL;

@@ -176,12 +176,27 @@ static struct upstream *exchange_take(struct http_exchange *exchange,
     }
 }
 
+/* The client's session may be with another member than the one that was picked. */
+static void exchange_keep_session(struct http_exchange *exchange)
+{
+    struct sticky *sticky = &exchange->sticky;
+    bool was_held = sticky->state == STICKY_HELD;
+    if (!sticky_picked(sticky, exchange->member->view.member))
+        return;
+    if (was_held)
+        metric_add(exchange->service->row, (uint32_t)LISTEN_STICKY + STICKY_MOVED, 1);
+    if (!exchange->is_moved_said)
+        request_add_line(exchange, SLICE("X-Weir-Moved: 1\r\n"));
+    exchange->is_moved_said = true;
+}
+
 /* A connection to the member that is reserved; false: it is given back, and was not reached. */
 static bool exchange_connect(struct http_exchange *exchange)
 {
     struct upstream_member *member = exchange->member;
     exchange->is_blamed = false;
     exchange->latency_ns = 0;
+    exchange_keep_session(exchange);
     if (exchange->n_tries++)
         metric_add(exchange->service->row, LISTEN_RETRIES, 1);
     exchange->upstream = exchange_take(exchange, member);
@@ -198,8 +213,12 @@ static bool exchange_connect(struct http_exchange *exchange)
 static enum upstream_answer exchange_pick(struct http_exchange *exchange,
                                           struct upstream_member **ret_member)
 {
-    const struct upstream_ask ask = {.now_ns = loop_now_ns(worker_of(exchange)->loop),
-                                     .tried = &exchange->tried};
+    const struct sticky_keys *keys = &exchange->service->epoch->sticky_keys;
+    const struct upstream_ask ask = {
+        .now_ns = loop_now_ns(worker_of(exchange)->loop),
+        .tried = &exchange->tried,
+        .preferred = sticky_member(&exchange->sticky, keys, exchange->pool, &exchange->tried),
+    };
     return upstream_pick(exchange->pool, &ask, ret_member);
 }
 

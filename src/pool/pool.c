@@ -458,6 +458,11 @@ static const struct metric_def member_defs[] = {
     COUNTER(MEMBER_BYTES_FROM, "received_bytes", "Bytes received from the member."),
     GAUGE(MEMBER_IN_FLIGHT, "in_flight", "Requests that the member has not answered yet."),
     GAUGE(MEMBER_IDLE, "idle_connections", "Idle connections kept to the member."),
+    {.name = "session_used_seconds",
+     .type = METRIC_LATEST,
+     .word = MEMBER_STICKY_LAST,
+     .help = "When the member last answered a request under stickiness, seconds since 1970; 0: "
+             "never."},
     TLS_METRIC_DEFS(MEMBER_TLS),
     {.name = "latency_seconds",
      .type = METRIC_HISTOGRAM,

@@ -161,9 +161,10 @@ enum member_word {
     MEMBER_BAD_STATUS, /* answers that count as failures, by `eject status` */
     MEMBER_BYTES_TO,
     MEMBER_BYTES_FROM,
-    MEMBER_IN_FLIGHT, /* gauge */
-    MEMBER_IDLE,      /* gauge: idle connections kept */
-    MEMBER_TLS,       /* handshakes, enum tls_word */
+    MEMBER_IN_FLIGHT,   /* gauge */
+    MEMBER_IDLE,        /* gauge: idle connections kept */
+    MEMBER_STICKY_LAST, /* wall-clock seconds of a session's last answer; the newest row counts */
+    MEMBER_TLS,         /* handshakes, enum tls_word */
     MEMBER_LATENCY =
         MEMBER_TLS +
         TLS_WORDS, /* histogram: microseconds from the request sent to the response head */

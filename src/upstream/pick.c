@@ -37,7 +37,7 @@ static bool is_used_all_the_same(const struct upstream_member *member)
            board_read(pool->set->board, member->view.state_ref, &fact) && fact.value > 0;
 }
 
-static bool is_usable(const struct upstream_member *member)
+bool upstream_is_usable(const struct upstream_member *member)
 {
     if (member->view.addr.len == 0)
         return false;
@@ -50,7 +50,8 @@ static bool is_usable(const struct upstream_member *member)
 /* A session's own member serves it while it drains, too. */
 static bool is_usable_for_session(const struct upstream_member *member)
 {
-    return member->view.addr.len > 0 && (is_usable(member) || state_of(member) == FACT_DRAINING);
+    return member->view.addr.len > 0 &&
+           (upstream_is_usable(member) || state_of(member) == FACT_DRAINING);
 }
 
 static bool is_tried(const struct upstream_tried *tried, uint32_t index)
@@ -74,7 +75,7 @@ static bool is_candidate(void *ctx, uint32_t index)
         return false;
     if (!pick->takes_suspects && member->suspect_until_ns > pick->now_ns)
         return false;
-    return is_usable(member);
+    return upstream_is_usable(member);
 }
 
 /* Nobody could be picked: is there somebody to wait for? */
@@ -90,7 +91,7 @@ static enum upstream_answer look_for_hope(const struct upstream_pool *pool,
 enum upstream_answer pool_look(const struct upstream_pool *pool)
 {
     for (uint32_t m = 0; m < pool->n_members; m++)
-        if (is_usable(&pool->members[m]))
+        if (upstream_is_usable(&pool->members[m]))
             return UPSTREAM_MEMBER;
     return look_for_hope(pool, NULL);
 }

@@ -177,6 +177,10 @@ enum upstream_answer {
 enum upstream_answer upstream_pick(struct upstream_pool *pool, const struct upstream_ask *ask,
                                    struct upstream_member **ret_member);
 
+/* May it take a new request by its fact, and has it an address? For those who choose for
+ * themselves; what else a pick looks at (room, suspicion) is not asked. */
+bool upstream_is_usable(const struct upstream_member *member);
+
 /* How a request ended at a member. */
 struct upstream_outcome {
     bool is_failed;      /* no whole response head came */

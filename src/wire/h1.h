@@ -210,6 +210,7 @@ enum h1_field_id {
     H1_FIELD_X_FORWARDED_OTHER, /* any other name that begins with x-forwarded- */
     H1_FIELD_X_REAL_IP,
     H1_FIELD_X_REQUEST_ID,
+    H1_FIELD_X_WEIR_MOVED,
     H1_N_FIELD_IDS,
 };
 
