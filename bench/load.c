@@ -14,6 +14,7 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -57,7 +59,9 @@ struct conn {
     int64_t due_ns; /* when its request was to be sent */
     uint64_t body_left;
     size_t head_len;
-    int fd; /* -1 while not connected */
+    int fd;     /* -1 while not connected */
+    SSL *ssl;   /* --tls */
+    bool is_up; /* the handshake is done */
     bool is_busy;
     bool has_head;
     bool has_all; /* --close: the answer is complete, its end of stream is not here yet */
@@ -72,8 +76,12 @@ struct load {
     double rate; /* requests a second; 0: as fast as the answers come */
     double warm_s;
     double measured_s;
-    bool is_close; /* a connection for each request */
-    bool is_hold;  /* send one request on each connection and expect no answer */
+    bool is_close;  /* a connection for each request */
+    bool is_hold;   /* send one request on each connection and expect no answer */
+    bool is_resume; /* go on with the last session */
+    SSL_CTX *tls;   /* NULL: in the clear */
+    SSL_SESSION *session;
+    uint64_t n_handshakes, n_resumed;
 
     char request[1024];
     size_t request_len;
@@ -153,6 +161,43 @@ static struct conn *idle_take(struct load *load)
     return conn;
 }
 
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct load *load = SSL_get_app_data(ssl);
+    SSL_SESSION_free(load->session);
+    load->session = session;
+    return 1;
+}
+
+static void tls_begin(struct load *load, struct conn *conn)
+{
+    int on = 1;
+    ioctl(conn->fd, FIONBIO, &on);
+    conn->is_up = false;
+    conn->ssl = SSL_new(load->tls);
+    SSL_set_app_data(conn->ssl, load);
+    SSL_set_fd(conn->ssl, conn->fd);
+    SSL_set_connect_state(conn->ssl);
+    if (load->is_resume && load->session) {
+        /* A copy: OpenSSL takes a session that was used for one that is used up. */
+        SSL_SESSION *copy = SSL_SESSION_dup(load->session);
+        SSL_set_session(conn->ssl, copy);
+        SSL_SESSION_free(copy);
+    }
+}
+
+/* A step of the handshake, and the request behind it. */
+static void tls_step(struct load *load, struct conn *conn)
+{
+    if (SSL_do_handshake(conn->ssl) != 1)
+        return; /* where it failed the next read says so */
+    conn->is_up = true;
+    load->n_handshakes++;
+    load->n_resumed += (uint64_t)SSL_session_reused(conn->ssl);
+    if (conn->is_busy)
+        SSL_write(conn->ssl, load->request, (int)load->request_len);
+}
+
 static void conn_connect(struct load *load, struct conn *conn)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET,
@@ -167,10 +212,17 @@ static void conn_connect(struct load *load, struct conn *conn)
         perror("load: connect");
         exit(1);
     }
+    if (load->tls)
+        tls_begin(load, conn);
 }
 
 static void conn_drop(struct conn *conn)
 {
+    if (conn->ssl) {
+        SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        SSL_free(conn->ssl);
+        conn->ssl = NULL;
+    }
     close(conn->fd);
     conn->fd = -1;
 }
@@ -188,6 +240,14 @@ static void conn_send(struct load *load, struct conn *conn, int64_t due_ns)
     conn->is_busy = true;
     load->n_busy++;
     load->n_sent++;
+    if (conn->ssl && !conn->is_up) {
+        tls_step(load, conn);
+        return;
+    }
+    if (conn->ssl) {
+        SSL_write(conn->ssl, load->request, (int)load->request_len);
+        return;
+    }
     /* A few hundred bytes into an empty socket buffer; where the peer is gone, the read says so. */
     send(conn->fd, load->request, load->request_len, MSG_NOSIGNAL);
 }
@@ -306,10 +366,30 @@ static void take_end(struct load *load, struct conn *conn)
     }
 }
 
+static void tls_read(struct load *load, struct conn *conn)
+{
+    if (!conn->is_up)
+        tls_step(load, conn);
+    while (conn->ssl && conn->is_up) {
+        int n = SSL_read(conn->ssl, load->read_buffer, sizeof(load->read_buffer));
+        if (n <= 0)
+            break;
+        take_bytes(load, conn, load->read_buffer, (size_t)n);
+    }
+    char byte;
+    if (!conn->ssl || recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
+        return;
+    take_end(load, conn);
+}
+
 static void conn_read(struct load *load, struct conn *conn)
 {
     if (conn->fd < 0)
         return;
+    if (conn->ssl) {
+        tls_read(load, conn);
+        return;
+    }
     ssize_t n = recv(conn->fd, load->read_buffer, sizeof(load->read_buffer), MSG_DONTWAIT);
     if (n > 0)
         take_bytes(load, conn, load->read_buffer, (size_t)n);
@@ -369,6 +449,7 @@ static void forget_counts(struct load *load)
     load->n_sent = 0;
     load->n_done = 0;
     load->n_reconnects = 0;
+    load->n_handshakes = load->n_resumed = 0;
     memset(load->hist, 0, sizeof(load->hist));
     memset(load->n_wrong, 0, sizeof(load->n_wrong));
 }
@@ -387,6 +468,8 @@ static void print_result(const struct load *load, double elapsed_s)
     printf("{\"sent\": %llu, \"done\": %llu, \"elapsed_s\": %.6f, \"reconnects\": %llu",
            (unsigned long long)load->n_sent, (unsigned long long)load->n_done, elapsed_s,
            (unsigned long long)load->n_reconnects);
+    printf(", \"handshakes\": %llu, \"resumed\": %llu", (unsigned long long)load->n_handshakes,
+           (unsigned long long)load->n_resumed);
     printf(", \"p50_us\": %llu, \"p99_us\": %llu, \"max_us\": %llu, \"wrong\": {",
            (unsigned long long)hist_at(load, 0.5), (unsigned long long)hist_at(load, 0.99),
            (unsigned long long)hist_at(load, 0.999999));
@@ -421,7 +504,7 @@ static int usage(void)
     fprintf(
         stderr,
         "usage: load --port N --path PATH --size BYTES --connections N [--warm S] [--seconds S]\n"
-        "            [--rate PER_SECOND] [--close | --hold]\n");
+        "            [--rate PER_SECOND] [--close | --hold] [--tls [--resume]]\n");
     return 2;
 }
 
@@ -432,7 +515,8 @@ static bool parse_arguments(struct load *load, int argc, char **argv)
         {"size", required_argument, NULL, 'b'}, {"connections", required_argument, NULL, 'n'},
         {"warm", required_argument, NULL, 'w'}, {"seconds", required_argument, NULL, 's'},
         {"rate", required_argument, NULL, 'r'}, {"close", no_argument, NULL, 'c'},
-        {"hold", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
+        {"hold", no_argument, NULL, 'h'},       {"tls", no_argument, NULL, 't'},
+        {"resume", no_argument, NULL, 'e'},     {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
@@ -463,6 +547,12 @@ static bool parse_arguments(struct load *load, int argc, char **argv)
         case 'h':
             load->is_hold = true;
             break;
+        case 't':
+            load->tls = SSL_CTX_new(TLS_client_method());
+            break;
+        case 'e':
+            load->is_resume = true;
+            break;
         default:
             return false;
         }
@@ -474,6 +564,12 @@ static void prepare(struct load *load)
 {
     make_request(load);
     memset(load->expected, 'x', sizeof(load->expected));
+    if (load->tls) {
+        SSL_CTX_set_session_cache_mode(load->tls,
+                                       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+        SSL_CTX_sess_set_new_cb(load->tls, keep_session);
+        SSL_CTX_set_options(load->tls, SSL_OP_IGNORE_UNEXPECTED_EOF);
+    }
     prctl(PR_SET_TIMERSLACK, 1UL); /* a paced load sends when it is due */
     load->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (load->n_conns < 1)
