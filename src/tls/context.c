@@ -16,11 +16,16 @@
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define CIPHERS_13 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
+/* 112 bits: RSA from 2048 bits on, no SHA-1 in signatures. SSL_CTX_set_security_level(3). */
+enum { SECURITY_LEVEL = 2 };
+
 SSL_CTX *tls_ctx_create(const SSL_METHOD *method)
 {
+    tls_begin();
     SSL_CTX *ctx = SSL_CTX_new(method);
     if (!ctx)
         return NULL;
+    SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
     /* Buffers only while bytes are in them; several records may be taken in a call, or fewer; what
      * is repeated may lie elsewhere; one read of the kernel for many records. */
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -40,6 +45,7 @@ int tls_context_init(struct tls_context *context, const SSL_METHOD *method,
 {
     atomic_init(&context->n_refs, 1);
     context->destroy = destroy;
+    tls_begin();
     context->bio = tls_bio_method();
     context->ctx = tls_ctx_create(method);
     if (!context->bio || !context->ctx)

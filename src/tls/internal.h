@@ -88,6 +88,13 @@ void tls_state_destroy(struct tls_state *state);
 /* Puts it, and with it the transport, on the connection. */
 void tls_attach(struct tls_state *state);
 
+/* Before the first call of OpenSSL in a process: nothing of the machine's openssl.cnf is in force,
+ * so that who checks a file and who serves with it come to the same. Cheap when it was called. */
+static inline void tls_begin(void)
+{
+    OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+}
+
 /* --- context.c -------------------------------------------------------------------------------- */
 
 /* One reference, ctx as servers and clients have it alike. 0, or -1 with err. */

@@ -8,6 +8,7 @@
 #include "tls/key.h"
 
 #include "base/mem.h"
+#include "tls/internal.h"
 #include <assert.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -22,6 +23,7 @@ struct tls_mac {
 /* OpenSSL's parameters predate const: it does not write to what these point at. */
 static EVP_MAC_CTX *hmac_new(void)
 {
+    tls_begin();
     char digest[] = "SHA256";
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
@@ -143,6 +145,7 @@ bool tls_is_equal(const void *a, const void *b, size_t len)
 
 void tls_random(void *ret_bytes, size_t len)
 {
+    tls_begin();
     assert(len <= INT32_MAX);
     int is_fine = RAND_bytes(ret_bytes, (int)len);
     assert(is_fine == 1);

@@ -17,6 +17,7 @@ enum { CHAIN_MAX = 32 };
 
 static BIO *memory(struct slice bytes)
 {
+    tls_begin();
     return bytes.len <= INT_MAX ? BIO_new_mem_buf(bytes.len ? bytes.ptr : "", (int)bytes.len)
                                 : NULL;
 }
