@@ -28,8 +28,8 @@
  * `defaults { pool { ... } }` supplies words that a pool does not set itself, for every block at
  * the top that may repeat, wherever in the file it stands. A word is supplied whole (a pool with a
  * check of its own takes nothing of the check in defaults), but for the blocks that are embedded
- * (CONF_EMBED: timeout, limits), whose words are supplied one by one. An embedded block without
- * positional values may also be written in several statements (`timeout headers 5s` and `timeout
+ * (CONF_EMBED) and have no positional values (timeout, limits), whose words are supplied one by
+ * one. Such a block may also be written in several statements (`timeout headers 5s` and `timeout
  * response 30s`).
  *
  * Types and the C member at `offset` (text is NUL-terminated and lives in the snapshot's arena):
@@ -52,7 +52,7 @@
  *     CONF_TIMES     10s..1h                       struct conf_range, milliseconds
  *     CONF_SIZE      64k 256M 2G 512               int64_t, bytes
  *     CONF_RATE      10/s 5/m                      struct conf_rate
- *     CONF_PERCENT   50%                           int64_t, 0..100
+ *     CONF_PERCENT   50%                           int64_t, 0..100, or min..max
  *     CONF_REF       the name of something else    struct conf_ref; its target is found in check()
  *     CONF_BLOCK     a struct of its own           see conf_word.block
  *     CONF_CUSTOM    a sentence of its own         conf_word.custom reads the statement

@@ -132,9 +132,10 @@ static int supply_embedded(const struct conf_frame *frame, const struct conf_wor
                                .words = word->block->words,
                                .self = conf_member(frame->self, word),
                                .is_supplying = true};
-    if (!from_object->stmt)
-        return 0;
     struct conf_object *object = conf_object_of(inner.self);
+    bool has_args = word->block->args && word->block->args->name;
+    if (!from_object->stmt || (has_args && sets_itself(outer, word)))
+        return 0; /* a sentence is the writer's own, as a whole */
     if (!object->stmt) {
         const struct conf_place *place = conf_place_find(conf_object_of(from_self), word);
         conf_place_add(load->arena, outer, word, place->stmt, place->first)->is_supplied = true;

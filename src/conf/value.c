@@ -162,7 +162,7 @@ static int read_percent(struct reading *reading, void *ret_value, struct err *er
     if (!has_sign)
         return err_set(err, "\"%s\" has no percent sign: write %s%%", reading->quote.text,
                        reading->quote.text);
-    if (value > 100)
+    if (value > 100 && word->max <= 100)
         return err_set(err, "\"%s\" is more than all: at most 100%%", reading->quote.text);
     if (is_bounded(word) &&
         within(reading, (int64_t)value, word->min, word->max, show_int, "small", "large", err) < 0)
