@@ -1,80 +1,95 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Smooth weighted round-robin over the members that may be taken now.
+ * What all methods have: a balancer's memory, its weights and its names.
  */
 
 #include "balance/balance.h"
 
+#include "balance/internal.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include <assert.h>
+#include <string.h>
 
-struct share {
-    int64_t credit;
-    uint32_t weight;
-    uint32_t last_pick; /* for which it was a candidate; who was away starts without credit */
-};
-
-struct balancer {
-    uint32_t n_members;
-    uint32_t n_picks; /* that found somebody: one that did not leaves everything as it was */
-    struct share shares[];
-};
-
-struct balancer *balancer_create(const uint32_t *weights, uint32_t n_members, uint64_t seed)
+struct balancer *balancer_create(const struct balance_options *options)
 {
-    struct balancer *balancer =
-        mem_alloc_zero(1, sizeof(*balancer) + n_members * sizeof(balancer->shares[0]));
-    balancer->n_members = n_members;
-    int64_t total = 0;
-    for (uint32_t i = 0; i < n_members; i++) {
-        balancer->shares[i].weight = weights[i];
-        total += weights[i];
+    struct balancer *balancer = MEM_NEW(struct balancer);
+    uint32_t n = options->n_members;
+    assert(n <= BALANCE_MEMBERS_MAX);
+    balancer->method = options->method;
+    balancer->n_members = n;
+    balancer->weights = MEM_NEW_ARRAY(uint32_t, n + 1);
+    balancer->aliases = MEM_NEW_ARRAY(struct alias, n + 1);
+    balancer->scratch = MEM_NEW_ARRAY(uint32_t, n + 1);
+    struct slice *names = MEM_NEW_ARRAY(struct slice, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        assert(options->weights[i] <= BALANCE_WEIGHT_MAX);
+        balancer->weights[i] = options->weights[i];
+        balancer->total += options->weights[i];
+        names[i] = options->names[i];
     }
-    /* Any state whose credits sum to zero is one that round-robin itself passes through. */
-    struct rng rng;
-    rng_init(&rng, seed);
-    for (uint32_t i = 0; n_members > 1 && i < n_members; i++) {
-        int64_t gift = (int64_t)rng_below(&rng, (uint64_t)total / n_members + 1);
-        balancer->shares[i].credit += gift;
-        balancer->shares[rng_below(&rng, n_members)].credit -= gift;
-    }
+    balancer->names = names;
+    rng_init(&balancer->rng, options->seed);
+    if (balancer->method->init)
+        balancer->method->init(balancer, options);
     return balancer;
 }
 
-void balancer_destroy(struct balancer **balancer)
+void balancer_destroy(struct balancer **balancer_ptr)
 {
-    mem_free(*balancer);
-    *balancer = NULL;
+    struct balancer *balancer = *balancer_ptr;
+    *balancer_ptr = NULL;
+    if (!balancer)
+        return;
+    if (balancer->method->deinit)
+        balancer->method->deinit(balancer);
+    struct slice *names;
+    memcpy(&names, &balancer->names, sizeof(names)); /* ours, though the methods only read them */
+    mem_free(names);
+    mem_free(balancer->weights);
+    mem_free(balancer->aliases);
+    mem_free(balancer->scratch);
+    mem_free(balancer);
 }
 
 void balancer_set_weight(struct balancer *balancer, uint32_t member, uint32_t weight)
 {
-    assert(member < balancer->n_members);
-    balancer->shares[member].weight = weight;
+    assert(member < balancer->n_members && weight <= BALANCE_WEIGHT_MAX);
+    if (balancer->weights[member] == weight)
+        return;
+    balancer->total += weight;
+    balancer->total -= balancer->weights[member];
+    balancer->weights[member] = weight;
+    balancer->is_alias_fresh = false;
+    if (balancer->method->weigh)
+        balancer->method->weigh(balancer);
 }
 
-int balancer_pick(struct balancer *balancer, bool (*is_candidate)(void *ctx, uint32_t member),
-                  void *ctx)
+int balancer_find(const struct balancer *balancer, struct slice name, uint32_t hint)
 {
-    int best = BALANCE_NOBODY;
-    int64_t total = 0;
-    for (uint32_t i = 0; i < balancer->n_members; i++) {
-        struct share *share = &balancer->shares[i];
-        if (share->weight == 0 || !is_candidate(ctx, i))
-            continue;
-        if (share->last_pick != balancer->n_picks)
-            share->credit = 0;
-        share->last_pick = balancer->n_picks + 1;
-        share->credit += share->weight;
-        total += share->weight;
-        if (best < 0 || share->credit > balancer->shares[best].credit)
-            best = (int)i;
-    }
-    if (best < 0)
-        return BALANCE_NOBODY;
-    balancer->shares[best].credit -= total;
-    balancer->n_picks++;
-    return best;
+    if (hint < balancer->n_members && slice_equal(balancer->names[hint], name))
+        return (int)hint;
+    for (uint32_t i = 0; i < balancer->n_members; i++)
+        if (slice_equal(balancer->names[i], name))
+            return (int)i;
+    return BALANCE_NOBODY;
+}
+
+void balancer_inherit(struct balancer *balancer, struct balancer *old)
+{
+    if (balancer->method == old->method && balancer->method->inherit)
+        balancer->method->inherit(balancer, old);
+}
+
+void balancer_observe(struct balancer *balancer, uint32_t member, uint64_t latency_ns,
+                      uint64_t now_ns)
+{
+    assert(member < balancer->n_members);
+    if (balancer->method->observe)
+        balancer->method->observe(balancer, member, latency_ns, now_ns);
+}
+
+int balancer_pick(struct balancer *balancer, const struct balance_ask *ask)
+{
+    return balancer->method->pick(balancer, ask);
 }

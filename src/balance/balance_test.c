@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Round-robin: exact sequences, what the seed and a change of weights do, and a million picks over
- * uneven weights while members leave and return, held against the chi-square distribution. The same
- * test is shown to fail for pickers that are wrong on purpose.
+ * Round-robin: exact sequences, what the seed and a change of weights do. Every method that goes by
+ * weights: a million picks over uneven ones while members leave and return, held against the
+ * chi-square distribution. The same test is shown to fail for pickers that are wrong on purpose.
  */
 
 #include "balance/balance.h"
@@ -26,9 +26,37 @@ static bool is_in_set(void *ctx, uint32_t member)
     return *set >> member & 1;
 }
 
+static uint64_t load_of_none(void *ctx, uint32_t member)
+{
+    (void)ctx;
+    (void)member;
+    return 0;
+}
+
 static int pick_of(struct balancer *balancer, uint32_t set)
 {
-    return balancer_pick(balancer, is_in_set, &set);
+    const struct balance_ask ask = {.is_candidate = is_in_set, .load = load_of_none, .ctx = &set};
+    return balancer_pick(balancer, &ask);
+}
+
+static const struct slice names[MEMBERS_MAX] = {
+    SLICE_INIT("app1"), SLICE_INIT("app2"),  SLICE_INIT("app3"),  SLICE_INIT("app4"),
+    SLICE_INIT("app5"), SLICE_INIT("app6"),  SLICE_INIT("app7"),  SLICE_INIT("app8"),
+    SLICE_INIT("app9"), SLICE_INIT("app10"), SLICE_INIT("app11"), SLICE_INIT("app12"),
+    SLICE_INIT("b1"),   SLICE_INIT("b2"),    SLICE_INIT("b3"),    SLICE_INIT("b4"),
+};
+
+static struct balancer *make(const struct balance_method *method, const uint32_t *weights,
+                             uint32_t n, uint64_t seed)
+{
+    const struct balance_options options = {
+        .method = method, .n_members = n, .weights = weights, .names = names, .seed = seed};
+    return balancer_create(&options);
+}
+
+static struct balancer *make_robin(const uint32_t *weights, uint32_t n, uint64_t seed)
+{
+    return make(&balance_round_robin, weights, n, seed);
 }
 
 static uint32_t all_of(uint32_t n)
@@ -64,7 +92,7 @@ static void test_sequences(void **state)
     (void)state;
     for (size_t s = 0; s < ARRAY_LEN(sequences); s++) {
         const struct sequence *row = &sequences[s];
-        struct balancer *balancer = balancer_create(row->weights, row->n, s);
+        struct balancer *balancer = make_robin(row->weights, row->n, s);
         uint32_t heavy = 0; /* a member of weight 0 is never a candidate */
         for (uint32_t i = 0; i < row->n; i++)
             heavy += row->weights[i] > 0;
@@ -84,7 +112,7 @@ static void test_nobody(void **state)
 {
     (void)state;
     const uint32_t weights[] = {2, 1};
-    struct balancer *balancer = balancer_create(weights, 2, 1);
+    struct balancer *balancer = make_robin(weights, 2, 1);
     assert_int_equal(pick_of(balancer, 0), BALANCE_NOBODY);
     balancer_set_weight(balancer, 0, 0);
     assert_int_equal(pick_of(balancer, 1), BALANCE_NOBODY);
@@ -94,7 +122,7 @@ static void test_nobody(void **state)
     assert_int_equal(pick_of(balancer, 1), 0);
     balancer_destroy(&balancer);
 
-    balancer = balancer_create(NULL, 0, 1); /* a pool without members */
+    balancer = make_robin(NULL, 0, 1); /* a pool without members */
     assert_int_equal(pick_of(balancer, 0), BALANCE_NOBODY);
     balancer_destroy(&balancer);
 }
@@ -104,7 +132,7 @@ static void test_wider_second_look(void **state)
 {
     (void)state;
     const uint32_t weights[] = {1, 1, 1};
-    struct balancer *balancer = balancer_create(weights, 3, 7);
+    struct balancer *balancer = make_robin(weights, 3, 7);
     unsigned counts[3] = {0};
     for (int i = 0; i < 300; i++) {
         assert_int_equal(pick_of(balancer, 0), BALANCE_NOBODY);
@@ -122,7 +150,7 @@ static void test_seeds(void **state)
     const uint32_t total = 10, n_cycles = 50;
     uint32_t first = 0;
     for (uint64_t seed = 0; seed < 200; seed++) {
-        struct balancer *balancer = balancer_create(weights, 4, seed);
+        struct balancer *balancer = make_robin(weights, 4, seed);
         uint32_t counts[4] = {0};
         for (uint32_t i = 0; i < total * n_cycles; i++) {
             int member = pick_of(balancer, all_of(4));
@@ -141,7 +169,7 @@ static void test_change_of_weight(void **state)
 {
     (void)state;
     const uint32_t weights[] = {1, 1};
-    struct balancer *balancer = balancer_create(weights, 2, 3);
+    struct balancer *balancer = make_robin(weights, 2, 3);
     unsigned counts[2] = {0};
     balancer_set_weight(balancer, 1, 9);
     for (int i = 0; i < 1000; i++)
@@ -220,6 +248,32 @@ static int pick_in_turn(void *ctx, struct rng *rng, const struct field *field, u
     return (int)*last;
 }
 
+/* What a method may ask for, beside who is there: a key, or a clock and answers. */
+struct asked {
+    struct balancer *balancer;
+    uint64_t now_ns;
+    bool has_keys;
+    uint32_t is_wrong; /* one request in so many goes to the first that is there; 0: none */
+};
+
+static int pick_asked(void *ctx, struct rng *rng, const struct field *field, uint32_t set)
+{
+    struct asked *asked = ctx;
+    (void)field;
+    const struct balance_ask ask = {.is_candidate = is_in_set,
+                                    .load = load_of_none,
+                                    .ctx = &set,
+                                    .now_ns = asked->now_ns += 1000,
+                                    .key = rng_next(rng),
+                                    .has_key = asked->has_keys};
+    int member = balancer_pick(asked->balancer, &ask);
+    assert_true(member >= 0 && (set >> member & 1));
+    balancer_observe(asked->balancer, (uint32_t)member, 1000000, asked->now_ns);
+    if (asked->is_wrong && rng_below(rng, asked->is_wrong) == 0)
+        return __builtin_ctz(set);
+    return member;
+}
+
 static const struct field fields[] = {
     {.n = 3, .weights = {1, 1, 1}, .period = 1000},
     {.n = 3, .weights = {5, 1, 1}, .period = 1000},
@@ -233,11 +287,85 @@ static void test_million(void **state)
     (void)state;
     for (size_t f = 0; f < ARRAY_LEN(fields); f++) {
         const struct field *field = &fields[f];
-        struct balancer *balancer = balancer_create(field->weights, field->n, f);
+        struct balancer *balancer = make_robin(field->weights, field->n, f);
         double sum = chi_square(field, pick_balancer, balancer, 1000 + f);
         balancer_destroy(&balancer);
         if (sum > chi_bounds[field->n - 1])
             fail_msg("field %zu: chi-square %.1f above %.1f", f, sum, chi_bounds[field->n - 1]);
+    }
+}
+
+struct kind {
+    const char *name;
+    const struct balance_method *method;
+    bool has_keys;
+};
+
+static const struct kind kinds[] = {
+    {"random", &balance_random, false},           {"least-load", &balance_least_load, false},
+    {"latency", &balance_latency, false},         {"hash", &balance_hash, true},
+    {"hash without a key", &balance_hash, false},
+};
+
+/* With nothing in flight and answers that are all alike, the weights alone rule. */
+static void test_million_of_each(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        for (size_t f = 0; f < ARRAY_LEN(fields); f++) {
+            const struct field *field = &fields[f];
+            uint64_t seed = 5000 + 100 * k + f;
+            struct asked asked = {.has_keys = kinds[k].has_keys, .now_ns = 1};
+            asked.balancer = make(kinds[k].method, field->weights, field->n, seed);
+            double sum = chi_square(field, pick_asked, &asked, seed);
+            if (sum > chi_bounds[field->n - 1])
+                fail_msg("%s, field %zu, seed %ju: chi-square %.1f above %.1f", kinds[k].name, f,
+                         (uintmax_t)seed, sum, chi_bounds[field->n - 1]);
+            asked.is_wrong = 50;
+            if (f == 2)
+                assert_true(chi_square(field, pick_asked, &asked, seed) > chi_bounds[field->n - 1]);
+            balancer_destroy(&asked.balancer);
+        }
+    }
+}
+
+static void test_first(void **state)
+{
+    (void)state;
+    const uint32_t weights[] = {0, 1, 256, 1};
+    struct balancer *balancer = make(&balance_first, weights, 4, 1);
+    assert_int_equal(pick_of(balancer, all_of(4)), 1);
+    assert_int_equal(pick_of(balancer, 0xd), 2);
+    assert_int_equal(pick_of(balancer, 0x8), 3);
+    assert_int_equal(pick_of(balancer, 0x1), BALANCE_NOBODY);
+    balancer_set_weight(balancer, 0, 1);
+    assert_int_equal(pick_of(balancer, all_of(4)), 0);
+    balancer_destroy(&balancer);
+}
+
+/* What holds for every method: weight 0 is never picked, nor is who may not be taken. */
+static void test_nobody_of_each(void **state)
+{
+    (void)state;
+    const uint32_t weights[] = {3, 0, 1};
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        struct asked asked = {.has_keys = kinds[k].has_keys, .now_ns = 1};
+        asked.balancer = make(kinds[k].method, weights, 3, 1);
+        struct rng rng;
+        rng_init(&rng, k);
+        for (int i = 0; i < 1000; i++)
+            assert_int_not_equal(pick_asked(&asked, &rng, NULL, all_of(3)), 1);
+        assert_int_equal(pick_of(asked.balancer, 0), BALANCE_NOBODY);
+        assert_int_equal(pick_of(asked.balancer, 2), BALANCE_NOBODY);
+        balancer_set_weight(asked.balancer, 0, 0);
+        balancer_set_weight(asked.balancer, 2, 0);
+        assert_int_equal(pick_of(asked.balancer, all_of(3)), BALANCE_NOBODY);
+        balancer_set_weight(asked.balancer, 1, 7);
+        assert_int_equal(pick_of(asked.balancer, all_of(3)), 1);
+        balancer_destroy(&asked.balancer);
+        asked.balancer = make(kinds[k].method, weights, 0, 1);
+        assert_int_equal(pick_of(asked.balancer, 0), BALANCE_NOBODY);
+        balancer_destroy(&asked.balancer);
     }
 }
 
@@ -247,7 +375,7 @@ static void test_control(void **state)
     (void)state;
     for (size_t f = 1; f < ARRAY_LEN(fields); f++) {
         const struct field *field = &fields[f];
-        struct balancer *balancer = balancer_create(field->weights, field->n, f);
+        struct balancer *balancer = make_robin(field->weights, field->n, f);
         uint32_t last = 0;
         assert_true(chi_square(field, pick_lazy, balancer, 1000 + f) > chi_bounds[field->n - 1]);
         assert_true(chi_square(field, pick_in_turn, &last, 1000 + f) > chi_bounds[field->n - 1]);
@@ -255,7 +383,7 @@ static void test_control(void **state)
     }
     struct field wrong = fields[2]; /* one weight in eight misread by one */
     wrong.weights[4]++;
-    struct balancer *balancer = balancer_create(wrong.weights, wrong.n, 1);
+    struct balancer *balancer = make_robin(wrong.weights, wrong.n, 1);
     assert_true(chi_square(&fields[2], pick_balancer, balancer, 1) > chi_bounds[7]);
     balancer_destroy(&balancer);
 }
@@ -263,10 +391,16 @@ static void test_control(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sequences),         cmocka_unit_test(test_nobody),
-        cmocka_unit_test(test_wider_second_look), cmocka_unit_test(test_seeds),
-        cmocka_unit_test(test_change_of_weight),  cmocka_unit_test(test_million),
+        cmocka_unit_test(test_sequences),
+        cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_wider_second_look),
+        cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_change_of_weight),
+        cmocka_unit_test(test_million),
         cmocka_unit_test(test_control),
+        cmocka_unit_test(test_million_of_each),
+        cmocka_unit_test(test_first),
+        cmocka_unit_test(test_nobody_of_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
