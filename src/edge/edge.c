@@ -134,6 +134,7 @@ static int edge_start(struct process *process, void **ret_state, struct err *err
     (void)err;
     struct edge *edge = MEM_NEW(struct edge);
     edge->process = process;
+    edge->commons = commons_create(process->n_loops);
     slabs_init(&edge->slabs, process->board, process->n_loops, process->seed);
     for (uint32_t l = 0; l < process->n_loops; l++) {
         edge->loops[l].edge = edge;

@@ -14,6 +14,7 @@
 #include "core/process.h"
 #include "edge/edge.h"
 #include "http/http.h"
+#include "upstream/commons.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -83,6 +84,7 @@ struct edge_loop {
 struct edge {
     struct process *process;
     struct edge_slabs slabs;
+    struct commons *commons; /* what the loops share about members, plan after plan */
     struct edge_plan *current;
     struct edge_plan *next; /* prepared, not committed */
     uint32_t n_plans;       /* alive: the current one and those that requests still use */

@@ -127,11 +127,11 @@ struct row_ctx {
     uint32_t loop_index;
 };
 
-static metric_word *plan_member_row(void *ctx, const struct member *member)
+static metric_word *plan_member_row(void *ctx, const struct member *member, uint32_t loop_index)
 {
     const struct row_ctx *row = ctx;
     uint32_t index = row->plan->first_member[member->pool->index] + member->index;
-    return metric_row(row->plan->member_slabs[index]->slab, row->loop_index);
+    return metric_row(row->plan->member_slabs[index]->slab, loop_index);
 }
 
 static metric_word *plan_pool_row(void *ctx, const struct pool *pool)
@@ -166,6 +166,7 @@ static void plan_epoch(struct edge_plan *plan, uint32_t loop_index)
         .snap = plan->snap,
         .tls = plan->pool_tls,
         .loop_index = loop_index,
+        .commons = edge->commons,
         .seed = edge->process->seed,
         .secret = process_blob(edge->process, BLOB_SECRET),
         .wants = wants,

@@ -132,6 +132,7 @@ extern const struct metric_table listen_metrics; /* table "listen", label listen
 
 /* --- a loop's part ---------------------------------------------------------------------------- */
 
+struct commons;     /* upstream/commons.h */
 struct http_worker; /* a loop's scratch memory and date; one a loop */
 struct http_epoch;
 struct http_listen;
@@ -159,13 +160,14 @@ struct http_epoch_options {
     struct snapshot *snap;
     const struct pool_tls *tls; /* of the snapshot's pools; lives as long as the epoch */
     uint32_t loop_index;
+    struct commons *commons; /* of the process: what its loops share about members */
     uint64_t seed;
     struct slice secret; /* the bytes of BLOB_SECRET */
     const struct http_service_want *wants;
     uint32_t n_wants;
-    /* Give the metric rows of members and pools in that loop; called by http_epoch_create()
-     * alone. */
-    metric_word *(*member_row)(void *row_ctx, const struct member *member);
+    /* Give the metric rows of members in any loop and of pools in that one; called by
+     * http_epoch_create() alone. */
+    metric_word *(*member_row)(void *row_ctx, const struct member *member, uint32_t loop_index);
     metric_word *(*pool_row)(void *row_ctx, const struct pool *pool);
     void *row_ctx;
     /* Called in the loop's thread when the epoch has been replaced and its last user is gone; it

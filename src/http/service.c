@@ -85,6 +85,7 @@ struct http_epoch *http_epoch_create(const struct http_epoch_options *options)
         .snap = options->snap,
         .tls = options->tls,
         .board = options->worker->board,
+        .commons = options->commons,
         .loop_index = options->loop_index,
         .seed = options->seed,
         .member_row = options->member_row,

@@ -163,6 +163,19 @@ static void conn_free(struct conn *conn)
     conn->n_held = 0;
 }
 
+void conn_leave(struct conn *conn)
+{
+    assert(!conn->is_connecting && conn_pending(conn) == 0);
+    loop_io_remove(conn->loop, &conn->io, false);
+    conn->on_event = NULL;
+}
+
+int conn_join(struct conn *conn, struct loop *loop,
+              void (*on_event)(struct conn *conn, uint32_t events), struct err *err)
+{
+    return conn_arm(conn, loop, conn->fd, on_event, err);
+}
+
 void conn_close(struct conn *conn)
 {
     if (!conn_is_open(conn))

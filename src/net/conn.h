@@ -109,6 +109,14 @@ void conn_again(struct conn *conn, uint32_t events);
  */
 int conn_connect(struct conn *conn, struct loop *loop, const struct addr *addr,
                  void (*on_event)(struct conn *conn, uint32_t events), struct err *err);
+/*
+ * From one loop to another: leaves its own, with whatever its transport keeps, and belongs to no
+ * loop until it joins one, in that one's thread. Between messages only: nothing waits, and it does
+ * not connect. Joining arms it; 0, or -1, and then only conn_close() is left.
+ */
+void conn_leave(struct conn *conn);
+int conn_join(struct conn *conn, struct loop *loop,
+              void (*on_event)(struct conn *conn, uint32_t events), struct err *err);
 /* Disarms, closes, frees what waits. No callback comes after it. May be called twice. */
 void conn_close(struct conn *conn);
 static inline bool conn_is_open(const struct conn *conn)

@@ -43,13 +43,26 @@ static const struct conf_word member_words[] = {
      .min = 1,
      .max = MEMBER_WEIGHT_MAX,
      .doc = "its share of the requests, beside the weights of the others"},
-    PLANNED("backup", CONF_FLAG, "takes requests only while no other member is up"),
+    {.name = "backup",
+     .type = CONF_FLAG,
+     .offset = offsetof(struct member, is_backup),
+     .doc = "takes requests only while no other member may be used"},
     {.name = "listen",
      .type = CONF_REF,
      .offset = offsetof(struct member, listen),
      .doc = "a listen of this node, which the member is: up while it serves, instead of a check"},
-    PLANNED("max-connections", CONF_INT, "connections to it at a time"),
-    PLANNED("slow-start", CONF_TIME, "how long its share grows after it has come up"),
+    {.name = "max-connections",
+     .type = CONF_INT,
+     .offset = offsetof(struct member, max_connections),
+     .min = 1,
+     .max = 1000000,
+     .doc = "connections to it at a time, in all loops together; the pool's otherwise"},
+    {.name = "slow-start",
+     .type = CONF_TIME,
+     .offset = offsetof(struct member, slow_start_ms),
+     .min = 0,
+     .max = 3600000,
+     .doc = "how long its share grows when it was down; the pool's otherwise"},
     {0},
 };
 
@@ -57,46 +70,6 @@ static const struct conf_block member_block = {
     .size = sizeof(struct member),
     .args = member_args,
     .words = member_words,
-};
-
-static const struct conf_choice balance_methods[] = {
-    {.name = "round-robin",
-     .value = BALANCE_ROUND_ROBIN,
-     .doc = "one after the other, smoothly by weight"},
-    {.name = "least-load", .doc = "the less loaded of two", .is_planned = true},
-    {.name = "latency", .doc = "the one that answers soonest", .is_planned = true},
-    {.name = "random", .doc = "any, by weight", .is_planned = true},
-    {.name = "first", .doc = "the first that has room", .is_planned = true},
-    {.name = "hash", .doc = "by a hash of the request", .is_planned = true},
-    {0},
-};
-
-static const struct conf_word queue_args[] = {
-    {.name = "N",
-     .type = CONF_INT,
-     .offset = offsetof(struct queue_conf, max),
-     .fallback = "1000",
-     .min = 0,
-     .max = 1000000,
-     .doc = "requests at most, in all loops together; 0: nobody waits"},
-    {0},
-};
-
-static const struct conf_word queue_words[] = {
-    {.name = "timeout",
-     .type = CONF_TIME,
-     .offset = offsetof(struct queue_conf, timeout_ms),
-     .fallback = "5s",
-     .min = 10,
-     .max = 3600000,
-     .doc = "how long one waits at most; then 503"},
-    {0},
-};
-
-static const struct conf_block queue_block = {
-    .size = sizeof(struct queue_conf),
-    .args = queue_args,
-    .words = queue_words,
 };
 
 static const struct conf_word fail_open_words[] = {
@@ -142,10 +115,10 @@ static const struct conf_word pool_block_words[] = {
      .block = &check_block,
      .doc = "how health finds out that a member can serve; without it all members are up"},
     {.name = "balance",
-     .type = CONF_CHOICE,
+     .type = CONF_BLOCK,
+     .flags = CONF_EMBED,
      .offset = offsetof(struct pool, balance),
-     .fallback = "round-robin",
-     .choices = balance_methods,
+     .block = &balance_block,
      .doc = "which member takes the next request"},
     {.name = "eject",
      .type = CONF_BLOCK,
@@ -158,14 +131,26 @@ static const struct conf_word pool_block_words[] = {
      .offset = offsetof(struct pool, fail_open),
      .block = &fail_open_block,
      .doc = "members that are down are used too while too few are up; without it never"},
-    PLANNED("max-connections", CONF_INT, "connections to each member at a time"),
+    {.name = "max-connections",
+     .type = CONF_INT,
+     .offset = offsetof(struct pool, max_connections),
+     .min = 1,
+     .max = 1000000,
+     .doc = "connections to each member at a time, in all loops together"},
     {.name = "queue",
      .type = CONF_BLOCK,
      .flags = CONF_EMBED,
      .offset = offsetof(struct pool, queue),
      .block = &queue_block,
      .doc = "requests that wait for a member with room, or for the first checks"},
-    PLANNED("slow-start", CONF_TIME, "how long a member's share grows after it has come up"),
+    {.name = "slow-start",
+     .type = CONF_TIME,
+     .offset = offsetof(struct pool, slow_start_ms),
+     .fallback = "0s",
+     .min = 0,
+     .max = 3600000,
+     .doc = "how long the share of a member that was down grows, from a tenth to the whole; "
+            "hash and first know no shares that grow"},
     {0},
 };
 
@@ -248,6 +233,10 @@ static void member_fill(struct pool *pool, uint32_t index, struct arena *arena)
     member->label =
         arena_printf(arena, "%.*s/%.*s", SLICE_ARG(pool->name), SLICE_ARG(member->name));
     member->fact = arena_printf(arena, "member:%s", member->label);
+    if (!conf_is_set(&member->object, "max-connections"))
+        member->max_connections = pool->max_connections;
+    if (!conf_is_set(&member->object, "slow-start"))
+        member->slow_start_ms = pool->slow_start_ms;
     if (member->endpoint.host.len)
         member->address_fact = arena_printf(arena, "address:%s", member->label);
     if (member->listen.name.len)

@@ -42,20 +42,12 @@
 #include "core/module.h"
 #include "pool/check.h"
 #include "pool/eject_conf.h"
+#include "pool/method.h"
 #include "tls/tls.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 enum { POOL_MEMBERS_MAX = 256, POOLS_MAX = 256, MEMBER_WEIGHT_MAX = 256 };
-
-enum balance_method { BALANCE_ROUND_ROBIN };
-
-/* Requests that wait while no member has room, or while the first checks are under way. */
-struct queue_conf {
-    struct conf_object object;
-    int64_t max;        /* in all loops together; 0: nobody waits; 1000 */
-    int64_t timeout_ms; /* 5 s */
-};
 
 /* When members that are down are used too. */
 struct fail_open_conf {
@@ -69,6 +61,9 @@ struct member {
     struct conf_addr endpoint; /* an address, or a host name that health resolves */
     int64_t weight;            /* 1..256; 1 */
     struct conf_ref listen;    /* of this node, whose fact takes the place of a check; or empty */
+    bool is_backup;            /* takes requests only while no other member may be used */
+    int64_t max_connections;   /* 0: no limit. What the pool says where it is not set */
+    int64_t slow_start_ms;     /* likewise; 0: none */
     /* --- filled by pool's check() --- */
     struct pool *pool;
     uint32_t index;           /* in its pool */
@@ -84,10 +79,12 @@ struct pool {
     struct conf_list member_list; /* of struct member */
     struct tls_client_conf *tls;  /* NULL: members are spoken to in the clear */
     struct check_conf *check;     /* NULL: no check, members are up unless forced */
-    int balance;                  /* enum balance_method */
+    struct balance_conf balance;
     struct queue_conf queue;
     struct eject_conf eject;
     struct fail_open_conf *fail_open; /* NULL: a member that is down is never used */
+    int64_t max_connections;          /* to each member; 0: no limit */
+    int64_t slow_start_ms;            /* 0: none */
     /* --- filled by pool's check() --- */
     struct member **members; /* = member_list.items */
     uint32_t n_members;

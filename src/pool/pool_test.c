@@ -105,7 +105,10 @@ static void test_defaults(void **state)
     assert_int_equal(check->timeout_ms, 1000);
     assert_int_equal(check->fall, 3);
     assert_int_equal(check->rise, 2);
-    assert_int_equal(pool->balance, BALANCE_ROUND_ROBIN);
+    assert_int_equal(pool->balance.method, POOL_ROUND_ROBIN);
+    assert_int_equal(pool->max_connections, 0);
+    assert_int_equal(pool->queue.max, 1000);
+    assert_int_equal(pool->queue.timeout_ms, 5000);
     assert_int_equal(pool->n_members, 1);
     const struct member *member = pool->members[0];
     assert_int_equal(member->weight, 1);
@@ -114,6 +117,86 @@ static void test_defaults(void **state)
     assert_string_equal(member->label, "web/a");
     assert_null(member->address_fact);
     assert_string_equal(pool->fact, "pool:web");
+    unload(&scene);
+}
+
+struct balance_row {
+    const char *text;
+    int method;
+    enum pool_key key;
+    const char *key_name;
+    int64_t bound;
+};
+
+static const struct balance_row balance_rows[] = {
+    {"", POOL_ROUND_ROBIN, POOL_KEY_NONE, "", 0},
+    {"balance round-robin", POOL_ROUND_ROBIN, POOL_KEY_NONE, "", 0},
+    {"balance least-load", POOL_LEAST_LOAD, POOL_KEY_NONE, "", 0},
+    {"balance latency", POOL_LATENCY, POOL_KEY_NONE, "", 0},
+    {"balance random", POOL_RANDOM, POOL_KEY_NONE, "", 0},
+    {"balance first", POOL_FIRST, POOL_KEY_NONE, "", 0},
+    {"balance hash source", POOL_HASH, POOL_KEY_SOURCE, "", 0},
+    {"balance hash header X-User bound 125%", POOL_HASH, POOL_KEY_HEADER, "X-User", 125},
+    {"balance hash { cookie sid; bound 200% }", POOL_HASH, POOL_KEY_COOKIE, "sid", 200},
+    {"balance hash path", POOL_HASH, POOL_KEY_PATH, "", 0},
+    {"balance hash query user[id]", POOL_HASH, POOL_KEY_QUERY, "user[id]", 0},
+};
+
+static void test_balance(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(balance_rows); i++) {
+        const struct balance_row *row = &balance_rows[i];
+        struct scene scene;
+        char text[256];
+        snprintf(text, sizeof(text), "pool web { member a 10.0.0.1:80\n%s }", row->text);
+        load_well(&scene, text);
+        const struct balance_conf *balance = &pool_find(scene.snap, SLICE("web"))->balance;
+        assert_int_equal(balance->method, row->method);
+        assert_int_equal(balance->key, row->key);
+        assert_true(slice_is(balance->key_name, row->key_name));
+        assert_int_equal(balance->bound, row->bound);
+        unload(&scene);
+    }
+}
+
+/* A sentence is supplied whole or not at all: nobody's `random` is by a source. */
+static void test_balance_of_defaults(void **state)
+{
+    (void)state;
+    struct scene scene;
+    load_well(&scene, "defaults { pool { balance hash source bound 150%; queue 9 timeout 1s } }\n"
+                      "pool a { member a 10.0.0.1:80; balance random; queue 10 }\n"
+                      "pool b { member a 10.0.0.2:80 }\n");
+    const struct pool *pool = pool_find(scene.snap, SLICE("a"));
+    assert_int_equal(pool->balance.method, POOL_RANDOM);
+    assert_int_equal(pool->balance.bound, 0);
+    assert_int_equal(pool->queue.max, 10);
+    assert_int_equal(pool->queue.timeout_ms, 5000);
+    pool = pool_find(scene.snap, SLICE("b"));
+    assert_int_equal(pool->balance.method, POOL_HASH);
+    assert_int_equal(pool->balance.bound, 150);
+    assert_int_equal(pool->queue.timeout_ms, 1000);
+    unload(&scene);
+}
+
+/* What a member does not say the pool says for it. */
+static void test_limits_of_members(void **state)
+{
+    (void)state;
+    struct scene scene;
+    load_well(&scene, "pool web { max-connections 20; slow-start 30s; queue 7 timeout 2s\n"
+                      "    member a 10.0.0.1:80 backup\n"
+                      "    member b 10.0.0.2:80 max-connections 5 slow-start 0s }\n");
+    const struct pool *pool = pool_find(scene.snap, SLICE("web"));
+    assert_int_equal(pool->queue.max, 7);
+    assert_int_equal(pool->queue.timeout_ms, 2000);
+    assert_true(pool->members[0]->is_backup);
+    assert_int_equal(pool->members[0]->max_connections, 20);
+    assert_int_equal(pool->members[0]->slow_start_ms, 30000);
+    assert_false(pool->members[1]->is_backup);
+    assert_int_equal(pool->members[1]->max_connections, 5);
+    assert_int_equal(pool->members[1]->slow_start_ms, 0);
     unload(&scene);
 }
 
@@ -181,12 +264,15 @@ static const struct {
      {"2:", "timeout is longer than every"}},
     {"pool web { member a 10.0.0.1:80\ncheck tcp every 10ms }", {"50ms"}},
     {"pool web { member a 10.0.0.1:80\ncheck exec }", {"exec"}},
-    {"pool web { member a 10.0.0.1:80\nbalance least-load }", {"least-load"}},
-    {"pool web { member a 10.0.0.1:80\nbalance hash }", {"hash"}},
+    {"pool web { member a 10.0.0.1:80\nbalance least-load source }", {"only hash", "source"}},
+    {"pool web { member a 10.0.0.1:80\nbalance hash }", {"no part of the request"}},
+    {"pool web { member a 10.0.0.1:80\nbalance hash path source }", {"one part"}},
+    {"pool web { member a 10.0.0.1:80\nbalance hash header \"a b\" }", {"no name of a header"}},
+    {"pool web { member a 10.0.0.1:80\nbalance hash path bound 100% }", {"small"}},
+    {"pool web { member a 10.0.0.1:80\nbalance bound 150% }", {"only hash"}},
+    {"pool web { member a 10.0.0.1:80 max-connections 0 }", {"small"}},
     {"pool web { member a 10.0.0.1:80\nbalance round }", {"round"}},
-    {"pool web { member a 10.0.0.1:80 backup }", {"backup"}},
     {"pool web { member a 10.0.0.1:80\nfail-open }", {"fail-open"}},
-    {"pool web { member a 10.0.0.1:80\nslow-start 5s }", {"slow-start"}},
     {"pool web { member a 10.0.0.1:80 }\nuse wab", {"2:5", "no pool \"wab\"", "\"web\""}},
     {"use web", {"no pool \"web\"", "pool web { member"}},
 };
@@ -391,6 +477,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_balance),
+        cmocka_unit_test(test_balance_of_defaults),
+        cmocka_unit_test(test_limits_of_members),
         cmocka_unit_test(test_timeout_follows_every),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_twins),

@@ -170,6 +170,26 @@ bool tls_client_is_same(const struct tls_client *a, const struct tls_client *b)
     return tls_is_equal(a->sameness, b->sameness, sizeof(a->sameness));
 }
 
+bool tls_is_of(const struct conn *conn, const struct tls_client *client)
+{
+    if (conn->transport != &transport_tls)
+        return client == NULL;
+    const struct tls_state *state = tls_state_of(conn);
+    return client &&
+           tls_client_is_same(CONTAINER_OF(state->context, struct tls_client, context), client);
+}
+
+void tls_resume_use(struct conn *conn, struct tls_resume *resume)
+{
+    if (conn->transport != &transport_tls)
+        return;
+    struct tls_state *state = tls_state_of(conn);
+    assert(state->is_done && !state->is_server);
+    tls_resume_unref(&state->resume);
+    state->words = NULL; /* all that is counted is the handshake */
+    state->resume = resume ? tls_resume_ref(resume) : NULL;
+}
+
 /* ---- connecting ---- */
 
 /* The name for SNI and for the certificate; an address is only compared. */

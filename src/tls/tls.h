@@ -156,6 +156,14 @@ void tls_resume_unref(struct tls_resume **resume);
 int tls_connect(struct conn *conn, const struct tls_client *client, struct slice server_name,
                 struct tls_resume *resume, struct err *err);
 
+/* Does the connection ask of its peer what `client` asks, and show it the same? NULL: is it plain? */
+bool tls_is_of(const struct conn *conn, const struct tls_client *client);
+/*
+ * For an idle connection that goes from loop to loop (conn_leave(), conn_join()): what it holds of
+ * the old one's, in that one's thread with NULL, or of the new one's. Nothing for a plain one.
+ */
+void tls_resume_use(struct conn *conn, struct tls_resume *resume);
+
 /* --- both ------------------------------------------------------------------------------------- */
 
 /* Counts this connection's handshake in words[0..TLS_WORDS): right behind tls_accept() or

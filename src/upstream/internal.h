@@ -4,7 +4,7 @@
 
 /*
  * The parts of upstream among themselves: sets and their lineage (set.c), connections (upstream.c),
- * who is picked (pick.c), who waits (queue.c). All of it runs in one loop's thread.
+ * who is picked (pick.c), who waits (queue.c), how weights change (warm.c). What loops share is commons.c. All of the rest runs in one loop's thread.
  */
 
 #include "base/map.h"
@@ -13,6 +13,8 @@
 /* What the successive sets of one loop share. */
 struct lineage {
     struct loop *loop;
+    struct commons *commons;
+    uint32_t loop_index;
     struct upstream_set *current;
     struct list sets;      /* of struct upstream_set, the oldest first */
     struct list telling;   /* of struct upstream: taken, and to be told that their member is down */
@@ -25,6 +27,8 @@ struct lineage {
 struct upstream_set {
     struct loop *loop; /* NULL until it is adopted */
     const struct board *board;
+    struct commons *commons;
+    uint32_t loop_index;
     struct lineage *lineage; /* NULL until it is adopted */
     struct list link;        /* in lineage->sets */
     struct upstream_pool *pools;
@@ -33,12 +37,20 @@ struct upstream_set {
     struct loop_timer sweep;
 };
 
+/* What one loop lays into the commons lies there for all of them: not where there is but one. */
+static inline bool set_has_others(const struct upstream_set *set)
+{
+    return commons_n_loops(set->commons) > 1;
+}
+
 /* The requests that wait for a pool, by its name, whichever set they began in. */
 struct upstream_queue {
     struct list link; /* in lineage->queues */
     char name[64];
     uint32_t n_pools; /* of living sets that use it */
     uint32_t n_waiters;
+    bool is_run;     /* a look at everybody is under way */
+    uint8_t waiting; /* bits of the classes that the commons know of */
     struct list classes[UPSTREAM_PRIORITIES];
 };
 
@@ -54,14 +66,25 @@ void lineage_leave(struct lineage *lineage);
 struct upstream_member *set_same(const struct upstream_set *set,
                                  const struct upstream_member *member);
 
+/* --- warm.c --- */
+const struct balance_method *method_of(const struct pool *pool);
+/* Reads the weight, notices who comes up and was down; `state` is the member's. */
+void member_weigh(struct upstream_member *member, enum fact_state state, uint64_t now_ns);
+/* The weights as they are at this moment go to the balancer. */
+void pool_weigh(struct upstream_pool *pool, uint64_t now_ns);
+
 /* --- upstream.c --- */
+/* It is down or elsewhere: what was idle, also what lay in the commons, is closed. */
+void member_forsake(struct upstream_member *member);
+/* Gives the member's part of the commons back, and closes what lay there if nobody is left. */
+void member_leave_commons(struct upstream_member *member);
 void idle_close_all(struct upstream_member *member);
-/* Closes those that have been idle too long. */
-void member_sweep(struct upstream_member *member, uint64_t now_ns);
+/* Closes those that have been idle too long, and lays what nobody had a use for into the commons. */
+void member_sweep(struct upstream_member *member, struct loop *loop);
 void member_hand_over(struct upstream_member *from, struct upstream_member *to);
 
 /* --- pick.c --- */
-/* What a pick by nobody in particular would say, reserving nobody. */
+/* What a pick by nobody in particular would say, reserving nobody; suspects count. */
 enum upstream_answer pool_look(const struct upstream_pool *pool);
 /* Has it a free slot, or does it take nothing any more, so that waiting for it is over? */
 bool member_is_waiting_over(const struct upstream_member *member);
@@ -71,7 +94,7 @@ void reservation_move(struct upstream_member *from, struct upstream_member *to);
 
 /* --- queue.c --- */
 void queue_enter(struct lineage *lineage, struct upstream_pool *pool);
-void queue_leave(struct upstream_pool *pool);
+void queue_leave(struct upstream_queue *queue, struct common_pool *common, uint32_t loop_index);
 /* Turns for those who may have a chance now; callbacks run. */
 void queues_run(struct lineage *lineage);
 /* The same at the end of the loop's turn. */

@@ -31,14 +31,14 @@ void queue_enter(struct lineage *lineage, struct upstream_pool *pool)
     pool->queue = queue;
 }
 
-void queue_leave(struct upstream_pool *pool)
+void queue_leave(struct upstream_queue *queue, struct common_pool *common, uint32_t loop_index)
 {
-    struct upstream_queue *queue = pool->queue;
     assert(queue->n_pools > 0);
-    pool->queue = NULL;
     if (--queue->n_pools > 0)
         return;
     assert(queue->n_waiters == 0);
+    for (int class = 0; class < UPSTREAM_PRIORITIES; class ++)
+        common_set_waiting(common, loop_index, class, false);
     list_remove(&queue->link);
     mem_free(queue);
 }
@@ -62,12 +62,38 @@ static void waiter_link(struct upstream_queue *queue, struct upstream_waiter *wa
     list_add_after(before, &waiter->link);
 }
 
+/*
+ * Tells the other loops that somebody waits here, and looks again: a slot that was freed before they
+ * knew is nobody's.
+ */
+static void class_announce(struct upstream_pool *pool, int class)
+{
+    struct upstream_queue *queue = pool->queue;
+    if (queue->waiting >> class & 1)
+        return;
+    queue->waiting |= (uint8_t)(1u << class);
+    common_set_waiting(pool->common, pool->set->loop_index, class, true);
+    if (pool_look(pool) == UPSTREAM_MEMBER)
+        queues_run_later(pool->set->lineage);
+}
+
+static void class_conclude(struct upstream_queue *queue, struct common_pool *common,
+                           uint32_t loop_index, int class)
+{
+    if (queue->is_run || !(queue->waiting >> class & 1) || !list_is_empty(&queue->classes[class]))
+        return;
+    queue->waiting &= (uint8_t) ~(1u << class);
+    common_set_waiting(common, loop_index, class, false);
+}
+
 int upstream_wait(struct upstream_pool *pool, struct upstream_waiter *waiter, uint64_t now_ns)
 {
     struct upstream_queue *queue = pool->queue;
     assert(!list_is_linked(&waiter->link) && waiter->priority < UPSTREAM_PRIORITIES);
     bool is_first = waiter->since_ns == 0;
-    if (is_first && queue->n_waiters >= (uint64_t)pool->conf->queue.max) {
+    uint32_t n_before = atomic_fetch_add(&pool->common->n_waiters, 1);
+    if (is_first && n_before >= (uint64_t)pool->conf->queue.max) {
+        atomic_fetch_sub(&pool->common->n_waiters, 1);
         metric_add(pool->row, POOL_QUEUE_REFUSED, 1);
         return 1;
     }
@@ -79,25 +105,29 @@ int upstream_wait(struct upstream_pool *pool, struct upstream_waiter *waiter, ui
     waiter_link(queue, waiter);
     queue->n_waiters++;
     metric_add(pool->row, POOL_WAITING, 1);
+    class_announce(pool, waiter->priority);
     return 0;
 }
 
 static void waiter_unlink(struct upstream_waiter *waiter)
 {
-    struct upstream_queue *queue = waiter->pool->queue;
-    assert(queue->n_waiters > 0);
+    struct upstream_pool *pool = waiter->pool;
+    assert(pool->queue->n_waiters > 0);
     list_remove(&waiter->link);
-    queue->n_waiters--;
-    metric_sub(waiter->pool->row, POOL_WAITING, 1);
+    pool->queue->n_waiters--;
+    atomic_fetch_sub(&pool->common->n_waiters, 1);
+    metric_sub(pool->row, POOL_WAITING, 1);
 }
 
 void upstream_unwait(struct upstream_waiter *waiter, bool is_late)
 {
     if (!list_is_linked(&waiter->link))
         return;
+    struct upstream_pool *pool = waiter->pool;
     waiter_unlink(waiter);
+    class_conclude(pool->queue, pool->common, pool->set->loop_index, waiter->priority);
     if (is_late)
-        metric_add(waiter->pool->row, POOL_QUEUE_LATE, 1);
+        metric_add(pool->row, POOL_QUEUE_LATE, 1);
 }
 
 /* ---- turns ---- */
@@ -140,8 +170,22 @@ static void class_run(struct upstream_queue *queue, int class)
 
 /*
  * A callback may end the last request of an old set and with it the set; so that a queue stays
- * while it is run, the run counts as one of its pools.
+ * while it is run, the run counts as one of its pools, and holds on to what the loops share of it.
  */
+static void queue_run(struct lineage *lineage, struct upstream_queue *queue)
+{
+    struct common_pool *common = common_pool_ref(lineage->commons, queue->name);
+    queue->n_pools++;
+    queue->is_run = true;
+    for (int class = 0; class < UPSTREAM_PRIORITIES && queue->n_waiters > 0; class ++)
+        class_run(queue, class);
+    queue->is_run = false;
+    for (int class = 0; class < UPSTREAM_PRIORITIES; class ++)
+        class_conclude(queue, common, lineage->loop_index, class);
+    queue_leave(queue, common, lineage->loop_index);
+    common_pool_unref(&common);
+}
+
 void queues_run(struct lineage *lineage)
 {
     bool was_busy = lineage->is_busy;
@@ -149,12 +193,9 @@ void queues_run(struct lineage *lineage)
     struct list *node = lineage->queues.next;
     while (node != &lineage->queues) {
         struct upstream_queue *queue = LIST_ENTRY(node, struct upstream_queue, link);
-        struct upstream_pool run = {.queue = queue};
-        queue->n_pools++;
-        for (int c = 0; c < UPSTREAM_PRIORITIES && queue->n_waiters > 0; c++)
-            class_run(queue, c);
         node = node->next;
-        queue_leave(&run);
+        if (queue->n_waiters > 0)
+            queue_run(lineage, queue);
     }
     lineage->is_busy = was_busy;
 }

@@ -41,6 +41,7 @@ struct scene {
     struct loop *loop;
     struct board *board;
     struct board_fds fds;
+    struct commons *commons;
     struct snapshot *snap;
     struct upstream_set *set;
     struct upstream_pool *pool;
@@ -52,9 +53,10 @@ struct scene {
 
 static struct scene *the_scene; /* for callbacks, which know their waiter alone */
 
-static metric_word *member_row(void *ctx, const struct member *member)
+static metric_word *member_row(void *ctx, const struct member *member, uint32_t loop_index)
 {
     struct scene *scene = ctx;
+    (void)loop_index;
     return scene->member_rows[member->index];
 }
 
@@ -69,6 +71,7 @@ static struct upstream_set *make_set(struct scene *scene)
 {
     const struct upstream_set_options options = {.snap = scene->snap,
                                                  .board = scene->board,
+                                                 .commons = scene->commons,
                                                  .seed = 1,
                                                  .member_row = member_row,
                                                  .pool_row = pool_row,
@@ -83,6 +86,7 @@ static void scene_open(struct scene *scene, const char *text)
     memset(scene, 0, sizeof(*scene));
     the_scene = scene;
     assert_int_equal(loop_create(0, &scene->loop, &err), 0);
+    scene->commons = commons_create(1);
     assert_int_equal(board_make(names, 1, &scene->fds, &err), 0);
     assert_int_equal(board_open(&scene->fds, 0, &scene->board, &err), 0);
     scene->snap = load(text);
@@ -96,13 +100,14 @@ static void scene_close(struct scene *scene)
     upstream_set_destroy(&scene->set);
     snapshot_unref(&scene->snap);
     loop_destroy(&scene->loop);
+    commons_destroy(&scene->commons);
     board_close(&scene->board);
     board_fds_close(&scene->fds);
 }
 
 static void fact(struct scene *scene, const char *name, enum fact_state state)
 {
-    assert_int_equal(board_state(scene->board, name, state, 0, "", 1), 0);
+    assert_int_equal(board_state(scene->board, name, state, 1, "", 1), 0);
     upstream_set_refresh(scene->set);
 }
 

@@ -23,7 +23,16 @@
  *
  * A connection is owned by the set while idle and by its user while taken. Idle ones stay armed:
  * when the member closes one, the loop says so and it is gone before anybody takes it. The newest
- * is taken first, so that the surplus grows old at the back, where a timer sweeps it out.
+ * is taken first, so that the surplus grows old at the back, where a timer sweeps it out. What a
+ * loop had no use for in the last second it lays into the commons (commons.h), half of it at a
+ * time, and a loop that has none looks there before it connects.
+ *
+ * A member with max-connections has at most so many connections, those that are idle too: so that
+ * these serve any loop, all of them lie in the commons where there is more than one loop.
+ *
+ * A backup member is a candidate only while no other one may be used. A member that was down, or
+ * that a reload added to its pool, starts slowly where the pool says so: its share grows evenly
+ * from UPSTREAM_COLD_PERCENT to the whole.
  *
  * A member that turns down: its idle connections are closed, and each user of a taken one is told
  * by on_down(), from the loop and never from inside a call that the user made. The user may drop
@@ -49,14 +58,16 @@
 #include "net/conn.h"
 #include "pool/pool.h"
 #include "pool/pool_tls.h"
+#include "upstream/commons.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
     UPSTREAM_SUSPECT_MS = 2000,
-    UPSTREAM_IDLE_MS = 55000,  /* below the 60 s after which many servers close */
-    UPSTREAM_IDLE_MAX = 512,   /* kept idle for a member, a loop */
-    UPSTREAM_AGE_MS = 3600000, /* an older connection is not kept */
+    UPSTREAM_IDLE_MS = 55000,   /* below the 60 s after which many servers close */
+    UPSTREAM_IDLE_MAX = 512,    /* kept idle for a member, a loop */
+    UPSTREAM_AGE_MS = 3600000,  /* an older connection is not kept */
+    UPSTREAM_COLD_PERCENT = 10, /* of its weight has a member when its slow start begins */
 };
 
 struct upstream;
@@ -68,11 +79,18 @@ struct upstream_queue;
 struct upstream_member {
     struct member_view view;
     struct upstream_pool *pool;
-    metric_word *row; /* MEMBER_* words of this loop */
+    metric_word *row;   /* MEMBER_* words of this loop */
+    metric_word **rows; /* of every loop, where the method goes by load; else NULL */
+    struct common_member *common;
+    uint32_t max;    /* requests at a time, in all loops; 0: no limit */
+    uint32_t weight; /* by its fact, as of the last refresh; 0: takes nothing new */
     uint64_t suspect_until_ns;
-    uint32_t n_moves; /* times that its address in force has changed */
-    bool is_down;     /* by its fact, at the last refresh */
+    uint64_t warm_since_ns; /* when its slow start began; 0: it has its whole weight */
+    bool is_cold;           /* was down, or is new: a slow start begins when it comes up */
+    uint32_t n_moves;       /* times that its address in force has changed */
+    bool is_down;           /* by its fact, at the last refresh */
     uint32_t n_idle;
+    uint32_t n_spare;          /* the least that were idle since the last sweep */
     struct tls_resume *resume; /* the last session with it; NULL: in the clear */
     struct list idle;          /* of struct upstream, newest first */
     struct list taken;         /* of struct upstream */
@@ -86,6 +104,10 @@ struct upstream_pool {
     struct fact_ref open_ref;     /* of a pool with fail-open */
     struct balancer *balancer;
     struct upstream_queue *queue; /* of the lineage; NULL until the set is adopted */
+    struct common_pool *common;
+    bool has_limits; /* some member has max-connections */
+    bool has_backups;
+    bool is_warming; /* some member's slow start is under way */
     uint32_t n_members;
     struct upstream_member *members;
 };
@@ -102,7 +124,8 @@ struct upstream_user {
 struct upstream {
     struct conn conn;
     struct upstream_member *member;
-    struct list link; /* in member->idle or member->taken */
+    struct list link; /* in member->idle or member->taken, or among the commons' */
+    struct addr addr; /* where it leads */
     uint64_t idle_since_ns;
     uint64_t born_ns;
     uint32_t n_requests; /* given to it so far; above 1 it is a reused one */
@@ -113,15 +136,17 @@ struct upstream {
 
 /* --- sets ------------------------------------------------------------------------------------- */
 
-/* What a set is made of; needed only while upstream_set_create() runs, but for snap and board. */
+/* What a set is made of; needed only while upstream_set_create() runs, but for snap, board and
+ * commons. */
 struct upstream_set_options {
     struct snapshot *snap;
     const struct pool_tls *tls; /* lives as long as the set; NULL: no pool speaks TLS */
     const struct board *board;
+    struct commons *commons; /* of the process */
     uint32_t loop_index;
     uint64_t seed;
-    /* The rows of this loop. */
-    metric_word *(*member_row)(void *ctx, const struct member *member);
+    /* A member's row of any loop, a pool's of this one. */
+    metric_word *(*member_row)(void *ctx, const struct member *member, uint32_t loop_index);
     metric_word *(*pool_row)(void *ctx, const struct pool *pool);
     void *ctx;
 };

@@ -54,6 +54,7 @@ struct scene {
     struct loop *loop;
     struct board *board;
     struct board_fds fds;
+    struct commons *commons;
     int listeners[MEMBERS];
     uint16_t ports[MEMBERS];
     metric_word rows[2 * MEMBERS][MEMBER_WORDS]; /* by pool and member */
@@ -71,9 +72,10 @@ static metric_word *pool_row_of(void *ctx, const struct pool *pool)
     return scene->pool_rows[pool->index];
 }
 
-static metric_word *row_of(void *ctx, const struct member *member)
+static metric_word *row_of(void *ctx, const struct member *member, uint32_t loop_index)
 {
     struct scene *scene = ctx;
+    (void)loop_index;
     return scene->rows[member->pool->index * MEMBERS + member->index];
 }
 
@@ -105,6 +107,7 @@ static struct upstream_set *make_set(struct scene *scene, struct snapshot *snap)
 {
     const struct upstream_set_options options = {.snap = snap,
                                                  .board = scene->board,
+                                                 .commons = scene->commons,
                                                  .seed = 1,
                                                  .member_row = row_of,
                                                  .pool_row = pool_row_of,
@@ -118,6 +121,7 @@ static void scene_open(struct scene *scene)
     memset(scene, 0, sizeof(*scene));
     struct err err = ERR_NONE;
     assert_int_equal(loop_create(0, &scene->loop, &err), 0);
+    scene->commons = commons_create(1);
     assert_int_equal(board_make(names, 1, &scene->fds, &err), 0);
     assert_int_equal(board_open(&scene->fds, 0, &scene->board, &err), 0);
     for (int i = 0; i < MEMBERS; i++)
@@ -136,6 +140,7 @@ static void scene_close(struct scene *scene)
     for (int i = 0; i < MEMBERS; i++)
         close(scene->listeners[i]);
     loop_destroy(&scene->loop);
+    commons_destroy(&scene->commons);
     board_close(&scene->board);
     board_fds_close(&scene->fds);
 }
@@ -155,7 +160,7 @@ static struct upstream_set *scene_switch(struct scene *scene, struct snapshot *s
 
 static void fact(struct scene *scene, const char *name, enum fact_state state, const char *reason)
 {
-    assert_int_equal(board_state(scene->board, name, state, 0, reason, 1), 0);
+    assert_int_equal(board_state(scene->board, name, state, 1, reason, 1), 0);
     upstream_set_refresh(scene->set);
 }
 
@@ -409,9 +414,9 @@ static void test_pick_by_facts(void **state)
     count_picks(&scene, NULL, counts);
     assert_counts(counts, 300, 0, 0);
     /* Without a refresh: the balancer looks at the fact itself. */
-    assert_int_equal(board_state(scene.board, "member:web/a", FACT_DOWN, 0, "late", 1), 0);
+    assert_int_equal(board_state(scene.board, "member:web/a", FACT_DOWN, 1, "late", 1), 0);
     assert_int_equal(answer_of(scene.pool, &(struct upstream_ask){.now_ns = 0}), UPSTREAM_NOBODY);
-    assert_int_equal(board_state(scene.board, "member:web/b", FACT_UP, 0, "", 1), 0);
+    assert_int_equal(board_state(scene.board, "member:web/b", FACT_UP, 1, "", 1), 0);
     count_picks(&scene, NULL, counts);
     assert_counts(counts, 0, 300, 0);
     scene_close(&scene);
