@@ -3,7 +3,11 @@
 #define BALANCE_INTERNAL_H
 
 /*
- * What the methods share: the weights, a generator, and draws by weight.
+ * What the methods share: the table of functions that each of them is, the weights, a generator,
+ * and draws by weight.
+ *
+ * balance.c owns a balancer and calls its method; a method owns what it has in `state`, makes it in
+ * init() and frees it in deinit(). `scratch` is whoever's runs, within one call.
  */
 
 #include "balance/balance.h"

@@ -156,7 +156,7 @@ void tls_resume_unref(struct tls_resume **resume);
 int tls_connect(struct conn *conn, const struct tls_client *client, struct slice server_name,
                 struct tls_resume *resume, struct err *err);
 
-/* Does the connection ask of its peer what `client` asks, and show it the same? NULL: is it plain? */
+/* Does the connection ask of its peer what `client` asks, and show it the same? NULL: plain. */
 bool tls_is_of(const struct conn *conn, const struct tls_client *client);
 /*
  * For an idle connection that goes from loop to loop (conn_leave(), conn_join()): what it holds of

@@ -28,8 +28,8 @@
  *
  * So a loop under steady load starves no other, and n_used is never above the limit. It is one
  * atomic word, touched only where a limit is set. The limit comes with the question, because two
- * snapshots may know different ones; a member that gets its first limit by a reload does not know of
- * the requests that were in flight before it.
+ * snapshots may know different ones; a member that gets its first limit by a reload does not know
+ * of the requests that were in flight before it.
  *
  * Threads. References are taken and given back under the commons' own lock. A common_member's list
  * has a lock of its own. All else is atomic, and sequentially consistent: a loop says that it
@@ -105,7 +105,7 @@ bool common_acquire(struct common_member *member, uint32_t loop_index, uint32_t 
 void common_occupy(struct common_member *member);
 /* Gives it back, or passes it on. */
 void common_release(struct common_member *member, uint32_t max);
-/* Grants that this loop had no use for go back; loops that wait are woken to look for themselves. */
+/* Grants that this loop had no use for go back; loops that wait are woken to look again. */
 void common_give_back(struct common_member *member, uint32_t loop_index);
 /* This loop has waiters of that class, or none any more. */
 void common_set_waiting(struct common_pool *pool, uint32_t loop_index, int class, bool is_waiting);

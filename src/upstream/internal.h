@@ -4,7 +4,8 @@
 
 /*
  * The parts of upstream among themselves: sets and their lineage (set.c), connections (upstream.c),
- * who is picked (pick.c), who waits (queue.c), how weights change (warm.c). What loops share is commons.c. All of the rest runs in one loop's thread.
+ * who is picked (pick.c), who waits (queue.c), how weights change (warm.c). All of it runs in one
+ * loop's thread; what loops share is the commons (commons.h).
  */
 
 #include "base/map.h"
@@ -79,7 +80,7 @@ void member_forsake(struct upstream_member *member);
 /* Gives the member's part of the commons back, and closes what lay there if nobody is left. */
 void member_leave_commons(struct upstream_member *member);
 void idle_close_all(struct upstream_member *member);
-/* Closes those that have been idle too long, and lays what nobody had a use for into the commons. */
+/* Closes what has been idle too long; what nobody had a use for goes into the commons. */
 void member_sweep(struct upstream_member *member, struct loop *loop);
 void member_hand_over(struct upstream_member *from, struct upstream_member *to);
 

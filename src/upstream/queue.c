@@ -63,8 +63,8 @@ static void waiter_link(struct upstream_queue *queue, struct upstream_waiter *wa
 }
 
 /*
- * Tells the other loops that somebody waits here, and looks again: a slot that was freed before they
- * knew is nobody's.
+ * Tells the other loops that somebody waits here, and looks again: a slot that was freed before
+ * they knew is nobody's.
  */
 static void class_announce(struct upstream_pool *pool, int class)
 {

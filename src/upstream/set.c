@@ -223,7 +223,7 @@ struct upstream_member *set_same(const struct upstream_set *set,
     return same;
 }
 
-/* What the pool of the same name in the old set knew; who is new among its members starts slowly. */
+/* What the pool of that name in the old set knew; who is new among its members starts slowly. */
 static void pool_follow(struct upstream_pool *pool, const struct upstream_set *old)
 {
     const struct upstream_pool *former = NULL;
