@@ -90,6 +90,7 @@ static void client_on_free(struct loop *loop, struct loop_task *task)
 
 static struct http_worker *worker_of_client(const struct http_client *client)
 {
+    assert(client->tunnel || client->listen);
     return client->tunnel ? client->tunnel->worker : client->listen->worker;
 }
 
