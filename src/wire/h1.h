@@ -207,7 +207,7 @@ enum h1_field_id {
     H1_FIELD_X_FORWARDED_HOST,
     H1_FIELD_X_FORWARDED_PORT,
     H1_FIELD_X_FORWARDED_PROTO,
-    H1_FIELD_X_FORWARDED_OTHER, /* any other name that begins with x-forwarded- */
+    H1_FIELD_X_FORWARDED_OTHER, /* any other x-forwarded-; with _ for a - what a proxy alone says */
     H1_FIELD_X_REAL_IP,
     H1_FIELD_X_REQUEST_ID,
     H1_FIELD_X_WEIR_MOVED,

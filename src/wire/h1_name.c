@@ -119,11 +119,33 @@ bool h1_token_is(struct slice token, const char *lower, size_t len)
     return token.len == len && equal_folded(token.ptr, lower, len);
 }
 
-static bool is_forwarded_name(struct slice name)
+/*
+ * Applications that take their fields by the rules of CGI see _ and - as one: who may not say
+ * X-Forwarded-For may not say X_Forwarded_For either, in any mixture. Does the name begin so?
+ */
+static bool is_alias(struct slice name, struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = name.ptr[i] == '_' ? '-' : name.ptr[i];
+
+        if ((c | 0x20) != (text.ptr[i] | 0x20))
+            return false;
+    }
+    return true;
+}
+
+static bool is_client_alias(struct slice name)
 {
     static const struct slice prefix = SLICE_INIT("x-forwarded-");
+    static const uint8_t ids[] = {H1_FIELD_X_REAL_IP, H1_FIELD_CLIENT_CERT,
+                                  H1_FIELD_CLIENT_CERT_CHAIN};
 
-    return name.len > prefix.len && equal_folded(name.ptr, prefix.ptr, prefix.len);
+    if (name.len > prefix.len && is_alias(name, prefix))
+        return true;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        if (name.len == field_rows[ids[i]].text.len && is_alias(name, field_rows[ids[i]].text))
+            return true;
+    return false;
 }
 
 enum h1_field_id h1_field_id(struct slice name)
@@ -136,7 +158,7 @@ enum h1_field_id h1_field_id(struct slice name)
                 return *id;
         }
     }
-    return is_forwarded_name(name) ? H1_FIELD_X_FORWARDED_OTHER : H1_FIELD_OTHER;
+    return is_client_alias(name) ? H1_FIELD_X_FORWARDED_OTHER : H1_FIELD_OTHER;
 }
 
 struct slice h1_field_text(enum h1_field_id id)

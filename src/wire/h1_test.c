@@ -103,6 +103,9 @@ static void test_field_ids(void **state)
         assert_int_not_equal(h1_field_id(slice_make(other, text.len)), id);
         assert_int_not_equal(h1_field_id(slice_make(text.ptr, text.len - 1)), id);
     }
+    assert_int_equal(h1_field_id(SLICE("X_Forwarded-For")), H1_FIELD_X_FORWARDED_OTHER);
+    assert_int_equal(h1_field_id(SLICE("x_real_ip")), H1_FIELD_X_FORWARDED_OTHER);
+    assert_int_equal(h1_field_id(SLICE("Content_Length")), H1_FIELD_OTHER);
     assert_int_equal(h1_field_id(SLICE("X-Forwarded-Ssl")), H1_FIELD_X_FORWARDED_OTHER);
     assert_int_equal(h1_field_id(SLICE("X-Forwarded-")), H1_FIELD_OTHER);
     assert_int_equal(h1_field_id(SLICE("X")), H1_FIELD_OTHER);
