@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RECORD_ALIGN = 8 };
+enum { RECORD_ALIGN = 8, NUMBER_MARK = '#' };
 
 struct log {
     struct log_ring *ring;
@@ -208,9 +208,14 @@ void log_fields(struct log *log, enum log_level level, const struct log_field *f
     va_end(args);
 }
 
+void log_access(struct log *log, const struct log_field *fields, size_t n_fields)
+{
+    log_fields(log, LOG_LEVEL_ACCESS, fields, n_fields, "%s", "");
+}
+
 /* ---- lines ---- */
 
-static const char *const level_names[LOG_LEVEL_N] = {"debug", "info", "warn", "error"};
+static const char *const level_names[LOG_LEVEL_N] = {"debug", "info", "warn", "error", "access"};
 
 static void put_time(struct text *out, uint64_t at_ns)
 {
@@ -243,11 +248,24 @@ static void put_text_line(struct text *out, const char *process, const struct lo
     put_escaped(out, text, record->text_len);
     for (int i = 0; i < record->n_fields; i++) {
         const char *value = fields + strlen(fields) + 1;
-        text_printf(out, " %s=", fields);
+        bool is_first = i == 0 && record->text_len == 0;
+        text_printf(out, "%s%s=", is_first ? "" : " ", fields + (fields[0] == NUMBER_MARK));
         put_escaped(out, value, strlen(value));
         fields = value + strlen(value) + 1;
     }
     text_append_char(out, '\n');
+}
+
+/* What another process says is a number; JSON takes 12 and 0.345, but not 012 or 1. */
+static bool is_number(const char *text)
+{
+    size_t n_whole = strspn(text, "0123456789");
+    if (n_whole == 0 || (n_whole > 1 && text[0] == '0'))
+        return false;
+    if (text[n_whole] != '.')
+        return text[n_whole] == '\0';
+    size_t n_part = strspn(text + n_whole + 1, "0123456789");
+    return n_part > 0 && text[n_whole + 1 + n_part] == '\0';
 }
 
 static void put_json_line(struct text *out, const char *process, const struct log_record *record,
@@ -257,14 +275,20 @@ static void put_json_line(struct text *out, const char *process, const struct lo
     put_time(out, record->wall_ns);
     text_printf(out, "\",\"level\":\"%s\",\"process\":", level_names[record->level]);
     json_escape(out, slice_from(process));
-    text_append(out, SLICE(",\"text\":"));
-    json_escape(out, slice_make(text, record->text_len));
+    if (record->text_len > 0) {
+        text_append(out, SLICE(",\"text\":"));
+        json_escape(out, slice_make(text, record->text_len));
+    }
     for (int i = 0; i < record->n_fields; i++) {
         const char *value = fields + strlen(fields) + 1;
+        bool has_mark = fields[0] == NUMBER_MARK;
         text_append_char(out, ',');
-        json_escape(out, slice_from(fields));
+        json_escape(out, slice_from(fields + has_mark));
         text_append_char(out, ':');
-        json_escape(out, slice_from(value));
+        if (has_mark && is_number(value))
+            text_append(out, slice_from(value));
+        else
+            json_escape(out, slice_from(value));
         fields = value + strlen(value) + 1;
     }
     text_append(out, SLICE("}\n"));

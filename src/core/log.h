@@ -12,6 +12,7 @@
  *
  *     2026-11-24T03:02:11.123Z warn  health  member:web/app1 down: connection refused (shop.weir:9)
  *     {"time":"...","level":"warn","process":"health","text":"...","member":"web/app1"}
+ *     2026-11-24T03:02:11.456Z access edge      listen=shop client=192.0.2.7 status=200 ...
  *
  * The head and the bytes are written by the thread alone; the tail by the drainer alone. A thread
  * that dies half way through a record has not moved the head, so the half is never read.
@@ -26,14 +27,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR, LOG_LEVEL_N };
+enum log_level {
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_WARN,
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_ACCESS, /* a line of an access log: written whatever `log level` says */
+    LOG_LEVEL_N
+};
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 enum {
     LOG_RING_BYTES = 256 * 1024, /* a thread; a power of two */
     LOG_RINGS_MAX = 65,          /* a process: its loops and one for its helper threads */
     LOG_TEXT_MAX = 1024,         /* a longer sentence is cut, and shows it by "..." */
-    LOG_FIELDS_MAX = 16,
+    LOG_FIELDS_MAX = 32,
 };
 
 /* How rings and records lie in memory: goes up with every change, for another build cannot read
@@ -41,7 +49,7 @@ enum {
 #define LOG_LAYOUT "1"
 
 struct log_field {
-    const char *key; /* a literal */
+    const char *key; /* a literal; behind a # stands one whose value JSON shows as a number */
     const char *value;
 };
 
@@ -58,6 +66,8 @@ void log_write(struct log *log, enum log_level level, const char *format, ...)
 /* The same with fields, which JSON shows as members and text as key=value behind the sentence. */
 void log_fields(struct log *log, enum log_level level, const struct log_field *fields,
                 size_t n_fields, const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* A line of fields alone, at LOG_LEVEL_ACCESS. */
+void log_access(struct log *log, const struct log_field *fields, size_t n_fields);
 bool log_is_on(const struct log *log, enum log_level level);
 
 /* --- the shared memory ------------------------------------------------------------------------ */

@@ -14,6 +14,8 @@
  * too short, a filler takes it. Head and tail count bytes from the start of time.
  *
  *     | struct log_record | text | key NUL value NUL ... |
+ *
+ * A key that begins with # has a number for its value.
  */
 
 #include "core/log.h"

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "core/log.h"
 #include "core/log_ring.h"
 
@@ -75,7 +76,8 @@ static const char *rig_read(struct rig *rig)
 static void test_text(void **state)
 {
     struct rig *rig = *state;
-    const struct log_field fields[] = {{"member", "web/a"}, {"reason", "two\nlines"}};
+    const struct log_field fields[] = {{.key = "member", .value = "web/a"},
+                                       {.key = "reason", .value = "two\nlines"}};
     log_write(rig->log, LOG_LEVEL_DEBUG, "not shown");
     log_write(rig->log, LOG_LEVEL_WARN, "plain %d", 7);
     log_fields(rig->log, LOG_LEVEL_ERROR, fields, 2, "forged\n2026-01-01T00:00:00.000Z info");
@@ -90,11 +92,53 @@ static void test_json(void **state)
 {
     struct rig *rig = *state;
     log_drain_set_format(rig->drain, LOG_FORMAT_JSON);
-    const struct log_field fields[] = {{"member", "web/\"a\""}};
+    const struct log_field fields[] = {{.key = "member", .value = "web/\"a\""}};
     log_fields(rig->log, LOG_LEVEL_INFO, fields, 1, "one");
     const char *got = rig_read(rig);
     assert_non_null(strstr(got, "\",\"level\":\"info\",\"process\":\"edge\",\"text\":\"one\","
                                 "\"member\":\"web/\\\"a\\\"\"}\n"));
+}
+
+/* Numbers stand as numbers where they are some; a process may say what it likes. */
+static void test_numbers(void **state)
+{
+    struct rig *rig = *state;
+    static const struct {
+        const char *value;
+        bool is_number;
+    } rows[] = {
+        {"0", true},    {"12", true},   {"0.345", true},  {"1795575600", true}, {"012", false},
+        {"1.", false},  {".5", false},  {"", false},      {"-1", false},        {"1e9", false},
+        {"1,2", false}, {"0x1", false}, {"1.2.3", false},
+    };
+    log_drain_set_format(rig->drain, LOG_FORMAT_JSON);
+    struct log_field fields[ARRAY_LEN(rows)];
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        fields[i] = (struct log_field){.key = "#n", .value = rows[i].value};
+    log_access(rig->log, fields, ARRAY_LEN(rows));
+    const char *got = rig_read(rig);
+    struct text want = TEXT_NONE;
+    text_printf(&want, "\",\"level\":\"access\",\"process\":\"edge\"");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        text_printf(&want, rows[i].is_number ? ",\"n\":%s" : ",\"n\":\"%s\"", rows[i].value);
+    text_append(&want, SLICE("}\n"));
+    if (!strstr(got, text_cstr(&want)))
+        fail_msg("%s", got);
+    text_deinit(&want);
+}
+
+/* Whatever the level of the log; no sentence before the fields. */
+static void test_access(void **state)
+{
+    struct rig *rig = *state;
+    const struct log_field fields[] = {{.key = "path", .value = "/a\nb"},
+                                       {.key = "#status", .value = "200"}};
+    log_set_level(rig->log, LOG_LEVEL_ERROR);
+    log_write(rig->log, LOG_LEVEL_WARN, "not shown");
+    log_access(rig->log, fields, 2);
+    const char *got = rig_read(rig);
+    assert_null(strstr(got, "not shown"));
+    assert_non_null(strstr(got, "Z access edge     path=/a\\x0ab status=200\n"));
 }
 
 static void test_long(void **state)
@@ -278,6 +322,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_text, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_json, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_numbers, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_access, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_long, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_wrap, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_blocked_output, rig_setup, rig_teardown),
