@@ -269,6 +269,51 @@ static const char manual_sticky[] =
     ".Li balance\n"
     "says.\n";
 
+static const char manual_access[] =
+    ".Sh ACCESS LOG\n"
+    "With\n"
+    ".Li access-log on\n"
+    "in a listen each request leaves a line in weir's log, whatever its level; with\n"
+    ".Li errors\n"
+    "only those that ended with a status of 5xx, broke off, or were refused.\n"
+    "Under\n"
+    ".Ql log format json\n"
+    "a line is an object, and numbers are numbers.\n"
+    "What a request has not is left out.\n"
+    ".Bl -tag -width response_ms\n"
+    ".It Li listen , client\n"
+    "Where it came in, and from which address.\n"
+    ".It Li method , host , path\n"
+    "What it asked for; the path with its query.\n"
+    ".It Li status\n"
+    "What the client was told.\n"
+    ".It Li in , out\n"
+    "Bytes of the request, and bytes sent to the client.\n"
+    ".It Li pool , member , tries\n"
+    "Who answered, or failed last, and how many members were asked.\n"
+    ".It Li head_ms\n"
+    "From its first byte to the end of its head.\n"
+    ".It Li queue_ms\n"
+    "From there until its last try began: waiting for a member, earlier tries.\n"
+    ".It Li connect_ms\n"
+    "Until the connection to the member stood; 0 for one that was kept.\n"
+    ".It Li response_ms\n"
+    "Until the head of the response was there.\n"
+    ".It Li total_ms\n"
+    "From its first byte to its end.\n"
+    ".It Li reason\n"
+    "Why weir answered by itself, or\n"
+    ".Li cut\n"
+    "where the answer broke off, or\n"
+    ".Li aborted\n"
+    "where the client left.\n"
+    ".It Li route\n"
+    "The place of the route in the file.\n"
+    ".It Li sticky\n"
+    "How it stood to its session:\n"
+    ".Li held , new , moved , gone , expired , forged , no_key .\n"
+    ".El\n";
+
 static const char manual_words[] =
     ".Sh WORDS\n"
     "A change takes effect at\n"
@@ -306,8 +351,8 @@ static int run_manual(const struct command_env *env, int argc, char **argv)
         sections[i] = (struct conf_section){.module = module->name, .words = module->words};
     }
     conf_print_manual(sections, env->table->n_items, &words);
-    printf("%s%s%s%s%s%s%s", manual_language, manual_values, manual_routes, manual_sticky,
-           manual_words, text_cstr(&words), manual_tail);
+    printf("%s%s%s%s%s%s%s%s", manual_language, manual_values, manual_routes, manual_sticky,
+           manual_access, manual_words, text_cstr(&words), manual_tail);
     text_deinit(&words);
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

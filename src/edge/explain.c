@@ -21,16 +21,15 @@ static bool may_come_in(const struct listen_conf *listen, const struct explain_r
     return listen->kind == (request->is_https ? LISTEN_HTTPS : LISTEN_HTTP);
 }
 
-static void explain_listen(const struct listen_conf *listen, const struct snapshot *snap,
-                           const struct board *board, const struct explain_request *request,
-                           struct json *json)
+static void explain_listen(const struct listen_conf *listen, const struct board *board,
+                           const struct explain_request *request, struct json *json)
 {
     json_object_begin(json);
     json_key(json, "listen");
     json_slice(json, listen->name);
     json_key(json, "address");
     json_slice(json, listen->addr.text);
-    http_explain(&listen->http, snap, board, request, json);
+    http_explain(&listen->http, board, request, json);
     json_object_end(json);
 }
 
@@ -63,7 +62,7 @@ int edge_explain(const struct snapshot *snap, const struct board *board,
             json_key(json, "listens");
             json_array_begin(json);
         }
-        explain_listen(listen, snap, board, &request, json);
+        explain_listen(listen, board, &request, json);
     }
     if (n_taken > 0)
         json_array_end(json);

@@ -70,6 +70,7 @@ static void answer_send(struct http_client *client, const struct h1_answer *answ
     ssize_t n = h1_write_answer(worker->scratch, sizeof(worker->scratch), answer);
     assert(n > 0);
     count_status(client->listen->row, LISTEN_2XX, answer->status);
+    client_status(client, answer->status);
     struct iovec part = {.iov_base = worker->scratch, .iov_len = (size_t)n};
     if (client_send(client, &part, 1) < 0) {
         client_close(client, false);
@@ -86,6 +87,7 @@ void answer_reason(struct http_client *client, enum http_reason reason, bool is_
 {
     const struct http_reason_row *row = http_reason_row(reason);
     metric_add(client->listen->row, LISTEN_ANSWERS + reason, 1);
+    client_reason(client, row->name);
     struct h1_answer answer = {.status = row->status,
                                .is_close = row->is_close || client->must_close,
                                .is_head = is_head,
@@ -102,6 +104,7 @@ void answer_error(struct http_client *client, enum h1_error error, bool is_head)
     char text[256];
     int n = snprintf(text, sizeof(text), "%s\n", row->sentence);
     metric_add(client->listen->row, LISTEN_BAD + error, 1);
+    client_reason(client, row->name);
     struct h1_answer answer = {.status = row->status,
                                .is_close = client->must_close || error != H1_ERR_EXPECTATION,
                                .is_head = is_head,
@@ -127,8 +130,11 @@ void answer_route(struct http_client *client, const struct route *route, const c
         route_location(route, head, buf, &lines);
         text_append(&lines, SLICE("\r\n"));
     }
-    metric_add(client->listen->row, LISTEN_ANSWERS + (is_redirect ? HTTP_REDIRECT : HTTP_RESPOND),
-               1);
+    enum http_reason reason = is_redirect ? HTTP_REDIRECT : HTTP_RESPOND;
+    metric_add(client->listen->row, LISTEN_ANSWERS + reason, 1);
+    client_reason(client, http_reason_row(reason)->name);
+    if (client->access)
+        client->access->is_reason_fine = true;
     struct h1_answer answer = {.status = route_status(route, head),
                                .is_close = client->must_close,
                                .is_head = head->method == H1_METHOD_HEAD,

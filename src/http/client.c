@@ -58,12 +58,51 @@ ssize_t held_recv(struct conn *conn, struct held **held, char **ret_buf, bool *r
     return (ssize_t)len + n;
 }
 
+/* ---- its line in the access log ---- */
+
+/* The listen's name is that of its service, which a tunnel of a listen that is gone has not. */
+static void client_access_begin(struct http_client *client)
+{
+    const struct http_service *service = client->listen->service;
+    enum access_mode mode = (enum access_mode)service->conf->access_log;
+    if (mode == ACCESS_OFF)
+        return;
+    bool was_in_parts = client->phase == CLIENT_HEAD;
+    uint64_t since_ns = was_in_parts ? client->head_ns : loop_now_ns(client->conn.loop);
+    client->access = access_create(mode, slice_from(service->name),
+                                   slice_make(client->ip, client->ip_len), since_ns);
+}
+
+static void client_access_end(struct http_client *client)
+{
+    struct access *access = client->access;
+    if (!access)
+        return;
+    if (access->status == 0 && !access->reason)
+        access->reason = "aborted";
+    access->end_ns = loop_now_ns(client->conn.loop);
+    if (access_is_wanted(access)) {
+        struct access_text text;
+        struct log_field fields[ACCESS_FIELDS_MAX];
+        size_t n = access_fields(access, &text, fields);
+        log_access(process_log(client->conn.loop), fields, n);
+    }
+    access_destroy(&client->access);
+}
+
 /* ---- phases ---- */
 
 static void client_move(struct http_client *client, enum client_phase phase)
 {
     assert(client->phase != CLIENT_GONE);
     assert(phase != CLIENT_HEAD || client->phase == CLIENT_IDLE);
+    bool was_asking = client->phase == CLIENT_BUSY || client->phase == CLIENT_TUNNEL;
+    if (phase == CLIENT_HEAD)
+        client->head_ns = loop_now_ns(client->conn.loop);
+    if (phase == CLIENT_BUSY)
+        client_access_begin(client);
+    else if (was_asking && phase != CLIENT_TUNNEL)
+        client_access_end(client);
     client->phase = (uint8_t)phase;
 }
 
@@ -210,6 +249,8 @@ int client_send(struct http_client *client, const struct iovec *parts, int n_par
     for (int i = 0; i < n_parts; i++)
         total += parts[i].iov_len;
     metric_add(client->listen->row, LISTEN_BYTES_OUT, total);
+    if (client->access)
+        client->access->n_out += total;
     return conn_sendv(&client->conn, parts, n_parts, false);
 }
 
@@ -268,6 +309,8 @@ static size_t request_begin(struct http_client *client, const char *buf, size_t 
         return len;
     }
     const struct route *route = routes_match(&service->conf->routes, head, buf, &client->peer);
+    if (client->access && route)
+        slice_copy(slice_from(route->at), client->access->route, sizeof(client->access->route));
     if (route && route_is_to_pool(route))
         return exchange_start(client, route, buf, head_len, len);
     size_t used = head_len + body_skip(client, buf + head_len, len - head_len);
@@ -297,6 +340,8 @@ static void client_feed(struct http_client *client, const char *buf, size_t len)
     client_move(client, CLIENT_BUSY);
     client->n_requests++;
     metric_add(service->row, LISTEN_REQUESTS, 1);
+    if (client->access)
+        access_head(client->access, head, buf, loop_now_ns(client->conn.loop));
     if (head_len < 0) {
         answer_error(client, error, head->method == H1_METHOD_HEAD);
         return;
@@ -383,6 +428,7 @@ static void client_on_event(struct conn *conn, uint32_t events)
     if (events & LOOP_ERROR) {
         if (client->phase == CLIENT_BUSY)
             metric_add(client->listen->row, LISTEN_ABORTED, 1);
+        client_reason(client, "aborted");
         client_close(client, false);
         return;
     }
@@ -424,6 +470,7 @@ static void client_give_up(struct http_client *client)
     bool is_cut = conn_pending(&client->conn) > 0;
     if (is_cut)
         metric_add(client->listen->row, LISTEN_CUT, 1);
+    client_reason(client, "cut");
     client_close(client, is_cut);
 }
 

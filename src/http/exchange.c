@@ -101,12 +101,31 @@ static struct http_exchange *exchange_create(struct http_client *client, const s
     return exchange;
 }
 
+/* What the access log says of it; nothing of the exchange or its configuration stays behind. */
+static void exchange_tell_access(const struct http_exchange *exchange)
+{
+    struct access *access = exchange->client->access;
+    if (!access)
+        return;
+    struct slice pool = exchange->pool->conf->name;
+    access->n_tries = exchange->n_tries;
+    access->n_in += exchange->n_body;
+    access->sent_ns = exchange->sent_ns;
+    access->stood_ns = exchange->stood_ns;
+    if (exchange->latency_ns)
+        access->answer_ns = exchange->sent_ns + exchange->latency_ns;
+    if (exchange->sticky.state != STICKY_OFF)
+        access->sticky = sticky_state_name((enum sticky_state)exchange->sticky.state);
+    slice_copy(pool, access->pool, sizeof(access->pool));
+}
+
 static void exchange_free(struct http_exchange *exchange)
 {
     struct http_epoch *epoch = exchange->service->epoch;
     struct http_worker *worker = worker_of(exchange);
     assert(!exchange->upstream && !exchange->member);
     upstream_unwait(&exchange->waiter, false);
+    exchange_tell_access(exchange);
     exchange->client->exchange = NULL;
     text_deinit(&exchange->request_trailers);
     text_deinit(&exchange->response_trailers);
@@ -151,6 +170,7 @@ void exchange_client_lost(struct http_exchange *exchange)
 {
     struct http_client *client = exchange->client;
     metric_add(client->listen->row, LISTEN_ABORTED, 1);
+    client_reason(client, "aborted");
     client_close(client, false);
 }
 
@@ -159,6 +179,7 @@ void exchange_cut(struct http_exchange *exchange)
 {
     struct http_client *client = exchange->client;
     metric_add(client->listen->row, LISTEN_CUT, 1);
+    client_reason(client, "cut");
     client_close(client, true);
 }
 

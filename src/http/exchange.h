@@ -38,6 +38,7 @@ struct http_exchange {
     uint32_t head_len;   /* of sent: the head */
     uint64_t start_ns;   /* the head was complete */
     uint64_t sent_ns;    /* the member had the request */
+    uint64_t stood_ns;   /* its connection stood */
     uint64_t latency_ns; /* from then to the response's head; 0: none yet */
     uint64_t n_body;     /* bytes of the request's body so far */
     uint64_t slow_ns;    /* since when its rate is measured; 0: the member does not take more */

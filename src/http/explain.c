@@ -194,15 +194,14 @@ static void json_text(struct json *json, const char *key, struct text *text)
     text_deinit(text);
 }
 
-static void explain_route(const struct route *route, unsigned failing, const struct snapshot *snap,
+static void explain_route(const struct route *route, unsigned failing,
                           const struct explain_request *request, struct json *json)
 {
-    struct text at = TEXT_NONE;
     struct text sentence = TEXT_NONE;
-    conf_at_format(snap->files, conf_stmt_at(route->stmt), &at);
     route_sentence(route, &sentence);
     json_object_begin(json);
-    json_text(json, "at", &at);
+    json_key(json, "at");
+    json_cstr(json, route->at);
     json_text(json, "route", &sentence);
     json_key(json, "matches");
     json_bool(json, !failing);
@@ -332,9 +331,8 @@ static void explain_action(const struct route *route, const struct board *board,
         explain_redirect(route, request, json);
 }
 
-void http_explain(const struct http_conf *conf, const struct snapshot *snap,
-                  const struct board *board, const struct explain_request *request,
-                  struct json *json)
+void http_explain(const struct http_conf *conf, const struct board *board,
+                  const struct explain_request *request, struct json *json)
 {
     const struct routes *routes = &conf->routes;
     const struct route *taken = NULL;
@@ -343,7 +341,7 @@ void http_explain(const struct http_conf *conf, const struct snapshot *snap,
     for (uint32_t i = 0; i < routes->n_items && !taken; i++) {
         const struct route *route = &routes->items[i];
         unsigned failing = route_failing(route, &request->head, request->bytes.ptr, &request->from);
-        explain_route(route, failing, snap, request, json);
+        explain_route(route, failing, request, json);
         if (!failing)
             taken = route;
     }

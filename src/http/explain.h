@@ -51,8 +51,7 @@ int explain_request_init(struct explain_request *request, const struct explain_a
 void explain_request_deinit(struct explain_request *request);
 
 /* What the listen of this configuration does with it. */
-void http_explain(const struct http_conf *conf, const struct snapshot *snap,
-                  const struct board *board, const struct explain_request *request,
-                  struct json *json);
+void http_explain(const struct http_conf *conf, const struct board *board,
+                  const struct explain_request *request, struct json *json);
 
 #endif

@@ -176,7 +176,7 @@ static char *explain(struct scene *scene, const char *text, const char *field, c
     const struct routes_conf *conf = snapshot_conf(scene->snap, &routes_module);
     json_init(&json, &out);
     json_object_begin(&json);
-    http_explain(&conf->http, scene->snap, scene->board, &request, &json);
+    http_explain(&conf->http, scene->board, &request, &json);
     json_object_end(&json);
     json_finish(&json);
     slice_copy(text_slice(&out), said, sizeof(said));

@@ -34,6 +34,7 @@
 #include "core/metric.h"
 #include "core/module.h"
 #include "core/process.h"
+#include "http/access_log.h"
 #include "http/forward.h"
 #include "http/retry.h"
 #include "http/route.h"
@@ -87,6 +88,7 @@ struct http_conf {
     struct http_limits limits;
     struct http_retry retry;
     struct forward_conf forward;
+    int access_log;             /* enum access_mode */
     struct sticky_conf *sticky; /* NULL: clients go as `balance` says */
 };
 

@@ -127,12 +127,14 @@ struct http_client {
     struct http_listen *listen;     /* NULL: a tunnel whose listen is gone */
     struct http_exchange *exchange; /* BUSY with a pool */
     struct http_tunnel *tunnel;     /* TUNNEL */
+    struct access *access;          /* BUSY or TUNNEL, where its request will be logged */
     struct held *held;              /* a part of a head, or requests that came early */
     struct loop_task free_task;
     struct addr peer;
     char ip[HTTP_IP_MAX]; /* of the peer, as members are told it; made once */
     uint8_t ip_len;
     uint64_t born_ns;
+    uint64_t head_ns; /* HEAD: since when */
     uint32_t n_requests;
     uint8_t phase;    /* enum client_phase */
     bool is_readable; /* the kernel may have bytes that were not read */
@@ -167,6 +169,19 @@ bool client_is_last(const struct http_client *client);
 ssize_t client_recv(struct http_client *client, char **ret_buf);
 /* Sends to the client and counts; -errno when it is gone. */
 int client_send(struct http_client *client, const struct iovec *parts, int n_parts);
+
+/* Why its request did not get what it asked for, for the access log. A literal. */
+static inline void client_reason(struct http_client *client, const char *reason)
+{
+    if (client->access)
+        client->access->reason = reason;
+}
+/* The status that its request is answered with, likewise. */
+static inline void client_status(struct http_client *client, unsigned status)
+{
+    if (client->access)
+        client->access->status = (uint16_t)status;
+}
 
 /* --- bytes between reads --- */
 void held_keep(struct held **held, const char *bytes, size_t len);

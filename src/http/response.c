@@ -56,6 +56,7 @@ static ssize_t response_begin(struct http_exchange *exchange, const char *buf)
     metric_word *row = exchange->upstream->member->row;
     uint64_t took_ns = loop_now_ns(worker->loop) - exchange->sent_ns;
     exchange->status = head->status;
+    client_status(client, head->status);
     metric_add(row, MEMBER_RESPONSES, 1);
     count_status(row, MEMBER_2XX, head->status);
     exchange->latency_ns = took_ns;

@@ -64,6 +64,7 @@ struct route_share {
 
 struct route {
     const struct conf_stmt *stmt;
+    const char *at; /* "shop.weir:12:5" */
     unsigned words; /* enum route_word: what must match */
     unsigned nots;  /* those of them that are turned round */
     struct slice method;

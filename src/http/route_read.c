@@ -441,6 +441,10 @@ int routes_parse(struct routes *routes, struct conf_load *load, const struct con
     struct route route = {.stmt = stmt, .priority = ROUTE_PRIORITY_NORMAL};
     if (read_route(&reader, &route) < 0)
         return -1;
+    struct text at = TEXT_NONE;
+    route.at =
+        arena_printf(load->arena, "%s", conf_at_format(load->files, conf_stmt_at(stmt), &at));
+    text_deinit(&at);
     if (routes->n_items == routes->cap) {
         uint32_t cap = routes->cap ? routes->cap * 2 : 8;
         struct route *items = ARENA_NEW_ARRAY(load->arena, struct route, cap);

@@ -137,6 +137,7 @@ static void upstream_on_event(struct conn *conn, uint32_t events)
     }
     if (exchange->is_connecting && !conn->is_connecting) {
         exchange->is_connecting = false;
+        exchange->stood_ns = loop_now_ns(conn->loop);
         exchange_rearm(exchange);
     }
     if (events & (LOOP_HANGUP | LOOP_ERROR))
@@ -197,6 +198,9 @@ static bool exchange_connect(struct http_exchange *exchange)
     exchange->is_blamed = false;
     exchange->latency_ns = 0;
     exchange_keep_session(exchange);
+    struct access *access = exchange->client->access;
+    if (access)
+        slice_copy(member->view.member->name, access->member, sizeof(access->member));
     if (exchange->n_tries++)
         metric_add(exchange->service->row, LISTEN_RETRIES, 1);
     exchange->upstream = exchange_take(exchange, member);
@@ -263,6 +267,7 @@ static void exchange_send(struct http_exchange *exchange)
     exchange->sent_ns = loop_now_ns(worker_of(exchange)->loop);
     int rc = conn_send(conn, exchange->sent, exchange->sent_len, false);
     exchange->is_connecting = conn->is_connecting;
+    exchange->stood_ns = conn->is_connecting ? 0 : exchange->sent_ns;
     if (rc < 0)
         exchange_upstream_failed(exchange, -rc);
     else
