@@ -76,6 +76,25 @@ static struct pool *exchange_begin_session(struct http_exchange *exchange,
     return pool;
 }
 
+_Static_assert((int)POOL_KEY_SOURCE == (int)PICK_KEY_SOURCE + 1 &&
+                   (int)POOL_KEY_HEADER == (int)PICK_KEY_HEADER + 1 &&
+                   (int)POOL_KEY_COOKIE == (int)PICK_KEY_COOKIE + 1 &&
+                   (int)POOL_KEY_PATH == (int)PICK_KEY_PATH + 1 &&
+                   (int)POOL_KEY_QUERY == (int)PICK_KEY_QUERY + 1,
+               "a pool's keys are those that can be found");
+
+/* What `balance hash` of the pool goes by. */
+static void exchange_find_key(struct http_exchange *exchange, const char *buf)
+{
+    const struct balance_conf *balance = &exchange->pool->conf->balance;
+    if (balance->key == POOL_KEY_NONE)
+        return;
+    exchange->has_key =
+        pick_key((enum pick_key_kind)(balance->key - 1), balance->key_name,
+                 &exchange->service->epoch->sticky_keys.hash, &worker_of(exchange)->request, buf,
+                 &exchange->client->peer, &exchange->key);
+}
+
 static struct http_exchange *exchange_create(struct http_client *client, const struct route *route,
                                              const char *buf)
 {
@@ -86,6 +105,7 @@ static struct http_exchange *exchange_create(struct http_client *client, const s
     exchange->service = service;
     exchange->pool =
         upstream_pool_of(service->epoch->upstreams, exchange_begin_session(exchange, route, buf));
+    exchange_find_key(exchange, buf);
     exchange->start_ns = loop_now_ns(client->conn.loop);
     exchange->asked.method = (enum h1_method)head->method;
     exchange->asked.is_websocket = head->is_websocket;

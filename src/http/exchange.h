@@ -30,6 +30,7 @@ struct http_exchange {
     struct upstream_waiter waiter;  /* in the pool's queue while no member has room */
     struct upstream_tried tried;
     struct sticky sticky;
+    uint64_t key; /* has_key: of `balance hash` */
     struct h1_body request_body, response_body;
     struct held *held; /* a part of the response's head or of its trailers */
     struct text request_trailers, response_trailers; /* complete lines */
@@ -46,11 +47,12 @@ struct http_exchange {
     struct h1_asked asked;
     uint8_t client_minor;
     uint8_t n_tries;
-    uint8_t n_excused;  /* tries at members that turned down, which do not count */
-    uint8_t n_reached;  /* members that were reached and failed */
-    uint8_t failure;    /* enum http_reason of the last try that failed */
-    uint16_t status;    /* of the response, 0: none yet */
-    uint16_t pause_ms;  /* is_pausing */
+    uint8_t n_excused; /* tries at members that turned down, which do not count */
+    uint8_t n_reached; /* members that were reached and failed */
+    uint8_t failure;   /* enum http_reason of the last try that failed */
+    uint16_t status;   /* of the response, 0: none yet */
+    uint16_t pause_ms; /* is_pausing */
+    bool has_key;
     bool is_moved_said; /* the head for the member says that the client has moved */
     bool is_idempotent;
     bool is_blamed;            /* this try failed, and the member is why */

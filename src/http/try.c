@@ -221,6 +221,8 @@ static enum upstream_answer exchange_pick(struct http_exchange *exchange,
     const struct upstream_ask ask = {
         .now_ns = loop_now_ns(worker_of(exchange)->loop),
         .tried = &exchange->tried,
+        .has_key = exchange->has_key,
+        .key = exchange->key,
         .preferred = sticky_member(&exchange->sticky, keys, exchange->pool, &exchange->tried),
     };
     return upstream_pick(exchange->pool, &ask, ret_member);
