@@ -474,6 +474,24 @@ def test_force_under_load(loaded, tools):
     load.end()
 
 
+def test_weight_under_load(loaded, tools):
+    """Nothing takes a member out, more brings it more, and its end gives it back what the file says."""
+    load = Load(tools, loaded.port, 10)
+    assert until(lambda: count(loaded, "app1") > 50)
+    loaded.command("weight", "web/app2", "0")
+    loaded.command("weight", "web/app3", "9")
+    assert until(lambda: loaded.fact("member:web/app3")["value"] == 9)
+    assert until(lambda: rest(loaded, "app2"))
+    before = {name: count(loaded, name) for name in ("app1", "app3")}
+    assert until(lambda: count(loaded, "app3") - before["app3"] > 100)
+    gained = {name: count(loaded, name) - before[name] for name in before}
+    assert gained["app3"] > 3 * gained["app1"], gained
+    before = count(loaded, "app2")
+    loaded.command("weight", "web/app2", "default")
+    assert until(lambda: count(loaded, "app2") > before)
+    load.end()
+
+
 def test_members_under_load(loaded, tools, apps):
     load = Load(tools, loaded.port, 8)
     for i in range(4):
