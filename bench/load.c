@@ -70,6 +70,7 @@ struct conn {
 
 struct load {
     const char *path;
+    const char *cookie; /* one more of them, "NAME=VALUE"; not with is_close */
     uint64_t port;
     uint64_t size_bytes; /* of the expected body, every byte of it an x */
     uint64_t n_conns;
@@ -491,11 +492,14 @@ static void make_request(struct load *load)
                      "Firefox/128.0\r\n"
                      "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
                      "Accept-Language: en-US,en;q=0.5\r\n"
-                     "%s\r\n",
+                     "%s%s%s\r\n",
                      load->path,
-                     load->is_close ? "Connection: close\r\n"
+                     load->is_close ? "Connection: close"
                                     : "Cookie: session=0123456789abcdef0123456789abcdef; "
-                                      "theme=dark; visited=1732406400\r\n");
+                                      "theme=dark; visited=1732406400",
+                     load->cookie ? "; " : "\r\n", load->cookie ? load->cookie : "");
+    if (load->cookie)
+        n += snprintf(load->request + n, sizeof(load->request) - (size_t)n, "\r\n");
     load->request_len = (size_t)n;
 }
 
@@ -504,19 +508,26 @@ static int usage(void)
     fprintf(
         stderr,
         "usage: load --port N --path PATH --size BYTES --connections N [--warm S] [--seconds S]\n"
-        "            [--rate PER_SECOND] [--close | --hold] [--tls [--resume]]\n");
+        "            [--rate PER_SECOND] [--close | --hold] [--tls [--resume]] [--cookie PAIR]\n");
     return 2;
 }
 
 static bool parse_arguments(struct load *load, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'}, {"path", required_argument, NULL, 'u'},
-        {"size", required_argument, NULL, 'b'}, {"connections", required_argument, NULL, 'n'},
-        {"warm", required_argument, NULL, 'w'}, {"seconds", required_argument, NULL, 's'},
-        {"rate", required_argument, NULL, 'r'}, {"close", no_argument, NULL, 'c'},
-        {"hold", no_argument, NULL, 'h'},       {"tls", no_argument, NULL, 't'},
-        {"resume", no_argument, NULL, 'e'},     {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 'p'},
+        {"path", required_argument, NULL, 'u'},
+        {"size", required_argument, NULL, 'b'},
+        {"connections", required_argument, NULL, 'n'},
+        {"warm", required_argument, NULL, 'w'},
+        {"seconds", required_argument, NULL, 's'},
+        {"rate", required_argument, NULL, 'r'},
+        {"close", no_argument, NULL, 'c'},
+        {"hold", no_argument, NULL, 'h'},
+        {"tls", no_argument, NULL, 't'},
+        {"resume", no_argument, NULL, 'e'},
+        {"cookie", required_argument, NULL, 'k'},
+        {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
@@ -552,6 +563,9 @@ static bool parse_arguments(struct load *load, int argc, char **argv)
             break;
         case 'e':
             load->is_resume = true;
+            break;
+        case 'k':
+            load->cookie = optarg;
             break;
         default:
             return false;
