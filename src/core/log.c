@@ -133,7 +133,16 @@ static void ring_write(struct log *log, const struct log_record *header, const c
     }
     *record = *header;
     memcpy(record + 1, bytes, n_bytes);
+    uint64_t before = atomic_load_explicit(&ring->head, memory_order_relaxed);
     atomic_store_explicit(&ring->head, head + header->size, memory_order_release);
+    /*
+     * While the drainer has not taken what was there before, the bell has been rung for that, and
+     * it looks once more before it sleeps. The fence, and the one before its look, keep each from
+     * seeing the other's older word.
+     */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&ring->tail, memory_order_relaxed) < before)
+        return;
     uint64_t one = 1;
     (void)!write(log->bell_fd, &one,
                  sizeof(one)); /* full means that it has been rung often enough */

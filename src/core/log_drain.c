@@ -26,6 +26,7 @@ enum {
     /* POSIX: a pipe that polls writable takes so many bytes without blocking. */
     WRITE_BYTES = 4096,
     WAIT_MS = 100,
+    NAP_MS = 1, /* in which lines gather, so that many are taken by one waking */
 };
 
 struct source {
@@ -170,6 +171,7 @@ static bool drain_ring(struct log_drain *drain, struct source *source, size_t in
 static bool drain_round(struct log_drain *drain)
 {
     bool was_any = false;
+    atomic_thread_fence(memory_order_seq_cst); /* see ring_write() in log.c */
     pthread_mutex_lock(&drain->mutex);
     size_t n_sources = drain->n_sources;
     pthread_mutex_unlock(&drain->mutex);
@@ -221,9 +223,10 @@ static void *drain_main(void *ctx)
         bool was_any = drain_round(drain);
         if (must_stop && (!was_any || must_give_up(drain)))
             return NULL;
-        if (was_any)
-            continue;
-        drain_wait(drain);
+        if (!was_any)
+            drain_wait(drain);
+        else if (!must_stop)
+            (void)poll(NULL, 0, NAP_MS); /* more comes, most likely, and rings no bell meanwhile */
     }
 }
 
