@@ -252,6 +252,15 @@ static void explain_member(const struct member *member, const struct board *boar
     json_object_end(json);
 }
 
+static const char *const methods[] = {
+    [POOL_ROUND_ROBIN] = "round-robin",
+    [POOL_LEAST_LOAD] = "least-load",
+    [POOL_LATENCY] = "latency",
+    [POOL_RANDOM] = "random",
+    [POOL_FIRST] = "first",
+    [POOL_HASH] = "hash",
+};
+
 /* share < 0: the pool is not one of a split. */
 static void explain_pool(const struct pool *pool, int64_t share, const struct board *board,
                          struct json *json)
@@ -265,6 +274,8 @@ static void explain_pool(const struct pool *pool, int64_t share, const struct bo
         json_key(json, "share");
         json_int(json, share);
     }
+    json_key(json, "balance");
+    json_cstr(json, methods[pool->balance.method]);
     json_key(json, "state");
     json_cstr(json, fact_state_name(has_fact ? fact.state : FACT_UNKNOWN));
     json_key(json, "reason");
@@ -278,6 +289,37 @@ static void explain_pool(const struct pool *pool, int64_t share, const struct bo
 }
 
 /* ---- what follows ---- */
+
+/* Does the request carry what its session is known by? Only who has the secret can tell whether a
+ * cookie is to be believed, and this is answered where the secret is not. */
+static bool has_session(const struct sticky_conf *conf, const struct explain_request *request)
+{
+    struct hash_key any = {0, 0};
+    enum pick_key_kind kinds[] = {[STICKY_COOKIE] = PICK_KEY_COOKIE,
+                                  [STICKY_SOURCE] = PICK_KEY_SOURCE,
+                                  [STICKY_HEADER] = PICK_KEY_HEADER};
+    uint64_t key;
+    return pick_key(kinds[conf->kind], conf->name, &any, &request->head, request->bytes.ptr,
+                    &request->from, &key);
+}
+
+static void explain_sticky(const struct sticky_conf *conf, const struct explain_request *request,
+                           struct json *json)
+{
+    static const char *const kinds[] = {
+        [STICKY_COOKIE] = "cookie", [STICKY_SOURCE] = "source", [STICKY_HEADER] = "header"};
+    json_key(json, "sticky");
+    json_object_begin(json);
+    json_key(json, "by");
+    json_cstr(json, kinds[conf->kind]);
+    if (conf->name.len > 0) {
+        json_key(json, "name");
+        json_slice(json, conf->name);
+    }
+    json_key(json, "carried");
+    json_bool(json, has_session(conf, request));
+    json_object_end(json);
+}
 
 static void explain_pools(const struct route *route, const struct board *board,
                           const struct explain_request *request, struct json *json)
@@ -347,4 +389,6 @@ void http_explain(const struct http_conf *conf, const struct board *board,
     }
     json_array_end(json);
     explain_action(taken, board, request, json);
+    if (conf->sticky && taken && route_is_to_pool(taken))
+        explain_sticky(conf->sticky, request, json);
 }

@@ -20,7 +20,9 @@
  *     "action": "pool" | "split" | "respond" | "redirect" | "none",
  *     "status": 301, "location": "https://...",                   weir's own answers
  *     "priority": "normal", "repeatable": true,                   pools
- *     "pools": [{"pool": "web", "share": 90, "state": "up", "reason": "2/2 up", "members": [
+ *     "sticky": {"by": "cookie", "name": "WEIR", "carried": true}    where a listen has it
+ *     "pools": [{"pool": "web", "share": 90, "balance": "random", "state": "up",
+ *          "reason": "2/2 up", "members": [
  *         {"member": "app1", "address": "10.0.1.11:8080", "may": true, "state": "up",
  *          "weight": 1, "why": "HTTP 200 in 3 ms"}, ...]}]
  */

@@ -197,7 +197,8 @@ static void test_first_route(void **state)
     assert_string_equal(
         said, "{\"routes\":[{\"at\":\"t.weir:7:1\",\"route\":\"POST path /up pool next priority "
               "low\",\"matches\":true}],\"action\":\"pool\",\"priority\":\"low\",\"repeatable\":"
-              "false,\"pools\":[{\"pool\":\"next\",\"state\":\"unknown\",\"reason\":\"not judged "
+              "false,\"pools\":[{\"pool\":\"next\",\"balance\":\"round-robin\",\"state\":"
+              "\"unknown\",\"reason\":\"not judged "
               "yet\",\"members\":[{\"member\":\"a\",\"address\":\"127.0.0.1:3\",\"may\":true,"
               "\"state\":\"unknown\",\"weight\":1,\"why\":\"not judged yet\"}]}]}");
 }
@@ -223,13 +224,32 @@ static void test_why_not(void **state)
 static void test_members(void **state)
 {
     const char *said = explain(*state, "GET http://x.org/web", NULL, NULL);
-    must_say(said, "{\"pool\":\"web\",\"state\":\"degraded\",\"reason\":\"1/3 up\",");
+    must_say(said, "{\"pool\":\"web\",\"balance\":\"round-robin\",\"state\":\"degraded\","
+                   "\"reason\":\"1/3 up\",");
     must_say(said, "{\"member\":\"a\",\"address\":\"127.0.0.1:1\",\"may\":true,\"state\":\"up\","
                    "\"weight\":1,\"why\":\"HTTP 200 in 3 ms\"}");
     must_say(said, "{\"member\":\"b\",\"address\":\"127.0.0.1:2\",\"may\":false,\"state\":\"down\","
                    "\"weight\":3,\"why\":\"connection refused\"}");
     must_say(said, "{\"member\":\"c\",\"address\":null,\"may\":false,\"state\":\"unknown\","
                    "\"weight\":1,\"why\":\"its name has not been resolved\"}");
+}
+
+static void test_sticky(void **state)
+{
+    struct scene *scene = *state;
+    struct routes_conf *conf = snapshot_conf(scene->snap, &routes_module);
+    struct sticky_conf cookie = {.kind = STICKY_COOKIE, .name = SLICE("WEIR")};
+    struct sticky_conf source = {.kind = STICKY_SOURCE};
+    conf->http.sticky = &cookie;
+    must_say(explain(scene, "GET http://x.org/web", "Cookie: a=b; WEIR=v1", NULL),
+             "\"sticky\":{\"by\":\"cookie\",\"name\":\"WEIR\",\"carried\":true}}");
+    must_say(explain(scene, "GET http://x.org/web", NULL, NULL), "\"carried\":false}}");
+    assert_null(strstr(explain(scene, "GET http://a.static.org/", NULL, NULL), "sticky"));
+    conf->http.sticky = &source;
+    must_say(explain(scene, "GET http://x.org/web", NULL, NULL),
+             "\"sticky\":{\"by\":\"source\",\"carried\":false}}");
+    must_say(explain(scene, "GET http://x.org/web", NULL, "10.0.0.1"), "\"carried\":true}}");
+    conf->http.sticky = NULL;
 }
 
 static void test_answers(void **state)
@@ -251,7 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request), cmocka_unit_test(test_first_route),
         cmocka_unit_test(test_why_not), cmocka_unit_test(test_members),
-        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_answers), cmocka_unit_test(test_sticky),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
