@@ -147,9 +147,11 @@ class Stream:
 
 
 class Client(Stream):
-    def __init__(self, port, rcvbuf=None):
+    def __init__(self, port, rcvbuf=None, source=None):
         sock = socket.socket()
         sock.settimeout(PATIENCE_S)
+        if source:
+            sock.bind((source, 0))
         if rcvbuf:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         sock.connect(("127.0.0.1", port))

@@ -152,6 +152,63 @@ def test_first_with_room(scene):
     assert scene.share(20) == {"a": 20}
 
 
+# ---- hash -----------------------------------------------------------------------------------------------------------
+
+# What key k looks like in a request; n is different in each request and must not count.
+KEYED = {
+    "source": lambda k, n: {"path": f"/{n}", "fields": f"X-User: {n}\r\n"},  # the client's address is the key
+    "header X-User": lambda k, n: {"path": f"/{n}", "fields": f"X-Users: {n}\r\nx-user: {k}\r\n"},
+    "cookie user": lambda k, n: {"path": f"/{n}", "fields": f"Cookie: a={n}; user={k}; b={n}\r\n"},
+    "path": lambda k, n: {"path": f"/{k}/page?n={n}", "fields": f"X-User: {n}\r\n"},
+    "query user": lambda k, n: {"path": f"/{n}?n={n}&user={k}&m={n}"},
+}
+KEYS = range(1, 61)  # so many that no member of three is without one by chance
+
+
+def homes_of(scene, part, n_asks=1):
+    """key -> those who answered it, each over a connection of its own, which may land in either loop."""
+    homes = {key: set() for key in KEYS}
+    for n in range(n_asks):
+        for key in KEYS:
+            with Client(scene.port, source=f"127.0.9.{key}" if part == "source" else None) as client:
+                response = client.ask(**KEYED[part](key, n))
+                assert response.status == 200
+                homes[key].add(response.body.decode())
+    return homes
+
+
+@pytest.mark.parametrize("part", KEYED)
+def test_hash_sends_a_key_to_one_member(scene, part):
+    scene.start(f"balance hash {part}", loops=2, a="", b="", c="")
+    homes = homes_of(scene, part, 4)
+    assert {len(names) for names in homes.values()} == {1}, homes
+    assert set.union(*homes.values()) == {"a", "b", "c"}
+    scene.weir.write(scene.weir.file.read_text().replace("balance hash", "queue 7; balance hash"))
+    scene.weir.reload()
+    assert homes_of(scene, part, 2) == homes
+
+
+def test_hash_without_a_key_goes_to_anyone(scene):
+    scene.start("balance hash header X-User", a="", b="", c="")
+    assert set(scene.sequence(60)) == {"a", "b", "c"}
+    assert set(scene.sequence(60, fields="X-User:\r\n")) == {"a", "b", "c"}
+
+
+def test_hash_moves_the_keys_of_who_is_away(scene):
+    """They are spread over the others, and come home with it; the keys of the others stay, but for a few."""
+    part = "header X-User"
+    scene.start(f"balance hash {part}", loops=2, a="", b="", c="")
+    homes = homes_of(scene, part)
+    scene.force("b", "down")
+    assert until(lambda: "b" not in set.union(*homes_of(scene, part).values()))
+    away = homes_of(scene, part, 2)
+    assert {len(names) for names in away.values()} == {1}, away
+    moved = [key for key in KEYS if homes[key] != {"b"} and away[key] != homes[key]]
+    assert len(moved) < 10, (homes, away)
+    scene.force("b", "auto")
+    assert until(lambda: homes_of(scene, part) == homes)
+
+
 # ---- limits and the queue -------------------------------------------------------------------------------------------
 
 
