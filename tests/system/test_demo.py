@@ -9,6 +9,7 @@ import select
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 
@@ -153,8 +154,15 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path):
-    terminal = Terminal(tmp_path)
+def folder():
+    """With a short name: the path of a unix socket below it has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as path:
+        yield pathlib.Path(path)
+
+
+@pytest.fixture
+def terminal(folder):
+    terminal = Terminal(folder)
     yield terminal
     terminal.close()
 
@@ -249,8 +257,8 @@ def test_weir_does_not_start(tmp_path):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_plain_lines_without_a_terminal(tmp_path):
-    env = dict(os.environ, TMPDIR=str(tmp_path), LANG="C.UTF-8")
+def test_plain_lines_without_a_terminal(folder):
+    env = dict(os.environ, TMPDIR=str(folder), LANG="C.UTF-8")
     process = subprocess.Popen(DEMO, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         lines = []
@@ -270,4 +278,4 @@ def test_plain_lines_without_a_terminal(tmp_path):
     assert "\x1b" not in text
     assert "curl http://127.0.0.1:" in text and re.search(r"app2 up \d+ \(", text)
     assert len(seen) >= 4 and alive(seen) == []
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
