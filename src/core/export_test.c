@@ -109,7 +109,7 @@ static void restore(const json_t *root, const struct board_fds *fds, int n_expec
 
 static struct fact fact_of(const struct board *board, const char *name)
 {
-    struct fact fact;
+    struct fact fact = {.state = FACT_NONE};
     struct fact_ref ref = board_find(board, name);
     if (!ref.is_set || !board_read(board, ref, &fact))
         fail_msg("there is no %s", name);

@@ -299,7 +299,7 @@ static int read_priority(struct reader *reader, struct route *route)
     int value = 0;
     if (!token || conf_value(reader->load, &word, token, &value) < 0)
         return -1;
-    route->priority = (enum route_priority)value;
+    route->priority = (uint8_t)value;
     return 0;
 }
 

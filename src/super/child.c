@@ -241,7 +241,8 @@ void child_stop(struct child *child, int64_t wait_ms)
 }
 
 /* The candidate of an upgrade goes on with all of its processes or not at all. */
-static _Noreturn void give_up(struct child *child, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static _Noreturn void give_up(struct child *child,
+                                                                    const char *format, ...)
 {
     struct text why = TEXT_NONE;
     va_list args;

@@ -22,6 +22,7 @@ enum { SECURITY_LEVEL = 2 };
 SSL_CTX *tls_ctx_create(const SSL_METHOD *method)
 {
     tls_begin();
+    char groups[] = GROUPS; /* not const, as the macro below casts it to a pointer that is not */
     SSL_CTX *ctx = SSL_CTX_new(method);
     if (!ctx)
         return NULL;
@@ -33,7 +34,7 @@ SSL_CTX *tls_ctx_create(const SSL_METHOD *method)
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-    if (SSL_CTX_set1_groups_list(ctx, GROUPS) != 1) {
+    if (SSL_CTX_set1_groups_list(ctx, groups) != 1) {
         SSL_CTX_free(ctx);
         return NULL;
     }

@@ -10,7 +10,7 @@ from http_peers import Member
 
 CONF = """
 processes {{ edge {loops} }}
-pool web {{ {members} }}
+pool web {{ {members}; {pool} }}
 listen shop http 127.0.0.1:{port} {{
     {extra}
     route pool web
@@ -24,12 +24,12 @@ def serve(weir, free_port):
     The edge that served at the end must be the one of the beginning."""
     made = []
 
-    def make(*members, extra="", loops=1):
+    def make(*members, extra="", pool="", loops=1):
         port = free_port()
         lines = "; ".join(
             f"member m{i} 127.0.0.1:{getattr(m, 'port', m)} weight {getattr(m, 'weight', 1)}"
             for i, m in enumerate(members))
-        w = weir(CONF.format(members=lines, port=port, extra=extra, loops=loops))
+        w = weir(CONF.format(members=lines, port=port, extra=extra, pool=pool, loops=loops))
         made.append((w, w.pid("edge")))
         make.weir = w
         return port

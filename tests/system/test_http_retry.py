@@ -148,7 +148,7 @@ def test_an_answer_is_never_tried_again(serve, member):
 def test_repetitions_have_a_budget(serve, member):
     """Ten in ten seconds, where a share of nothing is allowed and one a second at least."""
     bad = [member(dies), member(dies)]
-    port = serve(*bad, extra="retry tries 2 budget 0% at-least 1/s")
+    port = serve(*bad, extra="retry tries 2 budget 0% at-least 1/s", pool="eject off")
     for _ in range(15):
         with Client(port) as client:
             assert client.ask().status == 502
