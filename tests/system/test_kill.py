@@ -20,7 +20,7 @@ pool web {{
 listen shop http 127.0.0.1:{port} {{ route pool web }}
 """
 
-BACK_WITHIN_S = 1.0  # ten times what tests/soak asks of the median
+BACK_WITHIN_S = 5.0  # tests/soak has the bound that matters, over many kills
 
 
 def serve(weir, apps, port):
@@ -57,7 +57,7 @@ def test_bystanders_do_not_notice(weir, apps, tools, free_port, kind):
     assert counts["ok"] > 3000
     assert failures(counts) == 0, counts
     assert counts["closed"] == 0, counts
-    assert w.wait_back(kind, BACK_WITHIN_S * 10)
+    assert w.wait_back(kind, BACK_WITHIN_S * 2)
 
 
 def test_edge_comes_back(weir, apps, tools, free_port):
@@ -82,7 +82,7 @@ def test_health_keeps_what_it_knew(weir, apps, free_port):
     w.wait_fact("member:web/a", "up")
     before = w.fact("member:web/a")["since"]
     w.kill("health", signal.SIGKILL)
-    assert w.wait_back("health", BACK_WITHIN_S * 10)
+    assert w.wait_back("health", BACK_WITHIN_S * 2)
     time.sleep(1)
     fact = w.fact("member:web/a")
     assert fact["state"] == "up"

@@ -12,6 +12,8 @@ import time
 
 import pytest
 from conftest import APP, WEIR, children, is_alive, until
+from http_peers import answer
+from http_serve import member  # noqa: F401
 
 NEXT = os.environ.get("WEIR_NEXT", str(pathlib.Path(WEIR).parent / "weir-next"))
 
@@ -189,11 +191,12 @@ def test_several_in_a_row_leak_nothing(weir, apps, free_port):
     assert until(lambda: requests(w) == n, 20, 0.1), (requests(w), n)
 
 
-def test_a_long_answer_goes_on(weir, apps, free_port):
+def test_a_long_answer_goes_on(weir, member, free_port):
     """What was opened before goes on in the former processes, and status shows both."""
     port = free_port()
-    app = apps("slow", "--delay", "4000")
-    w = weir(conf(port, app.port, more="upgrade-drain 60s\n"))
+    is_seen = threading.Event()
+    slow = member(lambda conn, message: answer(200, b"late" if is_seen.wait(60) else b"never"))
+    w = weir(conf(port, slow.port, more="upgrade-drain 60s\n"))
     w.wait_fact("member:web/m0", "up")
     former_edge = w.pid("edge")
     with socket.create_connection(("127.0.0.1", port), timeout=30) as conn:
@@ -207,12 +210,12 @@ def test_a_long_answer_goes_on(weir, apps, free_port):
         assert "former:edge" in w.command("status").stdout
         # Health of the former build stays for as long as its edge has something to do.
         assert any(name.startswith("former:health/") for name in rows)
-        member = next(m for p in w.status()["pools"] for m in p["members"])
-        assert member["in_flight"] == 1
+        counted = lambda: next(m for p in w.status()["pools"] for m in p["members"])
+        assert until(lambda: counted()["in_flight"] == 1), counted()
+        is_seen.set()
         assert conn.recv(65536).startswith(b"HTTP/1.1 200")
     wait_no_formers(w)
-    member = next(m for p in w.status()["pools"] for m in p["members"])
-    assert member["in_flight"] == 0 and member["requests"] == 1
+    assert counted()["in_flight"] == 0 and counted()["requests"] == 1
 
 
 class Echo(threading.Thread):
