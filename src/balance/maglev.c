@@ -105,7 +105,7 @@ static struct bound bound_of(const struct balancer *balancer, const struct balan
 static bool is_within(const struct balancer *balancer, const struct balance_ask *ask,
                       const struct bound *bound, uint32_t member)
 {
-    if (bound->percent == 0)
+    if (bound->percent == 0 || bound->weight == 0) /* nobody was a candidate a moment ago */
         return true;
     uint64_t part = bound->percent * (bound->load + 1) * balancer->weights[member];
     uint64_t room = (part + 100 * bound->weight - 1) / (100 * bound->weight);

@@ -8,6 +8,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -22,14 +24,15 @@ struct bytes {
 static struct bytes from_hex(const char *text)
 {
     struct bytes bytes = {.len = 0};
-    unsigned byte, n;
-    if (sscanf(text, "%2x*%u", &byte, &n) == 2) {
-        memset(bytes.at, (int)byte, n);
-        bytes.len = n;
-        return bytes;
+    for (; *text && *text != '*'; text += 2) {
+        const char digits[] = {text[0], text[1], '\0'};
+        bytes.at[bytes.len++] = (uint8_t)strtoul(digits, NULL, 16);
     }
-    for (; sscanf(text, "%2x", &byte) == 1; text += 2)
-        bytes.at[bytes.len++] = (uint8_t)byte;
+    if (*text == '*') {
+        bytes.len = strtoul(text + 1, NULL, 10);
+        assert_true(bytes.len <= sizeof(bytes.at));
+        memset(bytes.at, bytes.at[0], bytes.len);
+    }
     return bytes;
 }
 

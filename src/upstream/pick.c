@@ -149,7 +149,7 @@ enum upstream_answer pool_look(const struct upstream_pool *pool)
 static int pick_by_method(struct upstream_pool *pool, const struct balance_ask *how,
                           struct pick *pick)
 {
-    for (int backups = 0; backups <= pool->has_backups && !pick->is_full; backups++) {
+    for (int backups = 0; backups <= (pool->has_backups ? 1 : 0) && !pick->is_full; backups++) {
         pick->takes_backups = backups;
         for (int suspects = 0; suspects < 2; suspects++) {
             pick->takes_suspects = suspects;
