@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "pool/token.h"
 #include <string.h>
 
 enum { MS_SECOND = 1000, MS_MINUTE = 60 * MS_SECOND, MS_HOUR = 60 * MS_MINUTE, PORT_MAX = 65535 };
@@ -131,18 +132,6 @@ static const struct conf_word check_words[] = {
      .doc = "good results in a row that turn it up again"},
     {0},
 };
-
-/* RFC 9110 section 5.6.2. */
-static bool is_token(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!is_alnum && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
-            return false;
-    }
-    return text.len > 0;
-}
 
 /*
  * Visible ASCII alone: what may stand in a request target or in Host without changing the request.

@@ -7,6 +7,7 @@
 #include "pool/method.h"
 
 #include "base/mem.h"
+#include "pool/token.h"
 
 /* ---- balance ---- */
 
@@ -75,18 +76,6 @@ static const struct {
     {"source", POOL_KEY_SOURCE}, {"header", POOL_KEY_HEADER}, {"cookie", POOL_KEY_COOKIE},
     {"path", POOL_KEY_PATH},     {"query", POOL_KEY_QUERY},
 };
-
-/* The names of fields and cookies are tokens (RFC 9110 section 5.1, RFC 6265 section 4.1.1). */
-static bool is_token(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!is_alnum && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
-            return false;
-    }
-    return text.len > 0;
-}
 
 static int check_key_name(struct conf_load *load, const struct balance_conf *balance,
                           const char *word)
