@@ -558,6 +558,9 @@ def test_counters(serve, member):
         for status in (200, 200, 201, 301, 404, 404, 500):
             client.ask(path=f"/{status}")
         client.ask("POST", "/200", body=b"y" * 5000)
+    labels = '{pool="web",member="m0"}'
+    # The client has its answer a moment before the edge has put the exchange away.
+    assert until(lambda: counters(serve.weir)[f"weir_member_idle_connections{labels}"] == 1)
     numbers = counters(serve.weir)
 
     def listen(name):
@@ -569,7 +572,6 @@ def test_counters(serve, member):
     assert listen("requests_total") == 8 and listen("connections_total") == 1
     assert classes("listen", 'listen="shop"') == [4, 1, 2, 1]
     assert classes("member", 'pool="web",member="m0"') == [4, 1, 2, 1]
-    labels = '{pool="web",member="m0"}'
     assert numbers[f"weir_member_requests_total{labels}"] == 8
     assert numbers[f"weir_member_connects_total{labels}"] == 1
     assert numbers[f"weir_member_in_flight{labels}"] == 0
