@@ -3,8 +3,8 @@
 #define EDGE_INTERNAL_H
 
 /*
- * The parts of the edge among themselves: words (conf.c), slabs that plans share (slab.c), plans
- * (plan.c), and the module's life with what runs in each loop (edge.c).
+ * The parts of the edge among themselves: words (conf.c), plans (plan.c), and the module's life
+ * with what runs in each loop (edge.c).
  *
  * Loop 0 owns everything here but struct edge_loop, which belongs to its loop, and the epochs of a
  * plan, which belong to their loops from commit on.
@@ -12,31 +12,12 @@
 
 #include "base/map.h"
 #include "core/process.h"
+#include "core/slabs.h"
 #include "edge/edge.h"
 #include "http/http.h"
 #include "upstream/commons.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-/* A slab, and how many living plans count in it. */
-struct edge_slab {
-    struct metric_slab *slab;
-    uint32_t n_plans;
-    struct slice key; /* "table object", owned */
-};
-
-struct edge_slabs {
-    struct board *board;
-    uint32_t n_loops;
-    struct map map; /* key -> struct edge_slab */
-};
-
-void slabs_init(struct edge_slabs *slabs, struct board *board, uint32_t n_loops, uint64_t seed);
-/* One more plan uses it. NULL where the board has no room. */
-struct edge_slab *slabs_take(struct edge_slabs *slabs, const struct metric_table *table,
-                             const char *object);
-/* One plan less; the last closes it. */
-void slabs_leave(struct edge_slabs *slabs, struct edge_slab *slab);
 
 /* One loop's share of a plan. */
 struct plan_loop {
@@ -51,13 +32,13 @@ struct edge_plan {
     uint32_t n_listens;
     struct listen_conf **listens;
     int *sockets; /* [listen * n_loops + loop], ours; -1 once a loop has taken it */
-    struct edge_slab **listen_slabs; /* [listen] */
+    struct shared_slab **listen_slabs; /* [listen] */
     struct pool_tls *pool_tls;
     struct tls_server **servers; /* [listen], NULL where it speaks no TLS */
     uint32_t n_members;
-    struct edge_slab **member_slabs; /* in the order of pools and members */
-    uint32_t *first_member;          /* [pool] */
-    struct edge_slab **pool_slabs;   /* [pool] */
+    struct shared_slab **member_slabs; /* in the order of pools and members */
+    uint32_t *first_member;            /* [pool] */
+    struct shared_slab **pool_slabs;   /* [pool] */
     uint32_t n_pools;
     struct plan_loop *loops; /* [loop] */
     uint32_t n_epochs;       /* that are not gone */
@@ -83,7 +64,7 @@ struct edge_loop {
 
 struct edge {
     struct process *process;
-    struct edge_slabs slabs;
+    struct slabs slabs;
     struct commons *commons; /* what the loops share about members, plan after plan */
     struct edge_plan *current;
     struct edge_plan *next; /* prepared, not committed */

@@ -17,7 +17,7 @@
 static int plan_pool_slabs(struct edge_plan *plan, const struct pool_conf *pools, struct err *err)
 {
     plan->n_pools = pools->n_pools;
-    plan->pool_slabs = MEM_NEW_ARRAY(struct edge_slab *, pools->n_pools);
+    plan->pool_slabs = MEM_NEW_ARRAY(struct shared_slab *, pools->n_pools);
     for (uint32_t p = 0; p < pools->n_pools; p++) {
         const char *name = pools->pools[p]->name.ptr;
         plan->pool_slabs[p] = slabs_take(&plan->edge->slabs, &pool_metrics, name);
@@ -29,7 +29,7 @@ static int plan_pool_slabs(struct edge_plan *plan, const struct pool_conf *pools
 
 static int plan_slabs(struct edge_plan *plan, struct err *err)
 {
-    struct edge_slabs *slabs = &plan->edge->slabs;
+    struct slabs *slabs = &plan->edge->slabs;
     const struct pool_conf *pools = pool_conf_of(plan->snap);
     for (uint32_t i = 0; i < plan->n_listens; i++) {
         const char *name = plan->listens[i]->name.ptr;
@@ -41,7 +41,7 @@ static int plan_slabs(struct edge_plan *plan, struct err *err)
         return -1;
     for (uint32_t p = 0; p < pools->n_pools; p++)
         plan->n_members += pools->pools[p]->n_members;
-    plan->member_slabs = MEM_NEW_ARRAY(struct edge_slab *, plan->n_members);
+    plan->member_slabs = MEM_NEW_ARRAY(struct shared_slab *, plan->n_members);
     plan->first_member = MEM_NEW_ARRAY(uint32_t, pools->n_pools);
     for (uint32_t p = 0, n = 0; p < pools->n_pools; p++) {
         plan->first_member[p] = n;
@@ -191,7 +191,7 @@ struct edge_plan *plan_create(struct edge *edge, struct snapshot *snap, struct e
     plan->snap = snapshot_ref(snap);
     plan->n_listens = (uint32_t)conf->listen_list.n_items;
     plan->listens = (struct listen_conf **)conf->listen_list.items;
-    plan->listen_slabs = MEM_NEW_ARRAY(struct edge_slab *, plan->n_listens);
+    plan->listen_slabs = MEM_NEW_ARRAY(struct shared_slab *, plan->n_listens);
     plan->servers = MEM_NEW_ARRAY(struct tls_server *, plan->n_listens);
     plan->sockets = MEM_NEW_ARRAY(int, plan->n_listens *n_loops);
     for (uint32_t i = 0; i < plan->n_listens * n_loops; i++)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Slabs of counters across plans and lives: shared while any plan counts in them, gone with the
+ * Slabs of counters across configurations and lives: shared while any of them counts, gone with the
  * last, found again by the next life of the process, and refused where the board is full.
  */
 
-#include "edge/internal.h"
+#include "core/slabs.h"
 
 #include "base/mem.h"
 #include <setjmp.h>
@@ -17,10 +17,33 @@
 
 #include <cmocka.h>
 
+/* Rows as long as those of a real listener, so that the board fills up soon. */
+enum { LISTEN_REQUESTS, LISTEN_ACTIVE, LISTEN_WORDS = 300 };
+
+static const struct metric_def listen_defs[] = {
+    {.name = "requests", .word = LISTEN_REQUESTS, .help = "Requests."},
+    {.name = "active", .type = METRIC_GAUGE, .word = LISTEN_ACTIVE, .help = "Connections."},
+    {0},
+};
+
+static const struct metric_table listen_metrics = {
+    .name = "listen",
+    .labels = {"listen"},
+    .n_words = LISTEN_WORDS,
+    .defs = listen_defs,
+};
+
+static const struct metric_table member_metrics = {
+    .name = "member",
+    .labels = {"member"},
+    .n_words = LISTEN_WORDS,
+    .defs = listen_defs,
+};
+
 struct scene {
     struct board_fds fds;
     struct board *board;
-    struct edge_slabs slabs;
+    struct slabs slabs;
 };
 
 static void scene_open(struct scene *scene, uint32_t n_loops)
@@ -56,19 +79,19 @@ static void test_shared_by_plans(void **state)
     (void)state;
     struct scene scene;
     scene_open(&scene, 2);
-    struct edge_slab *first = slabs_take(&scene.slabs, &listen_metrics, "shop");
-    struct edge_slab *other = slabs_take(&scene.slabs, &listen_metrics, "plain");
-    struct edge_slab *member = slabs_take(&scene.slabs, &member_metrics, "shop");
+    struct shared_slab *first = slabs_take(&scene.slabs, &listen_metrics, "shop");
+    struct shared_slab *other = slabs_take(&scene.slabs, &listen_metrics, "plain");
+    struct shared_slab *member = slabs_take(&scene.slabs, &member_metrics, "shop");
     assert_ptr_not_equal(first, other);
     assert_ptr_not_equal(first, member); /* another table */
     metric_add(metric_row(first->slab, 0), LISTEN_REQUESTS, 3);
     metric_add(metric_row(first->slab, 1), LISTEN_REQUESTS, 4);
     metric_add(metric_row(first->slab, 1), LISTEN_ACTIVE, 2);
-    /* The next plan counts on, gauges too: their clients are still there. */
+    /* The next user counts on, gauges too: their clients are still there. */
     assert_ptr_equal(slabs_take(&scene.slabs, &listen_metrics, "shop"), first);
     assert_int_equal(read_word(&scene, "shop", LISTEN_REQUESTS), 7);
     assert_int_equal(read_word(&scene, "shop", LISTEN_ACTIVE), 2);
-    slabs_leave(&scene.slabs, first); /* the old plan goes */
+    slabs_leave(&scene.slabs, first); /* the old one goes */
     metric_add(metric_row(first->slab, 0), LISTEN_REQUESTS, 1);
     assert_int_equal(read_word(&scene, "shop", LISTEN_REQUESTS), 8);
     slabs_leave(&scene.slabs, first);
@@ -93,7 +116,7 @@ static void test_next_life(void **state)
     metric_add(metric_row(former, 1), LISTEN_REQUESTS, 5);
     metric_add(metric_row(former, 1), LISTEN_ACTIVE, 5);
     metric_forget(former);
-    struct edge_slab *slab = slabs_take(&scene.slabs, &listen_metrics, "shop");
+    struct shared_slab *slab = slabs_take(&scene.slabs, &listen_metrics, "shop");
     assert_int_equal(read_word(&scene, "shop", LISTEN_REQUESTS), 5);
     assert_int_equal(read_word(&scene, "shop", LISTEN_ACTIVE), 0);
     slabs_leave(&scene.slabs, slab);
@@ -103,7 +126,7 @@ static void test_next_life(void **state)
 static void test_no_room(void **state)
 {
     (void)state;
-    static struct edge_slab *slabs[20000];
+    static struct shared_slab *slabs[20000];
     struct scene scene;
     char name[32];
     size_t n = 0;
@@ -111,7 +134,7 @@ static void test_no_room(void **state)
     for (;;) {
         assert_true(n < ARRAY_LEN(slabs));
         snprintf(name, sizeof(name), "l%zu", n);
-        struct edge_slab *slab = slabs_take(&scene.slabs, &listen_metrics, name);
+        struct shared_slab *slab = slabs_take(&scene.slabs, &listen_metrics, name);
         if (!slab)
             break;
         slabs[n++] = slab;
