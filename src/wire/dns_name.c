@@ -7,6 +7,7 @@
 
 #include "wire/dns_name.h"
 #include "base/ascii.h"
+#include "wire/dns_token.h"
 
 #include <stdio.h>
 
@@ -17,31 +18,6 @@ struct building {
     size_t len;   /* of name, the open label among it */
     size_t label; /* where the open label's length stands */
 };
-
-/* The character or the escape at text[*at]; *at becomes what follows. Fails with a sentence. */
-static int take_byte(struct slice text, size_t *at, uint8_t *ret_byte, struct err *err)
-{
-    const char *c = text.ptr + *at;
-    size_t left = text.len - *at;
-    if (*c != '\\') {
-        *ret_byte = (uint8_t)*c;
-        *at += 1;
-        return 0;
-    }
-    if (left >= 2 && !ascii_is_digit(c[1])) {
-        *ret_byte = (uint8_t)c[1];
-        *at += 2;
-        return 0;
-    }
-    if (left < 4 || !ascii_is_digit(c[2]) || !ascii_is_digit(c[3]))
-        return err_set(err, "a backslash wants three digits or one other character behind it");
-    int value = (c[1] - '0') * 100 + (c[2] - '0') * 10 + (c[3] - '0');
-    if (value > UINT8_MAX)
-        return err_set(err, "\\%.3s is no byte; want \\000 to \\255", c + 1);
-    *ret_byte = (uint8_t)value;
-    *at += 4;
-    return 0;
-}
 
 static int too_long(struct err *err)
 {
@@ -93,7 +69,7 @@ static int read_labels(struct slice text, struct building *b, struct err *err)
             at++;
             if (end_label(b, err) < 0)
                 return -1;
-        } else if (take_byte(text, &at, &byte, err) < 0 || add_byte(b, byte, err) < 0) {
+        } else if (dns_token_byte(text, &at, &byte, err) < 0 || add_byte(b, byte, err) < 0) {
             return -1;
         }
     }
@@ -152,17 +128,21 @@ size_t dns_name_show(struct slice name, char ret_text[DNS_NAME_TEXT_MAX])
 
 /* ---- labels ---------------------------------------------------------------------------------- */
 
-bool dns_name_is_valid(struct slice name)
+size_t dns_name_measure(struct slice bytes)
 {
     size_t at = 0;
-    if (name.len == 0 || name.len > DNS_NAME_MAX)
-        return false;
-    while (at < name.len && name.ptr[at] != 0) {
-        if ((unsigned char)name.ptr[at] > DNS_LABEL_MAX)
-            return false;
-        at += (size_t)(unsigned char)name.ptr[at] + 1;
+    size_t most = bytes.len < DNS_NAME_MAX ? bytes.len : DNS_NAME_MAX;
+    while (at < most && bytes.ptr[at] != 0) {
+        if ((unsigned char)bytes.ptr[at] > DNS_LABEL_MAX)
+            return 0;
+        at += (size_t)(unsigned char)bytes.ptr[at] + 1;
     }
-    return at + 1 == name.len;
+    return at < most ? at + 1 : 0;
+}
+
+bool dns_name_is_valid(struct slice name)
+{
+    return name.len > 0 && dns_name_measure(name) == name.len;
 }
 
 void dns_name_fold(struct slice name, uint8_t *ret_name)

@@ -37,6 +37,10 @@ int dns_name_read(struct slice text, struct slice origin, uint8_t ret_name[DNS_N
 /* The absolute text, with a NUL; returns its length. What dig escapes is escaped. */
 size_t dns_name_show(struct slice name, char ret_text[DNS_NAME_TEXT_MAX]);
 
+/* The bytes of the name that `bytes` begin with; 0: they begin with none that is whole, of labels
+ * alone and short enough. */
+size_t dns_name_measure(struct slice bytes);
+
 /* Exactly one name, of labels alone, which ends with the slice. */
 bool dns_name_is_valid(struct slice name);
 
