@@ -91,6 +91,9 @@ struct pool {
     uint32_t index;        /* among the pools of the snapshot */
     const char *fact;      /* "pool:web" */
     const char *open_fact; /* "failopen:web"; NULL: the pool has no such word */
+    /* Set by the check() of a module that wants to know how soon members may turn: health says so
+     * in turn:POOL/NAME. */
+    bool is_timed;
 };
 
 /* What the pool module's words fill: all pools of a snapshot. */
