@@ -20,6 +20,8 @@ struct hash_key {
 uint64_t hash_bytes(const struct hash_key *key, struct slice bytes);
 /* The same with ASCII letters folded. */
 uint64_t hash_bytes_nocase(const struct hash_key *key, struct slice bytes);
+/* SipHash-2-4, for formats that others read too. */
+uint64_t hash_sip24(const struct hash_key *key, struct slice bytes);
 
 static inline uint64_t hash_mix(uint64_t x)
 {

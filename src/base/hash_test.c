@@ -128,9 +128,19 @@ static void test_mix(void **state)
         assert_true(hash_mix(1234567 + i * 0x9e3779b97f4a7c15) == expected[i]);
 }
 
+/* The example of the paper, appendix A. */
+static void test_sip24(void **state)
+{
+    (void)state;
+    static const struct hash_key key = {0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull};
+    static const char input[] = "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16";
+    assert_true(hash_sip24(&key, slice_make(input, 15)) == 0xa129ca6149be45e5ull);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sip24),
         cmocka_unit_test(test_reference_is_siphash),
         cmocka_unit_test(test_equals_reference),
         cmocka_unit_test(test_nocase),

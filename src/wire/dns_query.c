@@ -7,6 +7,7 @@
 
 #include "wire/dns_query.h"
 #include "base/ascii.h"
+#include "wire/dns_name.h"
 
 #include <endian.h>
 
@@ -241,6 +242,16 @@ static int parse_opt(const struct record *record, struct dns_query *query)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+/* Where a response may repeat the name: it is whole, or ends within the question's name, which
+ * stands in the response where it stood in the query. */
+static bool is_repeatable(struct slice name, const struct dns_query *query)
+{
+    if (dns_name_is_valid(name))
+        return true;
+    size_t to = dns_get16(name.ptr + name.len - 2) & 0x3fff;
+    return to >= DNS_HEADER_BYTES && to < DNS_HEADER_BYTES + (size_t)query->name_len;
+}
+
 /* Its data: the algorithm's name, fixed fields, and as many bytes as they say (RFC 8945 4.2). */
 static bool is_tsig(const struct record *record)
 {
@@ -268,7 +279,7 @@ static int parse_additional(struct reader *reader, uint16_t n, struct dns_query 
             if (verdict != DNS_OK)
                 return verdict;
         } else if (record.type == DNS_TSIG) {
-            if (!is_tsig(&record))
+            if (!is_tsig(&record) || !is_repeatable(record.name, query))
                 return DNS_FORMERR;
             query->tsig = record.whole;
         }

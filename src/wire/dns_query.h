@@ -20,7 +20,8 @@
  *     DNS_BADVERS   an EDNS version above 0; options were not looked at; answer with an OPT record
  *                   of version 0, and no section but the question (RFC 6891 section 6.1.3)
  *     DNS_NOTAUTH   signed by TSIG: no key is known here; `tsig` is the record. Answer with the
- *                   question and a TSIG record that says BADKEY (RFC 8945 section 5.2.1)
+ *                   question and a TSIG record that says BADKEY (RFC 8945 section 5.2.1),
+ *                   which dns_tsig_write() makes of it (dns_opt.h)
  *     DNS_FORMERR   malformed, see below; answer with what is known: the question where
  *                   has_question, OPT where has_edns
  *
@@ -30,8 +31,8 @@
  * record; two OPT records, or one that is not the root's; an option longer than its record; a
  * COOKIE of other than 8 or 16..40 bytes (RFC 7873 section 5.2.2); a client subnet with a scope, a
  * family other than 0, 1, 2, a prefix longer than the family's address, too few or too many bytes
- * of address, or bits behind the prefix (RFC 7871 section 6); a TSIG record that is not the last or
- * is malformed (RFC 8945 section 5.1).
+ * of address, or bits behind the prefix (RFC 7871 section 6); a TSIG record that is not the last,
+ * is malformed (RFC 8945 section 5.1), or has a name that points elsewhere than into the question.
  *
  * Not FORMERR, and without effect: AA, TC, RA, Z, AD, and an rcode in the header; unknown EDNS
  * flags and options; a second COOKIE (the first counts, RFC 7873 section 5.2) or subnet; other
