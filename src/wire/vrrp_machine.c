@@ -188,7 +188,7 @@ static void begin_burst(const struct step *s, uint64_t at_ns)
 static void suspect(const struct step *s)
 {
     struct vrrp_machine *m = s->m;
-    if (!has_rule(m, VRRP_RULE_SUSPECT))
+    if (m->is_leaving || !has_rule(m, VRRP_RULE_SUSPECT))
         return;
     if (s->now_ns - m->suspicions_ns >= SUSPICIONS_MS * NS_PER_MS) {
         m->suspicions_ns = s->now_ns;
@@ -288,6 +288,7 @@ static void leave(const struct step *s, enum vrrp_reason why)
         return;
     m->is_leaving = true;
     m->leave_until_ns = s->now_ns + leave_limit_ns(m);
+    m->announce_at_ns = VRRP_NEVER; /* or clients would take it for the other's successor */
     send_advert(s);
     if (!has_rule(m, VRRP_RULE_MAKE_FIRST))
         left(s);

@@ -75,7 +75,7 @@
     {"0 start", "@0 remove active:owner advert:255 add announce"},
     {"10 advert 254", "@10 advert:255 announce"},
     {"60 yield", "@60 advert:0"},
-    {"70 advert 254", "@60 announce @70 remove backup:yielded"},
+    {"70 advert 254", "@70 remove backup:yielded"},
     {"1000 advert 254", ""},
     {"1100 return", "@1100 active:owner advert:255 add announce"},
 }},
@@ -128,7 +128,7 @@
     {"0 adopt 10", "@0 active:adopted advert:200 add announce"},
     {"300 yield", "@50 announce @200 announce @300 advert:0"},
     {"310 advert 0", ""},
-    {"1310 advert 50", "@1000 announce @1300 advert:0 @1310 remove backup:yielded"},
+    {"1310 advert 50", "@1300 advert:0 @1310 remove backup:yielded"},
     {"2310 advert 50", ""},
     {"6305 time", ""},
     {"6307 time", "@6306.09 active:silence advert:1 add announce"},
@@ -139,7 +139,7 @@
     {"0 adopt 10", "@0 active:adopted advert:200 add announce"},
     {"300 yield", "@50 announce @200 announce @300 advert:0"},
     {"3700 time",
-     "@1000 announce @1300 advert:0 @2300 advert:0 @2550 advert:1 announce "
+     "@1300 advert:0 @2300 advert:0 @2550 advert:1 announce "
      "@2600 announce @2750 announce @3550 advert:1 announce"},
     {"3800 return", "@3800 advert:200"},
 }},
@@ -152,7 +152,7 @@
 {.name = "stops alone", .priority = 200, .is_preempting = true, .interval_ms = 1000, .lines = {
     {"0 adopt 10", "@0 active:adopted advert:200 add announce"},
     {"300 stop", "@50 announce @200 announce @300 advert:0"},
-    {"9000 time", "@1000 announce @1300 advert:0 @2300 advert:0 @2550 remove initialize:stopped"},
+    {"9000 time", "@1300 advert:0 @2300 advert:0 @2550 remove initialize:stopped"},
 }},
 {.name = "stops at once", .priority = 200, .is_preempting = true, .interval_ms = 1000, .lines = {
     {"0 adopt 10", "@0 active:adopted advert:200 add announce"},

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulations with ten thousand seeds a scene. A failure names its scene and seed; `vrrp-sim show` tells it."""
+import os
+import pathlib
+import subprocess
+
+SEEDS = os.environ.get("WEIR_SIM_SEEDS", "10000")
+PROGRAM = pathlib.Path(os.environ["WEIR"]).parent / "tests" / "sim" / "vrrp-sim"
+
+
+def play(*words):
+    done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, check=False)
+    print(done.stdout[-4000:], done.stderr[-4000:])
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_vrrp_scenes_sim():
+    play("play", SEEDS)
+
+
+def test_vrrp_rules_sim():
+    play("notice", "1000")
