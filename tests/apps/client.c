@@ -13,11 +13,14 @@
  *     announced               those that it closed after Connection: close
  *     gap_ms                  the longest time between two good answers
  *
+ * SIGTERM ends it before its time, in the same way.
+ *
  * usage: weir-client PORT PATH CONNECTIONS SECONDS RATE
  */
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -212,12 +215,20 @@ static struct conn *next_conn(int *turn, int64_t now)
     return NULL;
 }
 
+static volatile sig_atomic_t is_enough;
+
+static void on_term(int number)
+{
+    (void)number;
+    is_enough = 1;
+}
+
 static void run(double seconds, double rate)
 {
     int64_t start = now_ns(), end = start + (int64_t)(seconds * 1e9);
     int turn = 0;
     uint64_t n_due = 0;
-    for (int64_t now = start; now < end; now = now_ns()) {
+    for (int64_t now = start; now < end && !is_enough; now = now_ns()) {
         n_due = (uint64_t)((double)(now - start) / 1e9 * rate);
         struct conn *conn;
         while (self.n_requests < n_due && (conn = next_conn(&turn, now)))
@@ -252,6 +263,7 @@ int main(int argc, char **argv)
         return 1;
     for (int i = 0; i < self.n_conns; i++)
         self.conns[i].fd = -1;
+    signal(SIGTERM, on_term);
     run(strtod(argv[4], NULL), strtod(argv[5], NULL));
     printf("{\"requests\": %llu, \"ok\": %llu", (unsigned long long)self.n_requests,
            (unsigned long long)self.n_ok);

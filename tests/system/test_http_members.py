@@ -26,7 +26,7 @@ def test_killed_stopped_and_drained_under_load(weir, apps, tools, free_port):
         listen shop http 127.0.0.1:{port} {{ route pool web }}""")
     for name in names:
         w.wait_fact(f"member:web/{name}", "up")
-    load = subprocess.Popen([tools / "weir-client", str(port), "/bytes/1024", "200", "9", "1000"],
+    load = subprocess.Popen([tools / "weir-client", str(port), "/bytes/1024", "200", "120", "1000"],
                             stdout=subprocess.PIPE, text=True)
     time.sleep(1)
     members["a"].process.send_signal(signal.SIGKILL)
@@ -39,6 +39,7 @@ def test_killed_stopped_and_drained_under_load(weir, apps, tools, free_port):
     members["e"].process.send_signal(signal.SIGKILL)
     for name in "abde":
         w.wait_fact(f"member:web/{name}", "down")
+    load.terminate()
     out, _ = load.communicate(timeout=60)
     for name in "bd":
         members[name].process.send_signal(signal.SIGCONT)

@@ -390,14 +390,15 @@ FAILURES = ("refused", "broken", "status", "body", "late")
 
 
 class Load:
-    """weir-client over keep-alive connections; not one of its requests may fail."""
+    """weir-client over keep-alive connections until the test is done; not one of its requests may fail."""
 
-    def __init__(self, tools, port, seconds=6):
+    def __init__(self, tools, port):
         self.client = subprocess.Popen(
-            [tools / "weir-client", str(port), "/bytes/1024", "60", str(seconds), "1500"],
+            [tools / "weir-client", str(port), "/bytes/1024", "60", "120", "1500"],
             stdout=subprocess.PIPE, text=True)
 
     def end(self):
+        self.client.terminate()
         counts = json.loads(self.client.communicate(timeout=90)[0])
         assert {key: counts[key] for key in FAILURES} == dict.fromkeys(FAILURES, 0), counts
         assert counts["ok"] > 500, counts
@@ -464,7 +465,7 @@ def test_drain_waits_for_what_is_in_flight(loaded):
 
 
 def test_force_under_load(loaded, tools):
-    load = Load(tools, loaded.port, 8)
+    load = Load(tools, loaded.port)
     assert until(lambda: count(loaded, "app1") > 50)
     loaded.command("force", "web/app1", "down")
     loaded.wait_fact("member:web/app1", "down")
@@ -476,7 +477,7 @@ def test_force_under_load(loaded, tools):
 
 def test_weight_under_load(loaded, tools):
     """Nothing takes a member out, more brings it more, and its end gives it back what the file says."""
-    load = Load(tools, loaded.port, 10)
+    load = Load(tools, loaded.port)
     assert until(lambda: count(loaded, "app1") > 50)
     loaded.command("weight", "web/app2", "0")
     loaded.command("weight", "web/app3", "9")
@@ -493,7 +494,7 @@ def test_weight_under_load(loaded, tools):
 
 
 def test_members_under_load(loaded, tools, apps):
-    load = Load(tools, loaded.port, 8)
+    load = Load(tools, loaded.port)
     for i in range(4):
         loaded.command("member", "add", "web", f"new{i}", f"127.0.0.1:{apps(f'new{i}').port}")
         if i == 2:

@@ -72,7 +72,7 @@ def reload_under_load(weir, apps, tools, free_port, seconds):
 
 
 def test_reload_under_load(weir, apps, tools, free_port):
-    seconds = float(os.environ.get("WEIR_RELOAD_SECONDS", "8"))
+    seconds = float(os.environ.get("WEIR_RELOAD_SECONDS", "4"))
     counts, sizes, n_reloads = reload_under_load(weir, apps, tools, free_port, seconds)
     assert counts["ok"] == counts["requests"] and counts["ok"] > seconds * 100, counts
     assert counts["closed"] == 0 and counts["announced"] == 0, counts
