@@ -67,11 +67,21 @@ struct record_variant {
     const uint16_t *weights;
 };
 
-/* Immutable; one allocation. */
+/* A member whose address, or name, is in an answer. */
+struct record_served {
+    const struct member *member;
+    uint32_t ttl_s;
+};
+
+/* Immutable but for its count. */
 struct record_answer {
     uint16_t type;
     uint16_t n_variants; /* at least 1: networks, the longest prefix first, then everybody's */
     const struct record_variant *variants;
+    /* Loop 0's alone, and good as long as the snapshot: in any variant, once for each. */
+    const struct record_served *served;
+    uint32_t n_served;
+    uint32_t n_refs;
 };
 
 /*
@@ -151,11 +161,13 @@ struct record_outcome {
 void record_outcome_make(const struct record_conf *record, const struct record_branch *branch,
                          record_facts_fn *facts, void *ctx, struct record_outcome *ret_outcome);
 
-/* What the record answers now; `zone` is its zone. Freed by record_answer_destroy(). */
+/* What the record answers now, with one reference; `zone` is its zone. */
 struct record_answer *record_answer_make(const struct record_conf *record,
                                          const struct zone_conf *zone, record_facts_fn *facts,
                                          void *ctx);
-void record_answer_destroy(struct record_answer **answer);
+struct record_answer *record_answer_ref(struct record_answer *answer);
+/* The last one frees it. Sets *answer to NULL. */
+void record_answer_unref(struct record_answer **answer);
 /* Do both say the same to everybody? */
 bool record_answer_equal(const struct record_answer *a, const struct record_answer *b);
 

@@ -4,19 +4,12 @@
  * What the records of a zone say, beside its name and the pools: owners, values, times.
  */
 
-#include "dns/conf.h"
+#include "dns/record_check.h"
 
 #include "base/mem.h"
 #include "wire/dns_name.h"
 
-struct checker {
-    struct dns_conf *conf;
-    struct zone_conf *zone;
-    const struct snapshot *snap;
-    struct conf_load *load;
-};
-
-static int read_name(const struct checker *checker, struct slice text, struct conf_at at,
+static int read_name(const struct record_checker *checker, struct slice text, struct conf_at at,
                      struct slice *ret_name)
 {
     uint8_t name[DNS_NAME_MAX];
@@ -28,7 +21,7 @@ static int read_name(const struct checker *checker, struct slice text, struct co
     return 0;
 }
 
-static int check_owner(const struct checker *checker, struct record_conf *record)
+static int check_owner(const struct record_checker *checker, struct record_conf *record)
 {
     if (read_name(checker, record->stmt->tokens[1].text, record->at, &record->owner) < 0)
         return -1;
@@ -36,11 +29,6 @@ static int check_owner(const struct checker *checker, struct record_conf *record
         return 0;
     return conf_error(checker->load->diag, record->at, "record www A 192.0.2.1",
                       "this name is not in zone %.*s", SLICE_ARG(checker->zone->name));
-}
-
-static bool is_address(uint16_t type)
-{
-    return type == DNS_A || type == DNS_AAAA;
 }
 
 /* ---- pools ---- */
@@ -58,7 +46,7 @@ static bool fits(const struct member *member, uint16_t type)
     return family == AF_INET || family == AF_INET6;
 }
 
-static int check_members(const struct checker *checker, const struct record_conf *record,
+static int check_members(const struct record_checker *checker, const struct record_conf *record,
                          const struct record_choice *choice)
 {
     char type[DNS_TYPE_TEXT_MAX];
@@ -81,7 +69,7 @@ static bool is_judged(const struct pool *pool)
     return pool->check != NULL;
 }
 
-static int check_choice(const struct checker *checker, const struct record_conf *record,
+static int check_choice(const struct record_checker *checker, const struct record_conf *record,
                         struct record_choice *choice)
 {
     choice->pool = pool_resolve(checker->snap, &choice->pool_ref, checker->load);
@@ -97,7 +85,7 @@ static int check_choice(const struct checker *checker, const struct record_conf 
     return 0;
 }
 
-static int check_branches(const struct checker *checker, struct record_conf *record)
+static int check_branches(const struct record_checker *checker, struct record_conf *record)
 {
     int result = 0;
     for (uint32_t b = 0; b < record->n_branches; b++) {
@@ -117,13 +105,13 @@ static int check_branches(const struct checker *checker, struct record_conf *rec
     return result;
 }
 
-static int refuse_word(const struct checker *checker, struct conf_at at, const char *word,
+static int refuse_word(const struct record_checker *checker, struct conf_at at, const char *word,
                        const char *types)
 {
     return conf_error(checker->load->diag, at, NULL, "\"%s\" is a word of %s records", word, types);
 }
 
-static int check_service(const struct checker *checker, struct record_conf *record)
+static int check_service(const struct record_checker *checker, struct record_conf *record)
 {
     bool is_svcb = record->type == DNS_SVCB || record->type == DNS_HTTPS;
     bool is_service = is_svcb || record->type == DNS_SRV;
@@ -139,7 +127,7 @@ static int check_service(const struct checker *checker, struct record_conf *reco
 }
 
 /* RFC 9460 section 7.1: each is 1 to 255 bytes. */
-static int check_alpn(const struct checker *checker, const struct record_conf *record)
+static int check_alpn(const struct record_checker *checker, const struct record_conf *record)
 {
     struct slice rest = record->alpn;
     if (record->alpn_at.line == 0)
@@ -165,7 +153,7 @@ static bool is_all(const struct record_conf *record)
     return true;
 }
 
-static void default_ttl(const struct checker *checker, struct record_conf *record)
+static void default_ttl(const struct record_checker *checker, struct record_conf *record)
 {
     uint32_t ttl_s = checker->zone->ttl_s;
     if (record->ttl_at.line)
@@ -179,7 +167,7 @@ static void default_ttl(const struct checker *checker, struct record_conf *recor
         record->ttl_min_s = RECORD_HEALTHY_TTL_MIN_S;
 }
 
-static int number(const struct checker *checker, struct record_conf *record)
+static int number(const struct record_checker *checker, struct record_conf *record)
 {
     struct dns_conf *conf = checker->conf;
     if (conf->n_pool_records == POOL_RECORDS_MAX)
@@ -191,10 +179,10 @@ static int number(const struct checker *checker, struct record_conf *record)
     return 0;
 }
 
-static int check_pools(const struct checker *checker, struct record_conf *record)
+static int check_pools(const struct record_checker *checker, struct record_conf *record)
 {
     uint16_t type = record->type;
-    if (!is_address(type) && type != DNS_SRV && type != DNS_HTTPS && type != DNS_SVCB) {
+    if (!record_is_address(type) && type != DNS_SRV && type != DNS_HTTPS && type != DNS_SVCB) {
         char text[DNS_TYPE_TEXT_MAX];
         return conf_error(checker->load->diag, record->stmt->tokens[2].at, "A, AAAA, SRV, HTTPS",
                           "a pool's members make no record of type %s", dns_type_show(type, text));
@@ -206,7 +194,7 @@ static int check_pools(const struct checker *checker, struct record_conf *record
 }
 
 /* What a pool answers cannot stand beside another record of the name and type. */
-static int check_twin(const struct checker *checker, uint32_t index)
+static int check_twin(const struct record_checker *checker, uint32_t index)
 {
     const struct record_conf *record = checker->zone->records[index];
     for (uint32_t i = 0; i < index; i++) {
@@ -226,13 +214,14 @@ static int check_twin(const struct checker *checker, uint32_t index)
 int records_check(struct dns_conf *conf, struct zone_conf *zone, const struct snapshot *snap,
                   struct conf_load *load)
 {
-    const struct checker checker = {.conf = conf, .zone = zone, .snap = snap, .load = load};
+    const struct record_checker checker = {.conf = conf, .zone = zone, .snap = snap, .load = load};
     int result = 0;
     for (uint32_t i = 0; i < zone->n_records; i++) {
         struct record_conf *record = zone->records[i];
         default_ttl(&checker, record);
         if (check_owner(&checker, record) < 0 || check_twin(&checker, i) < 0 ||
-            (record_is_from_pools(record) && check_pools(&checker, record) < 0))
+            (record_is_from_pools(record) ? check_pools(&checker, record)
+                                          : record_values_check(&checker, record)) < 0)
             result = -1;
     }
     return result;

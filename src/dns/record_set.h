@@ -33,7 +33,7 @@
 
 /* What all records answer; counted by loop 0. */
 struct record_view {
-    const struct record_answer *const *answers; /* by record_conf.index: answer_view.records */
+    struct record_answer **answers; /* by record_conf.index; answer_view.records */
     uint32_t n_answers;
     uint32_t n_refs;
 };
@@ -45,20 +45,20 @@ void record_view_unref(struct record_view **view);
 struct record_ledger;
 
 /* Takes over what an earlier life has served, from the board. One a process. */
-struct record_ledger *record_ledger_create(struct board *board, uint64_t wall_ns);
+struct record_ledger *record_ledger_create(struct board *board, uint64_t seed);
 void record_ledger_destroy(struct record_ledger **ledger);
 
 struct record_set;
 
 /* For prepare(): looks at the board, states nothing. Borrows the snapshot. */
 struct record_set *record_set_create(const struct snapshot *snap, const struct dns_conf *conf,
-                                     const struct board *board, uint64_t seed);
+                                     const struct board *board);
 void record_set_destroy(struct record_set **set);
 /* The view now, without a reference of the caller's own. */
 struct record_view *record_set_view(const struct record_set *set);
 
-/* commit(): this set answers from now on (NULL: none does); the ledger states so, and looks again
- * at what has changed since prepare(): refresh behind it. */
+/* commit(): this set answers from now on, and the ledger states so. What has changed since
+ * prepare() is found by the refresh that must follow. */
 void record_set_commit(struct record_set *set, struct record_ledger *ledger, uint64_t wall_ns);
 
 /* For process_watch(): returns whether a record may have to be made anew. */
@@ -72,7 +72,7 @@ void record_set_on_lost(struct record_set *set);
 struct record_view *record_set_refresh(struct record_set *set, struct record_ledger *ledger,
                                        uint64_t wall_ns);
 
-/* Of `explain` and status: the facts of a pool's members, as record_facts_fn wants them. */
-const struct record_member *record_set_facts(void *set, const struct pool *pool);
+/* The facts of a pool's members, as record_facts_fn wants them; ctx is a struct record_set. */
+const struct record_member *record_set_facts(void *ctx, const struct pool *pool);
 
 #endif
