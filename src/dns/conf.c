@@ -252,6 +252,8 @@ int dns_check(struct snapshot *snap, void *self, struct conf_load *load)
     conf->pool_zones = ARENA_NEW_ARRAY(load->arena, struct zone_conf *, POOL_RECORDS_MAX);
     if (check_zones(conf, snap, load) < 0)
         result = -1;
+    if (pool_check_facts(pool_conf_of(snap), load) < 0)
+        result = -1;
     if (result == 0 && conf->dns_list.n_items && conf->zone_list.n_items == 0) {
         const struct dns_listen_conf *listen = conf->dns_list.items[0];
         conf_warning(load->diag, listen->object.at, "zone example.org { file example.org.zone }",

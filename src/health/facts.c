@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { WHOLE_PERCENT = 100 };
+enum { WHOLE_PERCENT = 100, NS_PER_S = 1000000000 };
 
 static struct log *log_of(const struct health *health)
 {
@@ -34,6 +34,28 @@ static struct verdict combine(const struct target *target)
     return verdict_of(&words);
 }
 
+/* The time is stated, and bells ring, only when it is another: not as it runs out. */
+void fact_turn(struct target *target)
+{
+    struct health *health = target->health;
+    if (!target->is_checked || !target->member->pool->is_timed) {
+        target->told_turn_s = -1;
+        return;
+    }
+    const struct machine *machine = &target->machine;
+    double turn_s = (double)machine_turn_ns(machine) / NS_PER_S;
+    if (turn_s == target->told_turn_s)
+        return;
+    char reason[FACT_REASON_MAX];
+    uint64_t wall_ns = loop_wall_ns(health->loop);
+    bool is_first = target->told_turn_s < 0;
+    target->told_turn_s = turn_s;
+    snprintf(reason, sizeof(reason), "no sooner than in %.3g s can its checks turn it", turn_s);
+    (void)board_state(health->board, target->turn_fact, FACT_UP, turn_s, reason, wall_ns);
+    if (!is_first || !health->process->is_first_life)
+        board_tell(health->board, target->turn_fact, wall_ns);
+}
+
 /* Returns the state that was published before. */
 static enum fact_state publish(struct target *target)
 {
@@ -42,6 +64,7 @@ static enum fact_state publish(struct target *target)
     uint64_t wall_ns = loop_wall_ns(health->loop);
     target->published = combine(target);
     const struct verdict *now = &target->published;
+    fact_turn(target);
     (void)board_state(health->board, target->fact, now->state, (double)now->weight, now->reason,
                       wall_ns);
     /* An earlier life may have died before it could tell of a weight. */

@@ -31,6 +31,11 @@ static const struct fact_kind fact_kinds[] = {
      .rule = FACT_KEEP,
      .patience_ms = 10000,
      .doc = "a member named by a host: resolved, down, unknown; the reason is its address"},
+    {.name = "turn",
+     .rule = FACT_KEEP,
+     .patience_ms = 10000,
+     .doc = "a member that a record of DNS answers while it is healthy: up; the value is how many "
+            "seconds its checks need at least to turn it"},
     {0},
 };
 
@@ -236,6 +241,12 @@ static bool keep_pool(void *ctx, const char *name)
     return find_pool(ctx, name) != NULL;
 }
 
+static bool keep_turn(void *ctx, const char *name)
+{
+    const struct target *target = target_of(ctx, name);
+    return target && target->told_turn_s >= 0;
+}
+
 static bool keep_open(void *ctx, const char *name)
 {
     const struct health *health = ctx;
@@ -254,6 +265,7 @@ static void sweep(struct health *health)
     board_sweep(health->board, "address:", keep_address, health, wall_ns);
     board_sweep(health->board, "pool:", keep_pool, health, wall_ns);
     board_sweep(health->board, "failopen:", keep_open, health, wall_ns);
+    board_sweep(health->board, "turn:", keep_turn, health, wall_ns);
 }
 
 static struct slice health_bytes(void *ctx, const char *name)

@@ -78,6 +78,7 @@ struct target {
     char *label;                 /* "web/app1" */
     char *fact;
     char *address_fact;
+    char *turn_fact;
     char *host;    /* what is resolved; NULL: the member has an address */
     uint16_t port; /* of the host */
     struct addr addr;
@@ -96,6 +97,7 @@ struct target {
     bool is_drained;                  /* by its agent */
     uint32_t share;                   /* of the weight that its agent lets count, in % */
     struct verdict published;         /* FACT_NONE: nothing yet */
+    double told_turn_s;               /* as published; negative: nothing is */
     enum resolver_status name_status; /* as logged */
     struct edge_sums edges;           /* that the edges had counted when last looked at */
     struct edge_sums coming;          /* the sums that are being made */
@@ -129,6 +131,8 @@ static inline void target_count(struct target *target, uint32_t word)
 void fact_member(struct target *target, enum fact_state state, const char *reason);
 /* Somebody else's word has changed: what is true now is published, and logged where it is news. */
 void fact_combine(struct target *target);
+/* How soon its checks could turn it, where somebody wants to know and it is another time now. */
+void fact_turn(struct target *target);
 /*
  * The reason that a result gives: its sentence, and how far the row of results against the state
  * is.

@@ -107,6 +107,14 @@ static uint32_t needed(const struct machine *machine)
     return machine->state == MACHINE_UP ? machine->rules.fall : machine->rules.rise;
 }
 
+uint64_t machine_turn_ns(const struct machine *machine)
+{
+    if (machine->is_fresh)
+        return 0;
+    uint64_t wait_ns = machine->is_suspect ? machine_suspect_ns(machine) : machine->rules.every_ns;
+    return (needed(machine) - machine->n_row) * wait_ns;
+}
+
 /* The only place where the state changes. */
 static void judge(struct machine *machine, enum machine_state to, struct machine_step *step)
 {

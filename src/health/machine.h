@@ -99,4 +99,10 @@ bool machine_nudge(struct machine *machine, uint64_t now_ns);
 /* From one check of a suspect to the next. */
 uint64_t machine_suspect_ns(const struct machine *machine);
 
+/*
+ * How soon checks could turn the member: the results that it still takes, times what lies between
+ * two checks. 0 where the next result decides alone.
+ */
+uint64_t machine_turn_ns(const struct machine *machine);
+
 #endif

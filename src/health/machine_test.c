@@ -237,6 +237,32 @@ static void test_suspect_ns(void **state)
     }
 }
 
+/* What is still to come, at the pace that it comes. */
+static void test_turn(void **state)
+{
+    (void)state;
+    struct rng rng;
+    struct machine machine;
+    const struct machine_rules three = {.every_ns = 2000 * MS, .fall = 3, .rise = 2};
+    static const struct {
+        enum machine_verdict verdict;
+        uint64_t turn_ms;
+    } steps[] = {{MACHINE_GOOD, 6000}, {MACHINE_BAD, 4000},  {MACHINE_NOTHING, 4000},
+                 {MACHINE_BAD, 2000},  {MACHINE_GOOD, 6000}, {MACHINE_BAD, 4000},
+                 {MACHINE_BAD, 2000},  {MACHINE_BAD, 4000},  {MACHINE_GOOD, 2000},
+                 {MACHINE_GOOD, 6000}};
+    rng_init(&rng, 1);
+    machine_init(&machine, &three, 0);
+    assert_int_equal(machine_turn_ns(&machine), 0);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        machine_begin(&machine, machine.due_ns);
+        (void)machine_result(&machine, steps[i].verdict, machine.due_ns, &rng);
+        assert_int_equal(machine_turn_ns(&machine), steps[i].turn_ms * MS);
+    }
+    (void)machine_nudge(&machine, machine.due_ns);
+    assert_int_equal(machine_turn_ns(&machine), 3 * 200 * MS);
+}
+
 static void test_renew_and_cancel(void **state)
 {
     (void)state;
@@ -407,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_suspect_falls_soon),
         cmocka_unit_test(test_suspect_that_is_well),
         cmocka_unit_test(test_suspect_ns),
+        cmocka_unit_test(test_turn),
         cmocka_unit_test(test_renew_and_cancel),
         cmocka_unit_test(test_new_rules),
         cmocka_unit_test(test_random_life),

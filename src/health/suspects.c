@@ -46,6 +46,7 @@ static void nudge(struct target *target)
     target_count(target, CHECK_NUDGES);
     if (machine_nudge(&target->machine, loop_now_ns(target->health->loop)))
         schedule_put(target);
+    fact_turn(target);
 }
 
 static void look_at(struct target *target, bool is_news)

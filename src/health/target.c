@@ -264,6 +264,8 @@ struct target *target_create(struct health *health, const struct member *member)
     target->label = join("", member->label);
     target->fact = join("member:", member->label);
     target->address_fact = join("address:", member->label);
+    target->turn_fact = join("turn:", member->label);
+    target->told_turn_s = -1;
     target->row = health->sink;
     target->share = VERDICT_WHOLE_SHARE;
     target->forced_weight = VERDICT_NO_WEIGHT;
@@ -288,6 +290,7 @@ void target_destroy(struct target **target_ptr)
     mem_free(target->label);
     mem_free(target->fact);
     mem_free(target->address_fact);
+    mem_free(target->turn_fact);
     mem_free(target->host);
     mem_free(target);
 }

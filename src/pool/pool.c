@@ -281,11 +281,13 @@ static void sort_by_name(struct pool_conf *conf, struct arena *arena)
 }
 
 /* Each member, name and pool is a fact of health's one segment. */
-static int check_facts(const struct pool_conf *conf, struct conf_load *load)
+int pool_check_facts(const struct pool_conf *conf, struct conf_load *load)
 {
     size_t n_facts = conf->n_pools;
     for (uint32_t i = 0; i < conf->n_pools; i++) {
         n_facts += conf->pools[i]->open_fact != NULL;
+        if (conf->pools[i]->is_timed)
+            n_facts += conf->pools[i]->n_members;
         for (uint32_t j = 0; j < conf->pools[i]->n_members; j++)
             n_facts += conf->pools[i]->members[j]->address_fact ? 2 : 1;
     }
@@ -314,7 +316,7 @@ static int pool_check(struct snapshot *snap, void *self, struct conf_load *load)
             result = -1;
     }
     sort_by_name(conf, load->arena);
-    return check_facts(conf, load) < 0 ? -1 : result;
+    return pool_check_facts(conf, load) < 0 ? -1 : result;
 }
 
 /* ---- finding ---- */

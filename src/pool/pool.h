@@ -92,7 +92,7 @@ struct pool {
     const char *fact;      /* "pool:web" */
     const char *open_fact; /* "failopen:web"; NULL: the pool has no such word */
     /* Set by the check() of a module that wants to know how soon members may turn: health says so
-     * in turn:POOL/NAME. */
+     * in turn:POOL/NAME. Such a check() calls pool_check_facts() behind it. */
     bool is_timed;
 };
 
@@ -118,6 +118,9 @@ struct pool *pool_find(const struct snapshot *snap, struct slice name);
  */
 struct pool *pool_resolve(const struct snapshot *snap, const struct conf_ref *ref,
                           struct conf_load *load);
+
+/* Do the facts of all pools fit the board? 0, or -1 after telling load->diag. */
+int pool_check_facts(const struct pool_conf *conf, struct conf_load *load);
 
 /* --- looking at a member ---------------------------------------------------------------------- */
 
