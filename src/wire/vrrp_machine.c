@@ -538,6 +538,20 @@ static void on_return(const struct step *s)
         send_advert(s);
 }
 
+static bool is_valid(const struct vrrp_policy *policy)
+{
+    return policy->interval_ns > 0 && (policy->version == 2 || policy->version == 3);
+}
+
+/* Peers learn the interval from the next advertisement, so a shorter one begins with one. */
+static void on_policy(const struct step *s, const struct vrrp_policy *policy)
+{
+    assert(is_valid(policy));
+    s->m->policy = *policy;
+    if (s->m->state == VRRP_ACTIVE)
+        send_advert(s);
+}
+
 static void on_link_down(const struct step *s)
 {
     struct vrrp_machine *m = s->m;
@@ -585,7 +599,7 @@ static void on_peer(const struct step *s, const struct vrrp_event *event)
 void vrrp_machine_init(struct vrrp_machine *machine, const struct vrrp_policy *policy,
                        uint8_t priority, bool is_preempting)
 {
-    assert(policy->interval_ns > 0 && (policy->version == 2 || policy->version == 3));
+    assert(is_valid(policy));
     assert(policy->is_owner || (priority > 0 && priority < VRRP_PRIORITY_OWNER));
     *machine = (struct vrrp_machine){
         .policy = *policy,
@@ -650,6 +664,9 @@ void vrrp_machine_step(struct vrrp_machine *machine, const struct vrrp_event *ev
         break;
     case VRRP_EVENT_RETURN:
         on_return(s);
+        break;
+    case VRRP_EVENT_POLICY:
+        on_policy(s, event->policy);
         break;
     case VRRP_EVENT_LINK_DOWN:
         on_link_down(s);

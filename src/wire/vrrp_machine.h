@@ -123,7 +123,8 @@ enum vrrp_event_kind {
     VRRP_EVENT_RETURN,   /* the end of YIELD */
     VRRP_EVENT_LINK_DOWN, /* the interface has no carrier, or is gone */
     VRRP_EVENT_LINK_UP,
-    VRRP_EVENT_PEER, /* peer, is_serving, is_better, fresh_ns: its heartbeat came */
+    VRRP_EVENT_POLICY, /* policy: another from now on (a reload), which an Active says at once */
+    VRRP_EVENT_PEER,   /* peer, is_serving, is_better, fresh_ns: its heartbeat came */
 };
 
 struct vrrp_event {
@@ -137,6 +138,7 @@ struct vrrp_event {
     bool is_serving;   /* it says that it is Active, does not leave, and serves */
     bool is_better;    /* it says that it lacks less than we do, and would take over */
     uint64_t fresh_ns; /* for how long its word counts */
+    const struct vrrp_policy *policy; /* borrowed; copied */
 };
 
 enum vrrp_action_kind {

@@ -164,6 +164,30 @@ static void test_scripts(void **state)
     text_deinit(&differences);
 }
 
+/* A reload: a shorter interval is said at once, and is no sleep of the one before. */
+static void test_policy(void **state)
+{
+    (void)state;
+    struct vrrp_policy policy = {
+        .version = 3, .interval_ns = 1000 * NS_PER_MS, .source = address(OWN_ADDRESS)};
+    struct vrrp_machine machine;
+    struct vrrp_actions actions = {.n = 0};
+    struct text does = TEXT_NONE;
+    vrrp_machine_init(&machine, &policy, 192, true);
+    run_line(&machine, "0 adopt 10", 1000, &does);
+    run_line(&machine, "900 time", 1000, &does);
+    policy.interval_ns = 100 * NS_PER_MS;
+    policy.is_owner = true;
+    const struct vrrp_event event = {.kind = VRRP_EVENT_POLICY, .policy = &policy};
+    text_clear(&does);
+    vrrp_machine_step(&machine, &event, (T0_MS + 950) * NS_PER_MS, &actions);
+    describe(&does, &actions, (T0_MS + 950) * NS_PER_MS);
+    run_line(&machine, "1200 time", 1000, &does);
+    assert_string_equal(text_cstr(&does),
+                        "@950 advert:255 @1000 announce @1050 advert:255 @1150 advert:255");
+    text_deinit(&does);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -181,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scripts),
+        cmocka_unit_test(test_policy),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,8 +20,9 @@ static uint64_t longest_interval(const struct world *world)
     return longest;
 }
 
-static void draw_node(struct world *world, struct node *node, bool is_mixed)
+static void draw_node(struct world *world, struct node *node, bool is_mixed, uint8_t version)
 {
+    node->policy.version = version;
     node->priority = (uint8_t)world_draw(world, 1, 254);
     if (world_chance(world, PPM / 2))
         node->priority = (uint8_t)world_draw(world, 253, 254);
@@ -45,8 +46,9 @@ static void draw_world(struct world *world)
 {
     uint64_t interval = world->nodes[0].policy.interval_ns;
     bool is_mixed = world_chance(world, PPM / 4);
+    uint8_t version = interval == 1 * S && !is_mixed && world_chance(world, PPM / 3) ? 2 : 3;
     for (unsigned i = 0; i < world->n_nodes; i++)
-        draw_node(world, &world->nodes[i], is_mixed);
+        draw_node(world, &world->nodes[i], is_mixed, version);
     if (world_chance(world, PPM / 2))
         world->beat_every = interval > 50 * MS ? interval : 50 * MS;
     world->is_shuffled = world_chance(world, PPM / 2);

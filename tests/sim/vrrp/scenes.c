@@ -146,6 +146,28 @@ static void play_resigns(struct world *world)
     want_one(world, -1, "after a resignation");
 }
 
+/* Whole seconds, and skews in parts of a second. */
+static void play_version_2(struct world *world)
+{
+    uint64_t interval = world_draw(world, 1, 3) * S;
+    for (unsigned i = 0; i < world->n_nodes; i++) {
+        world->nodes[i].policy.version = 2;
+        world->nodes[i].policy.interval_ns = interval;
+    }
+    settle(world);
+    uint64_t unserved = world_unserved(world);
+    world_tell(world, 0, VRRP_EVENT_STOP);
+    world_run_for(world, S / 16 + slack_of(world));
+    world_want(world, world->nodes[0].machine.state == VRRP_INITIALIZE, "it did not hand over");
+    want_smooth(world, unserved, "handing over");
+    world_run_for(world, interval);
+    want_one(world, 1, "after handing over");
+    world_crash(world, 1);
+    world_run_for(world, 3 * interval + S / 16 + slack_of(world));
+    if (world->n_nodes > 2)
+        want_one(world, 2, "after a crash");
+}
+
 /* ---- two at once ------------------------------------------------------------------------------*/
 
 static void play_tie(struct world *world)
@@ -414,6 +436,7 @@ const struct scene vrrp_scenes[] = {
     {"crash", VRRP_RULE_SKEW, 3, 5, play_crash},
     {"intervals", VRRP_RULE_LEARN, 2, 5, play_intervals},
     {"resigns", VRRP_RULE_RESIGN, 2, 5, play_resigns},
+    {"version-2", 0, 2, 5, play_version_2},
     {"tie", VRRP_RULE_TIE, 2, 5, play_tie},
     {"split", VRRP_RULE_ANSWER | VRRP_RULE_SUSPECT | VRRP_RULE_PART, 2, 5, play_split},
     {"owner", VRRP_RULE_OWNER, 2, 5, play_owner},

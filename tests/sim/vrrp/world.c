@@ -240,6 +240,8 @@ static void step(struct world *world, unsigned index, const struct vrrp_event *e
     bool was_serving = vrrp_machine_is_serving(&node->machine);
     vrrp_machine_step(&node->machine, event, clock_of(node, world->now), &actions);
     node->stepped_at = world->now;
+    if (node->machine.is_leaving)
+        node->took_at = world->now; /* quiet for now; if it stays, it begins anew */
     for (size_t i = 0; i < actions.n; i++)
         perform(world, index, &actions.items[i]);
     world_want(world, node->has_address == is_active(node), "node %u is %s and %s the address",
