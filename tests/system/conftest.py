@@ -287,9 +287,10 @@ def free_port():
     def choose():
         while True:
             port = random.randint(first, first + 1199)
-            with socket.socket() as probe:
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
                 try:
-                    probe.bind(("127.0.0.1", port))
+                    tcp.bind(("127.0.0.1", port))
+                    udp.bind(("127.0.0.1", port))
                 except OSError:
                     continue
             if port not in given:
