@@ -167,7 +167,8 @@ static void test_ipv6(void **state)
     uint8_t trailed[32];
     memcpy(trailed, bytes, 24);
     memset(trailed + 24, 0, 8);
-    unsigned sum = (trailed[6] << 8 | trailed[7]) - 8U; /* eight more bytes in the pseudo header */
+    unsigned sum =
+        (unsigned)(trailed[6] << 8 | trailed[7]) - 8; /* eight more bytes in the pseudo header */
     trailed[6] = (uint8_t)(sum >> 8);
     trailed[7] = (uint8_t)sum;
     assert_int_equal(vrrp_parse(slice_make((char *)trailed, 32), &carrier, &advert), VRRP_FINE);
