@@ -83,10 +83,12 @@ static bool is_name_at(const struct dns_writer *writer, size_t at, const char *n
             continue;
         }
         const char *there = (const char *)writer->out + at;
-        if (!slice_equal_nocase(slice_make(there, len + 1), slice_make(name, len + 1)))
+        if (len != (unsigned char)name[0])
             return false;
         if (len == 0)
             return true;
+        if (!slice_equal_nocase(slice_make(there + 1, len), slice_make(name + 1, len)))
+            return false;
         at += len + 1;
         name += len + 1;
     }
