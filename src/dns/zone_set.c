@@ -5,6 +5,7 @@
 #include "base/ascii.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "dns/zone_body.h"
 #include "dns/zone_tree.h"
 #include "wire/dns_name.h"
 #include <assert.h>
@@ -187,6 +188,8 @@ struct zone_set *zone_set_create(struct zone *const *take_zones, size_t n_zones,
         if (set->zones[i]->has_inner)
             shadow(set, set->zones[i]);
     }
+    for (size_t i = 0; i < n_zones; i++)
+        zone_bodies_make(set, set->zones[i]);
     return set;
 }
 
