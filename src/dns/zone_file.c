@@ -208,15 +208,21 @@ static int read_ttl(struct slice text, uint32_t *ret_ttl_s)
 
 static const char ttl_hint[] = "seconds up to 2147483647, or units such as 1h30m, 2d";
 
-static int read_name(struct zone_file *file, size_t i, uint8_t name[DNS_NAME_MAX], size_t *ret_len)
+/* Sets *ret_name on success only: the records that follow may still have the name before. */
+static int read_name(struct zone_file *file, size_t i, uint8_t ret_name[DNS_NAME_MAX],
+                     size_t *ret_len)
 {
     struct err err = ERR_NONE;
     struct slice origin = slice_make((const char *)file->origin, file->origin_len);
+    uint8_t name[DNS_NAME_MAX];
+    size_t len;
     if (file->tokens[i].is_quoted)
         return zone_error(file->build, token_at(file, i), "write it without quotes",
                           "a name is wanted here, not a string");
-    if (dns_name_read(file->tokens[i].text, origin, name, ret_len, &err) < 0)
+    if (dns_name_read(file->tokens[i].text, origin, name, &len, &err) < 0)
         return zone_error(file->build, token_at(file, i), NULL, "%s", err.text);
+    memcpy(ret_name, name, len);
+    *ret_len = len;
     return 0;
 }
 
@@ -233,13 +239,9 @@ static int check_words(struct zone_file *file, size_t n, const char *usage)
 
 static int read_origin(struct zone_file *file)
 {
-    uint8_t name[DNS_NAME_MAX];
-    size_t len;
-    if (check_words(file, 2, "$ORIGIN NAME") < 0 || read_name(file, 1, name, &len) < 0)
+    if (check_words(file, 2, "$ORIGIN NAME") < 0)
         return -1;
-    memcpy(file->origin, name, len);
-    file->origin_len = len;
-    return 0;
+    return read_name(file, 1, file->origin, &file->origin_len);
 }
 
 static int read_default_ttl(struct zone_file *file)
