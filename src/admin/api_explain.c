@@ -20,6 +20,9 @@ static int take(struct question *question, struct slice name, struct slice value
     struct explain_ask *ask = &question->ask;
     if (slice_is(name, "request")) {
         ask->text = value;
+    } else if (slice_is(name, "dns")) {
+        ask->kind = "dns";
+        ask->text = value;
     } else if (slice_is(name, "listen")) {
         ask->listen = value;
     } else if (slice_is(name, "from")) {
@@ -31,8 +34,8 @@ static int take(struct question *question, struct slice name, struct slice value
         question->fields[ask->n_fields++] = value;
     } else {
         return err_set(err,
-                       "there is no parameter \"%.*s\"; there are request, from, header and "
-                       "listen",
+                       "there is no parameter \"%.*s\"; there are request, dns, from, header "
+                       "and listen",
                        (int)(name.len < 40 ? name.len : 40), name.ptr);
     }
     return 0;
@@ -51,7 +54,8 @@ static int read_question(struct question *question, struct slice query, struct e
     if (result < 0)
         return err_set(err, "the query is malformed");
     if (question->ask.text.len == 0)
-        return err_set(err, "which request? as ?request=GET%%20https://host/path");
+        return err_set(err, "which request? as ?request=GET%%20https://host/path, or "
+                            "?dns=www.example.org%%20A");
     return 0;
 }
 

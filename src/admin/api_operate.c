@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MS_PER_S = 1000 };
+
 /* A command under way: what was asked, and what will be answered. */
 struct order {
     struct web_exchange *exchange;
@@ -162,6 +164,7 @@ void handle_drain(struct web_exchange *exchange, void *ctx)
         order.entry.n_calm = 0;
     }
     order.entry.state = FACT_DRAINING;
+    order.entry.ttl_s = 0;
     order.entry.idle_ms = idle_ms;
     const char *label = order.member->label;
     if (order.entry.drained_ms) {
@@ -216,6 +219,23 @@ static void say_forced(struct order *order, enum fact_state state)
                     "member:%s is down: what it had in flight is tried on others where that is "
                     "safe; until `weir force member:%s auto`",
                     label, label);
+    if (order->entry.ttl_s)
+        text_printf(&order->text, "; DNS answers with a TTL of at most %" PRIu32 " s",
+                    order->entry.ttl_s);
+}
+
+/* Whole seconds, of who is forced up or down. 0, or -1 with err. */
+static int read_ttl(const char *text, struct forced_entry *entry, struct err *err)
+{
+    int64_t ms;
+    if (conf_unit_time(slice_from(text), &ms, err) < 0)
+        return err_prefix(err, "ttl");
+    if (entry->state == FACT_NONE)
+        return err_set(err, "a ttl belongs to a member that is forced up or down");
+    if (ms < MS_PER_S || ms % MS_PER_S || ms > (int64_t)FORCED_TTL_MAX_S * MS_PER_S)
+        return err_set(err, "ttl: DNS counts whole seconds, from 1s to 30d");
+    entry->ttl_s = (uint32_t)(ms / MS_PER_S);
+    return 0;
 }
 
 void handle_force(struct web_exchange *exchange, void *ctx)
@@ -225,10 +245,12 @@ void handle_force(struct web_exchange *exchange, void *ctx)
         enum fact_state state;
     } states[] = {{"up", FACT_UP}, {"down", FACT_DOWN}, {"auto", FACT_NONE}};
     struct order order = {.target = NULL};
-    const char *word = NULL;
+    const char *word = NULL, *ttl = NULL;
+    struct err err = ERR_NONE;
     const struct body_want wants[] = {
         {"target", "a member, as \"member:web/app1\"", true, &order.target, NULL},
         {"state", "\"up\", \"down\" or \"auto\"", true, &word, NULL},
+        {"ttl", "of DNS answers meanwhile, as \"30s\"", false, &ttl, NULL},
         {0}};
     if (!order_begin(&order, exchange, ctx, wants))
         return;
@@ -242,6 +264,11 @@ void handle_force(struct web_exchange *exchange, void *ctx)
     order.entry.state = states[i].state;
     order.entry.state_since_ms = operate_now_ms(order.operate);
     order.entry.drained_ms = 0;
+    order.entry.ttl_s = 0;
+    if (ttl && read_ttl(ttl, &order.entry, &err) < 0) {
+        order_refuse(&order, 400, err.text);
+        return;
+    }
     say_forced(&order, states[i].state);
     if (states[i].state == FACT_DOWN)
         warn_of_nobody(&order);

@@ -13,6 +13,8 @@
 
 enum {
     NS_PER_MS = 1000000,
+    MS_PER_S = 1000,
+    DNS_PATIENCE_MS = 2000, /* for the death of the DNS process and its next start */
     CALM_LOOKS = 2, /* a request may be between the fact and the count while the first one looks */
 };
 
@@ -34,6 +36,29 @@ static void count(const struct operate *operate, const struct forced_entry *entr
     arena_deinit(&arena);
 }
 
+/*
+ * What DNS has told others of the member. A DNS process that is silent for good answers nobody any
+ * more; what it has told last runs out.
+ */
+static void look_at_dns(const struct operate *operate, const struct forced_entry *entry,
+                        struct drain_progress *progress)
+{
+    const struct board *board = operate->process->board;
+    char name[FACT_NAME_MAX];
+    struct fact fact;
+    snprintf(name, sizeof(name), "answer:%s", entry->label);
+    struct fact_ref ref = board_find(board, name);
+    if (!ref.is_set || !board_read(board, ref, &fact) || !(fact.value >= 0))
+        return;
+    if (fact.state == FACT_DRAINING) {
+        progress->dns_until_ms = (uint64_t)fact.value * MS_PER_S;
+        return;
+    }
+    uint64_t now_ns = loop_now_ns(operate->process->loops[0]);
+    uint64_t silence_ms = board_silence(board, ref.segment, now_ns) / NS_PER_MS;
+    progress->is_answered = silence_ms <= DNS_PATIENCE_MS + (uint64_t)fact.value * MS_PER_S;
+}
+
 struct drain_progress drain_look(const struct operate *operate, const struct forced_entry *entry)
 {
     struct drain_progress progress = {
@@ -43,8 +68,10 @@ struct drain_progress drain_look(const struct operate *operate, const struct for
         .since_ms = entry->state_since_ms,
         .drained_ms = entry->drained_ms,
     };
-    if (progress.is_draining)
+    if (progress.is_draining) {
         count(operate, entry, &progress);
+        look_at_dns(operate, entry, &progress);
+    }
     return progress;
 }
 
@@ -66,11 +93,23 @@ static uint64_t unused_ms(const struct operate *operate, const struct drain_prog
 
 static bool is_calm(const struct operate *operate, const struct drain_progress *progress)
 {
-    return progress->n_in_flight == 0 &&
+    return progress->n_in_flight == 0 && !progress->is_answered &&
+           progress->dns_until_ms <= operate_now_ms(operate) &&
            (!progress->has_sessions || unused_ms(operate, progress) >= progress->idle_ms);
 }
 
 /* ---- saying ---- */
+
+static void describe_dns(const struct operate *operate, const struct drain_progress *progress,
+                         struct text *out)
+{
+    uint64_t now_ms = operate_now_ms(operate);
+    if (progress->is_answered)
+        text_printf(out, ", DNS still answers it");
+    else if (progress->dns_until_ms > now_ms)
+        text_printf(out, ", out of DNS, where its address may be remembered for %" PRIu64 " s",
+                    (progress->dns_until_ms - now_ms + MS_PER_S - 1) / MS_PER_S);
+}
 
 void drain_describe(const struct operate *operate, const struct drain_progress *progress,
                     struct text *out)
@@ -80,6 +119,7 @@ void drain_describe(const struct operate *operate, const struct drain_progress *
         return;
     }
     text_printf(out, "%" PRIu64 " in flight", progress->n_in_flight);
+    describe_dns(operate, progress, out);
     if (!progress->has_sessions)
         return;
     text_printf(out, ", a session used %" PRIu64 " s ago; ends after ",

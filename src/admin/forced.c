@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include <inttypes.h>
 
-enum { NAME_MAX_BYTES = 63, VERSION = 1, NUMBERS_MAX = 3 };
+enum { NAME_MAX_BYTES = 63, VERSION = 1, VERSION_WITH_TTL = 2, NUMBERS_MAX = 3 };
 
 #define MAGIC "weir-forced"
 
@@ -107,6 +107,24 @@ static const struct {
     {"weight", FACT_NONE, 2},
 };
 
+/* Behind the `up` or `down` that it belongs to, from version 2 on. */
+#define TTL_WORD "ttl"
+
+static bool has_ttl(const struct forced_entry *entry)
+{
+    return entry->ttl_s && (entry->state == FACT_UP || entry->state == FACT_DOWN);
+}
+
+static int version_of(const struct forced *forced)
+{
+    uint32_t cursor = 0;
+    for (const struct forced_entry *entry; (entry = forced_next(forced, &cursor)) != NULL;) {
+        if (has_ttl(entry))
+            return VERSION_WITH_TTL;
+    }
+    return VERSION;
+}
+
 static size_t encode_entry(const struct forced_entry *entry, struct text *out)
 {
     size_t n_lines = 0;
@@ -117,6 +135,10 @@ static size_t encode_entry(const struct forced_entry *entry, struct text *out)
         if (entry->state == FACT_DRAINING)
             text_printf(out, " %" PRIu64 " %" PRIu64, entry->idle_ms, entry->drained_ms);
         text_append_char(out, '\n');
+        n_lines++;
+    }
+    if (has_ttl(entry)) {
+        text_printf(out, TTL_WORD " %s %" PRIu32 "\n", entry->label, entry->ttl_s);
         n_lines++;
     }
     if (!entry->has_weight)
@@ -130,7 +152,7 @@ void forced_encode(const struct forced *forced, struct text *out)
 {
     size_t from = out->len, n_lines = 0;
     uint32_t cursor = 0;
-    text_printf(out, MAGIC " %d\n", VERSION);
+    text_printf(out, MAGIC " %d\n", version_of(forced));
     for (const struct forced_entry *entry; (entry = forced_next(forced, &cursor)) != NULL;)
         n_lines += encode_entry(entry, out);
     uint64_t sum = sum_of(slice_skip(text_slice(out), from));
@@ -173,9 +195,24 @@ static int take_numbers(struct slice rest, size_t n, uint64_t *ret_numbers)
     return rest.ptr ? -1 : 0;
 }
 
-static int decode_line(struct forced *forced, struct slice line, struct err *err)
+static int take_ttl(const struct forced *forced, struct slice label, struct slice rest,
+                    struct err *err)
+{
+    struct forced_entry *entry = forced_find(forced, label);
+    uint64_t ttl_s;
+    if (take_numbers(rest, 1, &ttl_s) < 0 || ttl_s == 0 || ttl_s > FORCED_TTL_MAX_S)
+        return err_set(err, "a line of it has no meaning");
+    if (!entry || (entry->state != FACT_UP && entry->state != FACT_DOWN) || entry->ttl_s)
+        return err_set(err, "a ttl of it belongs to nothing");
+    entry->ttl_s = (uint32_t)ttl_s;
+    return 0;
+}
+
+static int decode_line(struct forced *forced, struct slice line, int version, struct err *err)
 {
     struct slice rest = line, word = slice_cut(&rest, ' '), label = slice_cut(&rest, ' ');
+    if (version >= VERSION_WITH_TTL && slice_is(word, TTL_WORD))
+        return take_ttl(forced, label, rest, err);
     size_t kind = 0;
     while (kind < ARRAY_LEN(kinds) && !slice_is(word, kinds[kind].word))
         kind++;
@@ -206,9 +243,10 @@ static int check_end(struct slice line, size_t n_lines, uint64_t sum, struct err
 
 static int decode(struct forced *forced, struct slice bytes, struct err *err)
 {
-    struct slice rest = bytes;
-    if (!slice_is(slice_cut(&rest, '\n'), MAGIC " 1"))
-        return err_set(err, "it does not begin with \"" MAGIC " 1\"");
+    struct slice rest = bytes, first = slice_cut(&rest, '\n');
+    int version = slice_is(first, MAGIC " 2") ? VERSION_WITH_TTL : VERSION;
+    if (version == VERSION && !slice_is(first, MAGIC " 1"))
+        return err_set(err, "it does not begin with \"" MAGIC " 1\" or 2");
     for (size_t n_lines = 0; rest.ptr && rest.len; n_lines++) {
         size_t at = bytes.len - rest.len;
         struct slice line = slice_cut(&rest, '\n');
@@ -217,7 +255,7 @@ static int decode(struct forced *forced, struct slice bytes, struct err *err)
                 return err_set(err, "its last line is not its last");
             return check_end(line, n_lines, sum_of(slice_make(bytes.ptr, at)), err);
         }
-        if (decode_line(forced, line, err) < 0)
+        if (decode_line(forced, line, version, err) < 0)
             return -1;
     }
     return err_set(err, "its last line is missing: it was cut off");

@@ -13,6 +13,8 @@
  *     weight web/app3 1764195102123 5
  *     end 3 5d8f3c2a91b04e67
  *
+ * A text with a TTL in it is of version 2, so that an older weir does not take half of it.
+ *
  * The text is all or nothing: a line that is not exactly as specified, a count or a sum that is
  * wrong, and the whole is refused with a sentence, for its reader to set the file aside. Nothing
  * here makes a system call; admin/operate.c writes the file and states the facts.
@@ -31,12 +33,14 @@ enum {
     FORCED_BYTES_MAX = 1 << 20, /* of the text; FORCED_MAX members take less than half */
     FORCED_LABEL_MAX = 128,     /* "POOL/NAME" with its NUL */
     FORCED_WEIGHT_MAX = 256,    /* 0: no new requests */
+    FORCED_TTL_MAX_S = 2592000, /* 30 days */
 };
 
 struct forced_entry {
     char label[FORCED_LABEL_MAX]; /* "web/app1" */
     enum fact_state state;        /* FACT_NONE, FACT_UP, FACT_DOWN, FACT_DRAINING */
     uint64_t state_since_ms;      /* wall clock */
+    uint32_t ttl_s;               /* up, down: of DNS answers meanwhile; 0: none was given */
     uint64_t idle_ms;             /* draining: sessions idle for so long count as ended */
     uint64_t drained_ms;          /* draining: when it was over, wall clock; 0: it is not */
     uint32_t n_calm; /* draining: looks in a row that saw nothing left; not in the text */

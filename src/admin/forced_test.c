@@ -99,6 +99,43 @@ static int try(struct slice bytes, struct err *err)
     return result;
 }
 
+/* A TTL makes it version 2, in which alone its line has a meaning. */
+static void test_ttl(void **state)
+{
+    static const struct {
+        const char *text;
+        int result;
+    } texts[] = {
+        {"weir-forced 2\ndown web/a 1\nttl web/a 30\nend 2 0000000000000000\n", 0},
+        {"weir-forced 1\ndown web/a 1\nttl web/a 30\nend 2 0000000000000000\n", -1},
+        {"weir-forced 2\nttl web/a 30\ndown web/a 1\nend 2 0000000000000000\n", -1},
+        {"weir-forced 2\ndrain web/a 1 1 0\nttl web/a 30\nend 2 0000000000000000\n", -1},
+        {"weir-forced 2\ndown web/a 1\nttl web/a 0\nend 2 0000000000000000\n", -1},
+        {"weir-forced 2\ndown web/a 1\nttl web/a 30\nttl web/a 9\nend 3 0000000000000000\n", -1},
+    };
+    (void)state;
+    struct forced forced;
+    struct text want = TEXT_NONE, out = TEXT_NONE;
+    struct err err = ERR_NONE;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct text text = TEXT_NONE;
+        text_append(&text, slice_from(texts[i].text));
+        seal(&text);
+        assert_int_equal(try(text_slice(&text), &err), texts[i].result);
+        text_deinit(&text);
+    }
+    forced_init(&forced);
+    put(&forced, &(struct forced_entry){
+                     .label = "web/a", .state = FACT_DOWN, .state_since_ms = 1, .ttl_s = 30});
+    forced_encode(&forced, &out);
+    text_append(&want, slice_from(texts[0].text));
+    seal(&want);
+    assert_string_equal(text_cstr(&out), text_cstr(&want));
+    text_deinit(&out);
+    text_deinit(&want);
+    forced_deinit(&forced);
+}
+
 /* Whatever is cut off or changed, it is noticed. */
 static void test_damage(void **state)
 {
@@ -168,7 +205,7 @@ static void test_nonsense(void **state)
         text_deinit(&bytes);
     }
     struct err err = ERR_NONE;
-    assert_int_equal(try(SLICE("weir-forced 2\nend 0 0\n"), &err), -1);
+    assert_int_equal(try(SLICE("weir-forced 3\nend 0 0\n"), &err), -1);
     assert_non_null(strstr(err.text, "does not begin"));
 }
 
@@ -199,9 +236,8 @@ static void test_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_ttl),
+        cmocka_unit_test(test_damage),         cmocka_unit_test(test_nonsense),
         cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,14 @@ static void state_force(struct operate *operate, const struct forced_entry *entr
         state = FACT_DOWN;
         reason = "drained, by weir drain";
     }
-    (void)board_state(board, name, state, 0, reason, entry->state_since_ms * NS_PER_MS);
+    struct fact_ref ref = board_find(board, name);
+    struct fact former;
+    bool is_other_ttl = ref.is_set && board_read(board, ref, &former) && former.state == state &&
+                        former.value != (double)entry->ttl_s;
+    (void)board_state(board, name, state, (double)entry->ttl_s, reason,
+                      entry->state_since_ms * NS_PER_MS);
+    if (is_other_ttl)
+        board_tell(board, name, loop_wall_ns(operate->process->loops[0]));
 }
 
 static void state_weight(struct operate *operate, const struct forced_entry *entry)

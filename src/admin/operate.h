@@ -6,7 +6,8 @@
  * What the operator forces, at work: the store (admin/forced.h), its file, and the facts that admin
  * states of it, which health combines with what it sees itself:
  *
- *     force:web/app1          draining, up, down       what is forced
+ *     force:web/app1          draining, up, down       what is forced; value: the TTL of DNS
+ *                                                      answers meanwhile, in seconds, or 0
  *     weight:web/app1         up, value: the weight    which weight counts instead of the file's
  *     drain:member/web/app1   draining, drained        a drain and how far it is; value: in flight
  *
@@ -20,6 +21,9 @@
  *                   drained: force:... is down, so that it stays so: whoever holds a session moves,
  *                            and the server may be switched off
  *     weir undrain -> nothing is forced
+ *
+ * Where DNS answers the member's address, a drain also waits until nobody can remember it any more:
+ * the fact answer:POOL/NAME (dns/record_set.h) says until when.
  *
  * A change is on disk before its facts are stated and before it is answered. The facts of the first
  * life are stated in prepare(), before any process of a starting weir commits, so that a member
@@ -48,9 +52,11 @@ struct drain_progress {
     bool is_draining; /* or drained */
     bool is_drained;
     uint64_t n_in_flight;
-    bool has_sessions;    /* a session of it was used at all */
-    uint64_t sessions_ms; /* wall clock: when one was used last */
-    uint64_t idle_ms;     /* its time-out */
+    bool is_answered;      /* its address is in answers of DNS */
+    uint64_t dns_until_ms; /* wall clock: till then others may remember its address; 0: nobody */
+    bool has_sessions;     /* a session of it was used at all */
+    uint64_t sessions_ms;  /* wall clock: when one was used last */
+    uint64_t idle_ms;      /* its time-out */
     uint64_t since_ms, drained_ms;
 };
 

@@ -19,6 +19,7 @@
 enum { VALUES_MAX = 129, FIELDS_MAX = 64 };
 
 struct asking {
+    const char *kind; /* "http" or "dns" */
     const char *request;
     const char *from, *listen;
     const char *fields[FIELDS_MAX];
@@ -112,8 +113,74 @@ static void tell_action(struct telling *telling, const json_t *listen)
                     strcmp(priority, "normal") == 0 ? "" : priority);
 }
 
+static void tell_choice(struct telling *telling, const json_t *pool)
+{
+    static const struct table_column columns[] = {{"MEMBER", false}, {"ADDRESS", false},
+                                                  {"", false},       {"STATE", false},
+                                                  {"WEIGHT", true},  {"REASON", false}};
+    struct table table;
+    const json_t *member;
+    size_t i;
+    text_append(&telling->out, SLICE("\n  pool "));
+    table_paint(&telling->style, TABLE_HEAD, slice_from(remote_text(pool, "pool")), &telling->out);
+    text_printf(&telling->out, ", %s%s\n", remote_text(pool, "mode"),
+                json_is_true(json_object_get(pool, "answers")) ? ": it answers" : "");
+    table_init(&table, columns, ARRAY_LEN(columns));
+    json_array_foreach(json_object_get(pool, "members"), i, member)
+    {
+        bool is_in = json_is_true(json_object_get(member, "in"));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(member, "member")));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(member, "address")));
+        table_cell(&table, is_in ? TABLE_GOOD : TABLE_BAD, slice_from(remote_text(member, "why")));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(member, "state")));
+        table_printf(&table, TABLE_PLAIN, "%g", remote_number(member, "weight"));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(member, "reason")));
+    }
+    table_print(&table, &telling->style, &telling->out);
+    table_deinit(&table);
+}
+
+/* Of data that the weir file holds. */
+static void tell_data(struct telling *telling, const json_t *answer)
+{
+    const json_t *data = json_object_get(answer, "answer"), *item, *pool;
+    uint64_t n = json_array_size(data), at_most = remote_count(answer, "at_most");
+    size_t i;
+    text_printf(&telling->out, " by %s, for %" PRIu64 " s:%s", remote_text(answer, "at"),
+                remote_count(answer, "ttl"), n ? "" : " nothing");
+    if (strcmp(remote_text(answer, "source"), "alias") == 0)
+        text_append(&telling->out, SLICE(" an alias of"));
+    json_array_foreach(data, i, item)
+        text_printf(&telling->out, "%s %s", i ? "," : "", json_string_value(item));
+    if (at_most && at_most < n)
+        text_printf(&telling->out, " (%" PRIu64 " of them at a time)", at_most);
+    text_append_char(&telling->out, '\n');
+    if (json_is_true(json_object_get(answer, "fails_open")))
+        text_append(&telling->out, SLICE("  nobody is up: the record fails open\n"));
+    json_array_foreach(json_object_get(answer, "pools"), i, pool) tell_choice(telling, pool);
+}
+
+static void tell_dns(struct telling *telling, const json_t *answer)
+{
+    const char *source = remote_text(answer, "source");
+    table_paint(&telling->style, TABLE_HEAD, slice_from(remote_text(answer, "name")),
+                &telling->out);
+    text_printf(&telling->out, " %s in zone %s", remote_text(answer, "type"),
+                remote_text(answer, "zone"));
+    if (strcmp(source, "file") == 0)
+        text_append(&telling->out, SLICE(": as its zone file has it\n"));
+    else if (strcmp(source, "none") == 0)
+        text_append(&telling->out, SLICE(": no record of the file says anything\n"));
+    else
+        tell_data(telling, answer);
+}
+
 static void tell(struct telling *telling, const json_t *answer)
 {
+    if (json_object_get(answer, "zone")) {
+        tell_dns(telling, answer);
+        return;
+    }
     const json_t *listen;
     size_t i;
     json_array_foreach(json_object_get(answer, "listens"), i, listen)
@@ -160,7 +227,7 @@ static int ask_running(const struct asking *asking, const char *state_dir, json_
 {
     struct text target = TEXT_NONE;
     text_append(&target, SLICE("/v1/explain?"));
-    encode(&target, "request", asking->request);
+    encode(&target, strcmp(asking->kind, "dns") == 0 ? "dns" : "request", asking->request);
     if (asking->from)
         encode(&target, "&from", asking->from);
     if (asking->listen)
@@ -179,7 +246,7 @@ static int explain_snapshot(const struct asking *asking, const struct snapshot *
 {
     struct slice fields[FIELDS_MAX];
     struct json json;
-    struct explain_ask ask = {.kind = "http",
+    struct explain_ask ask = {.kind = asking->kind,
                               .text = slice_from(asking->request),
                               .listen = slice_from(asking->listen),
                               .fields = fields,
@@ -251,6 +318,7 @@ static int ask_file(const struct command_env *env, const struct asking *asking, 
 /* from ADDR, header 'NAME: VALUE', listen NAME, in any order. False: something else. */
 static bool read_words(struct asking *asking, const char *const *values, int n)
 {
+    asking->kind = "http";
     asking->request = values[0];
     for (int i = 1; i + 1 < n; i += 2) {
         if (strcmp(values[i], "from") == 0)
@@ -263,6 +331,19 @@ static bool read_words(struct asking *asking, const char *const *values, int n)
             return false;
     }
     return n % 2 == 1;
+}
+
+/* dns NAME TYPE [from ADDR]; the question is written to `text`. */
+static bool read_dns_words(struct asking *asking, const char *const *values, int n,
+                           struct text *text)
+{
+    if (n != 3 && (n != 5 || strcmp(values[3], "from") != 0))
+        return false;
+    text_printf(text, "%s %s", values[1], values[2]);
+    asking->kind = "dns";
+    asking->request = text_cstr(text);
+    asking->from = n == 5 ? values[4] : NULL;
+    return true;
 }
 
 static int run_explain(const struct command_env *env, int argc, char **argv)
@@ -279,7 +360,11 @@ static int run_explain(const struct command_env *env, int argc, char **argv)
     if (result != 0)
         return result;
     struct asking asking = {.request = NULL};
-    if (!read_words(&asking, values, n))
+    struct text question = TEXT_NONE;
+    if (strcmp(values[0], "dns") == 0) {
+        if (!read_dns_words(&asking, values, n, &question))
+            return cli_wrong(env, argv[0], "dns NAME TYPE [from ADDR] is what it takes", "");
+    } else if (!read_words(&asking, values, n))
         return cli_wrong(env, argv[0],
                          "behind the request come from ADDR, header 'NAME: VALUE', listen NAME",
                          "");
@@ -298,13 +383,14 @@ static int run_explain(const struct command_env *env, int argc, char **argv)
         fprintf(stderr, "weir explain: %s%s\n", err.text,
                 result < 0 && !file ? "; --file FILE asks a file" : "");
     json_decref(answer);
+    text_deinit(&question);
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 const struct command command_explain = {
     .name = "explain",
-    .usage = "explain 'METHOD URL' [from ADDR] [header 'NAME: VALUE' ...] [listen NAME] "
-             "[--file FILE] [--node NAME] [--json] [--state DIR]",
-    .doc = "says which route takes a request, who may get it, and why",
+    .usage = "explain 'METHOD URL'|dns NAME TYPE [from ADDR] [header 'NAME: VALUE' ...] "
+             "[listen NAME] [--file FILE] [--node NAME] [--json] [--state DIR]",
+    .doc = "says which route takes a request, who may get it, and why; or what DNS answers",
     .run = run_explain,
 };

@@ -186,11 +186,17 @@ static int run_undrain(const struct command_env *env, int argc, char **argv)
 static int run_force(const struct command_env *env, int argc, char **argv)
 {
     struct remote_options options;
-    int result = remote_arguments(env, argc, argv, 0, 2, 2, &options);
+    int result = remote_arguments(env, argc, argv, 0, 2, 4, &options);
     if (result != 0)
         return result;
+    if (options.n_values == 3 || (options.n_values == 4 && strcmp(options.values[2], "ttl") != 0)) {
+        remote_options_deinit(&options);
+        return cli_wrong(env, argv[0], "behind the state comes ttl TIME, not ", options.values[2]);
+    }
     json_t *request =
         json_pack("{s:s, s:s}", "target", options.values[0], "state", options.values[1]);
+    if (options.n_values == 4)
+        json_object_set_new(request, "ttl", json_string(options.values[3]));
     result = order(&command_force, &options, "/v1/force", request, NULL);
     remote_options_deinit(&options);
     return result;
@@ -225,7 +231,7 @@ const struct command command_undrain = {
 
 const struct command command_force = {
     .name = "force",
-    .usage = "force MEMBER up|down|auto [--state DIR]",
+    .usage = "force MEMBER up|down|auto [ttl TIME] [--state DIR]",
     .doc = "has a member be up or down whatever its checks find",
     .run = run_force,
 };

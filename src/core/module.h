@@ -106,8 +106,8 @@ typedef int program_want_fn(void *ctx, const struct program_want *want);
  * the kind of question; the words behind it are the module's own.
  */
 struct explain_ask {
-    const char *kind;           /* "http" */
-    struct slice text;          /* http: "GET https://www.example.org/path" */
+    const char *kind;           /* "http", "dns" */
+    struct slice text;          /* http: "GET https://www.example.org/path"; dns: "NAME TYPE" */
     struct slice listen;        /* only there; empty: wherever it may come in */
     struct addr from;           /* who asks; len 0: not said */
     const struct slice *fields; /* header fields, "X-Canary: yes" */

@@ -131,6 +131,31 @@ void ledger_settle(struct record_ledger *ledger, uint64_t wall_ns)
     }
 }
 
+/* ---- what nobody remembers ---- */
+
+static struct entry *find_forgotten(const struct record_ledger *ledger, uint64_t now_s)
+{
+    uint32_t cursor = 0;
+    struct slice label;
+    struct entry *entry;
+    while ((entry = map_next(&ledger->entries, &cursor, &label)) != NULL) {
+        if (entry->n_in == 0 && !entry->is_stated_in && entry->until_s < now_s)
+            break;
+    }
+    return entry;
+}
+
+void ledger_forget(struct record_ledger *ledger, uint64_t wall_ns)
+{
+    for (struct entry *entry; (entry = find_forgotten(ledger, wall_ns / NS_PER_S)) != NULL;) {
+        char name[FACT_NAME_MAX];
+        snprintf(name, sizeof(name), KIND "%s", entry->label);
+        board_remove(ledger->board, name, wall_ns);
+        map_remove(&ledger->entries, slice_from(entry->label));
+        entry_destroy(entry);
+    }
+}
+
 /* ---- life ---- */
 
 /* Another life of this process told it. */

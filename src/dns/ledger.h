@@ -19,5 +19,8 @@ void ledger_clear(struct record_ledger *ledger);
 void ledger_add(struct record_ledger *ledger, const struct record_answer *answer);
 void ledger_remove(struct record_ledger *ledger, const struct record_answer *answer);
 void ledger_settle(struct record_ledger *ledger, uint64_t wall_ns);
+/* Takes the facts of those away that are in no answer and that nobody can remember any more: at a
+ * reload, so that members which come and go leave nothing behind. */
+void ledger_forget(struct record_ledger *ledger, uint64_t wall_ns);
 
 #endif

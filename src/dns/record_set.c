@@ -153,10 +153,8 @@ const struct record_member *record_set_facts(void *ctx, const struct pool *pool)
 
 /* ---- answers ---- */
 
-static bool is_affected(const struct record_set *set, const struct record_conf *record,
-                        const bool *is_dirty)
+static bool is_affected(const struct record_conf *record, const bool *is_dirty)
 {
-    (void)set;
     for (uint32_t b = 0; b < record->n_branches; b++) {
         for (uint32_t i = 0; i < record->branches[b].n_choices; i++) {
             if (is_dirty[record->branches[b].choices[i].pool->index])
@@ -202,7 +200,7 @@ static struct record_view *make_dirty(struct record_set *set, struct record_ledg
 {
     struct record_view *view = NULL;
     for (uint32_t i = 0; i < set->view->n_answers; i++) {
-        if (!is_affected(set, set->conf->pool_records[i], is_dirty))
+        if (!is_affected(set->conf->pool_records[i], is_dirty))
             continue;
         struct record_answer *answer = make_news(set, i);
         if (!answer)
@@ -301,6 +299,7 @@ void record_set_commit(struct record_set *set, struct record_ledger *ledger, uin
     for (uint32_t i = 0; i < set->view->n_answers; i++)
         ledger_add(ledger, set->view->answers[i]);
     ledger_settle(ledger, wall_ns);
+    ledger_forget(ledger, wall_ns);
     set->is_committed = true;
     record_set_on_lost(set);
 }
