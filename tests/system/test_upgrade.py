@@ -300,6 +300,29 @@ def test_tunnels_opened_before_go_on(weir, apps, free_port):
     assert requests(w) == 10
 
 
+def test_what_the_operator_changed_stays(weir, apps, free_port):
+    """Forced states, weights and members of run time, before and after, and by the program before again."""
+    w = weir(conf(free_port(), *(apps(name).port for name in "abc")))
+    w.command("force", "web/m0", "down")
+    w.command("weight", "web/m1", "7")
+    w.command("member", "add", "web", "late", f"127.0.0.1:{apps('late').port}")
+    w.command("member", "remove", "web/m2")
+
+    def state():
+        (pool,) = w.status()["pools"]
+        names = sorted(one["name"] for one in pool["members"])
+        facts = w.facts()
+        found = {name: facts[f"member:web/{name}"] for name in names if f"member:web/{name}" in facts}
+        forced = facts.get("force:web/m0", {"state": None})["state"]
+        return names, forced, {name: (fact["state"], fact["value"]) for name, fact in found.items()}
+
+    want = ["late", "m0", "m1"], "down", {"late": ("up", 1), "m0": ("down", 0), "m1": ("up", 7)}
+    assert until(lambda: state() == want), (state(), w.log())
+    for binary in (NEXT, WEIR):
+        upgrade(w, binary)
+        assert until(lambda: state() == want), (binary, state(), w.log())
+
+
 def test_a_stop_waits_for_former_processes(weir, apps, free_port):
     port = free_port()
     app = apps("slow", "--delay", "3000")
