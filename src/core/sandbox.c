@@ -66,7 +66,9 @@ static const struct call calls[] = {
     /* the event loop */
     ALWAYS(epoll_wait, PRIORITY_HOT),
     ALWAYS(recvfrom, PRIORITY_HOT),
+    ALWAYS(recvmmsg, PRIORITY_HOT),
     ALWAYS(sendto, PRIORITY_HOT),
+    ALWAYS(sendmmsg, PRIORITY_HOT),
     ALWAYS(epoll_pwait, PRIORITY_WARM),
     ALWAYS(epoll_pwait2, PRIORITY_WARM),
     ALWAYS(epoll_ctl, PRIORITY_WARM),
