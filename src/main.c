@@ -11,6 +11,7 @@
 #include "cli/remote.h"
 #include "core/process.h"
 #include "core/settings.h"
+#include "dns/dns.h"
 #include "edge/edge.h"
 #include "health/health.h"
 #include "pool/pool.h"
@@ -21,7 +22,8 @@
 int main(int argc, char **argv)
 {
     static const struct module *const modules[] = {
-        &settings_module, &pool_module, &health_module, &worker_module, &edge_module, &admin_module,
+        &settings_module, &pool_module, &health_module, &worker_module,
+        &dns_module,      &edge_module, &admin_module,
     };
     static const struct command *const commands[] = {
         &command_run,        &command_check,  &command_status,  &command_facts,   &command_reload,

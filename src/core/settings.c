@@ -189,8 +189,6 @@ static const struct conf_word words[] = {
      .doc = "How long the processes of the former binary may take to finish what they have behind "
             "an upgrade: long downloads, tunnels. What is left then is cut."},
     PLANNED("vip", "A floating address."),
-    PLANNED("dns", "A listener for DNS."),
-    PLANNED("zone", "An authoritative zone."),
     PLANNED("queue", "A durable queue of jobs."),
     PLANNED("worker", "Programs that do jobs."),
     PLANNED("jobs", "A listener for producers and consumers of jobs."),
@@ -282,7 +280,7 @@ static int settings_files(const struct snapshot *snap, file_want_fn *want, void 
 }
 
 /* Who derives keys from the secret. */
-static const char *const secret_kinds[] = {"edge", NULL};
+static const char *const secret_kinds[] = {"edge", "dns", NULL};
 
 static const struct fact_kind fact_kinds[] = {
     {.name = "process",

@@ -209,6 +209,9 @@ static int zone_origin(struct zone_conf *zone, struct conf_load *load)
     dns_name_fold(slice_make((const char *)name, len), name);
     zone->origin = arena_dup(load->arena, slice_make((const char *)name, len));
     zone->ttl_s = (uint32_t)(zone->ttl_ms / MS_PER_S);
+    zone->blobs = ARENA_NEW_ARRAY(load->arena, const char *, zone->file_list.n_items);
+    for (size_t i = 0; i < zone->file_list.n_items; i++)
+        zone->blobs[i] = arena_printf(load->arena, "zone:%.*s:%zu", SLICE_ARG(zone->name), i);
     return 0;
 }
 

@@ -136,6 +136,7 @@ struct zone_conf {
     /* --- filled by check() --- */
     struct slice origin; /* wire form, letters small */
     uint32_t ttl_s;
+    const char **blobs; /* of each file, its name in the bundle */
 };
 
 struct dns_conf {
