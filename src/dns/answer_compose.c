@@ -253,10 +253,13 @@ static bool take_dname(struct answer_compose *compose, struct walk *walk,
     assert(dname);
     const uint8_t *cursor = dname->data;
     struct slice target = zone_data_next(&cursor);
-    struct dns_mark mark = dns_writer_mark(&compose->out);
     size_t n_prefix = (size_t)walk->owner_len - node->name_len;
     uint8_t name[2 * DNS_NAME_MAX];
-    write_static(compose, DNS_ANSWER, zone_node_name(node), dname);
+    if (!write_rrset(compose, DNS_ANSWER, zone_node_name(node), dname)) {
+        compose->facts.is_truncated = true;
+        return false;
+    }
+    struct dns_mark mark = dns_writer_mark(&compose->out);
     memcpy(name, walk->owner, n_prefix);
     memcpy(name + n_prefix, target.ptr, target.len);
     struct slice made = slice_make((const char *)name, n_prefix + target.len);
