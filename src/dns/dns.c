@@ -99,7 +99,7 @@ static int dns_start(struct process *process, void **ret_state, struct err *err)
     (void)err;
     struct dns *dns = MEM_NEW(struct dns);
     dns->process = process;
-    dns->ledger = record_ledger_create(process->board, loop_wall_ns(process->loops[0]));
+    dns->ledger = record_ledger_create(process->board, process->seed);
     slabs_init(&dns->slabs, process->board, process->n_loops, process->seed);
     for (uint32_t l = 0; l < process->n_loops; l++)
         dns_loop_init(&dns->loops[l], dns, process->loops[l]);

@@ -79,7 +79,7 @@ def test_example_passes_and_its_words_are_in_the_manual(pages, path, tmp_path):
     assert said_by(WEIR, "check", path.name, cwd=tmp_path) == f"{path.name} is fine\n"
     full = said_by(WEIR, "check", "--full", path.name, cwd=tmp_path)
     words = words_of(re.sub(r"^(processes|nodes) \{[^}]*\}", r"\1", full, flags=re.MULTILINE))  # names of the user's
-    described = set(re.findall(r'^\.It Li "([a-z-]+)', pages["weir.conf.5"].read_text(), re.MULTILINE))
+    described = set(re.findall(r'^\.It Li "([a-z0-9-]+)', pages["weir.conf.5"].read_text(), re.MULTILINE))
     assert len(words) >= 20
     assert words - described == set()
 
