@@ -9,6 +9,9 @@
  *
  *     recvmmsg -> in[0..n)  --desk_answer()-->  out[0..m)  -> sendmmsg
  *
+ * While one batch follows closely upon another, the next is waited for in recvmmsg itself, for a
+ * tick of the kernel's clock at most, and not in the loop.
+ *
  * A response goes out from the address that was asked: where the socket is bound to all addresses
  * of the host the kernel says which it was (IP_PKTINFO), and is told the same when sending. Where
  * the kernel does not take a response it is dropped and counted, as a full network would do; who
@@ -29,6 +32,7 @@ struct dns_udp {
     struct loop *loop;
     struct udp_batch *batch; /* the loop's */
     struct dns_desk *desk;   /* another one after each reload */
+    uint64_t served_ns;      /* when the last batch had been answered */
     bool has_packet_info;
 };
 
