@@ -68,12 +68,13 @@ def children(pid):
 class Weir:
     """One `weir run` and what the tests want to know about it."""
 
-    def __init__(self, folder, text, state=None, args=(), env=None):
+    def __init__(self, folder, text, state=None, args=(), env=None, prefix=()):
         self.folder = folder
         self.file = folder / "test.weir"
         self.state = state or folder / "state"
         self.log_file = folder / "log"
         self.args = list(args)
+        self.prefix = list(prefix)  # what executes it: `ip netns exec NAME`
         self.env = {**os.environ, **(env or {})}
         self.process = None
         self.seen = set()  # every child that was ever seen
@@ -89,7 +90,7 @@ class Weir:
     def spawn(self):
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [WEIR, "run", "test.weir", "--state", str(self.state), *self.args],
+                [*self.prefix, WEIR, "run", "test.weir", "--state", str(self.state), *self.args],
                 cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
