@@ -237,7 +237,7 @@ def weir_bin():
 
 @pytest.fixture(scope="session")
 def tools():
-    """The folder of weir-client, weir-inject and weir-answer."""
+    """The folder of weir-client and weir-inject."""
     return pathlib.Path(APP).parent
 
 

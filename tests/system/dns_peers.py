@@ -84,12 +84,12 @@ def start(name, folder, port, zones):
     return MAKERS[name](folder, port, copies)
 
 
-def ask(port, name, rdtype, timeout=5, use_edns=None, where="127.0.0.1"):
-    """The answer over UDP, or None where none came."""
-    query = dns.message.make_query(name, rdtype, use_edns=use_edns)
+def ask(port, name, rdtype, timeout=5, has_edns=False, how=dns.query.udp):
+    """The answer, or None where none came."""
+    query = dns.message.make_query(name, rdtype, **({"use_edns": 0, "payload": 1232} if has_edns else {}))
     query.flags &= ~dns.flags.RD
     try:
-        return dns.query.udp(query, where, timeout=timeout, port=port)
+        return how(query, "127.0.0.1", timeout=timeout, port=port)
     except (dns.exception.Timeout, OSError):
         return None
 
@@ -107,8 +107,9 @@ NAMELESS = {dns.rdatatype.OPT}
 def facts_of(answer):
     """What is compared of an answer, by name."""
     if answer is None:
-        return {"rcode": "none", "aa": False, "tc": False, "answer": frozenset(), "authority": frozenset(),
-                "additional": frozenset()}
+        return {"rcode": "none", "aa": False, "tc": False, "edns": -1, "answer": frozenset(),
+                "authority": frozenset(), "additional": frozenset()}
     return {"rcode": dns.rcode.to_text(answer.rcode()), "aa": bool(answer.flags & dns.flags.AA),
-            "tc": bool(answer.flags & dns.flags.TC), "answer": records_of(answer.answer),
-            "authority": records_of(answer.authority), "additional": records_of(answer.additional)}
+            "tc": bool(answer.flags & dns.flags.TC), "edns": answer.edns,
+            "answer": records_of(answer.answer), "authority": records_of(answer.authority),
+            "additional": records_of(answer.additional)}
