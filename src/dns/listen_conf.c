@@ -229,10 +229,11 @@ static const struct conf_word listen_words[] = {
     {0},
 };
 
-static int too_long(struct conf_load *load, const struct dns_listen_conf *listen, const char *word)
+static int too_long(struct conf_load *load, const struct dns_listen_conf *listen, const char *word,
+                    int most)
 {
     return conf_error(load->diag, conf_where(&listen->object, word), NULL,
-                      "at most 255 bytes fit where this is told");
+                      "at most %d bytes fit where this is told", most);
 }
 
 static int listen_finish(struct conf_load *load, void *self)
@@ -242,13 +243,13 @@ static int listen_finish(struct conf_load *load, void *self)
     if (family != AF_INET && family != AF_INET6)
         return conf_error(load->diag, listen->addr.at, "dns 0.0.0.0:53",
                           "DNS is asked at an IP address");
-    /* Each is one character string of a TXT record. */
-    if (listen->id.len > 255)
-        return too_long(load, listen, "id");
-    if (listen->nsid.len > 255)
-        return too_long(load, listen, "nsid");
+    if (listen->id.len > DNS_IDENTITY_MAX)
+        return too_long(load, listen, "id", DNS_IDENTITY_MAX);
+    if (listen->nsid.len > DNS_IDENTITY_MAX)
+        return too_long(load, listen, "nsid", DNS_IDENTITY_MAX);
+    /* It is one character string of a TXT record. */
     if (listen->version.len > 255)
-        return too_long(load, listen, "version");
+        return too_long(load, listen, "version", 255);
     return 0;
 }
 

@@ -26,6 +26,12 @@
 
 enum { DNS_LISTENS_MAX = 64 };
 
+/*
+ * Bytes of `id` and of `nsid`. Of the 512 of the least response over UDP 271 are left to header and
+ * question; OPT with a cookie and a client's network takes 67, so that 174 would fit.
+ */
+enum { DNS_IDENTITY_MAX = 128 };
+
 struct dns_limits_conf {
     struct conf_object object;
     int64_t connections;  /* over TCP, all loops together */
