@@ -22,7 +22,9 @@ static const char outer_zone[] =
     "gone CNAME nothing\n*.wild A 192.0.2.3\n*.wild MX 1 x.wild\nx.ent.wild A 192.0.2.4\n"
     "*.self MX 1 *.self\ncut NS ns.cut\ncut NS ns\nns.cut A 192.0.2.5\ncut DS 1 13 2 00\n"
     "d DNAME e\na.e A 192.0.2.6\ninner NS ns.inner\nns.inner A 192.0.2.7\nto-pool CNAME pool\n"
-    "*.pools CNAME pool\n@ SRV 1 1 80 pool\n";
+    "*.pools CNAME pool\n*.far CNAME a.b.\n*.loop CNAME x.loop\n*.near CNAME mail\n"
+    "*.tied CNAME a.*.tied\nto-cut CNAME x.cut\nto-wild CNAME x.Wild\nto-d CNAME a.d\n@ SRV 1 1 80 "
+    "pool\n";
 static const char inner_zone[] = "$TTL 60\n@ SOA ns h 8 2h 30m 2w 30\n@ NS ns\nns A 192.0.2.8\n";
 
 static struct slice wire(const char *text, uint8_t name[DNS_NAME_MAX])
@@ -155,6 +157,29 @@ static const struct {
     {"any.pools.t.", DNS_A,
      "NOERROR aa\n+ any.pools.t. 60 IN CNAME pool.t.\n+ pool.t. 5 IN A 10.0.0.1\n"
      "+ pool.t. 5 IN A 10.0.0.2\n+ pool.t. 5 IN A 10.0.0.3"},
+    {"q.far.t.", DNS_A, "NOERROR aa\n+ q.far.t. 60 IN CNAME a.b."},
+    {"x.loop.t.", DNS_A, "NOERROR aa\n+ x.loop.t. 60 IN CNAME x.loop.t."},
+    {"longer.loop.t.", DNS_A,
+     "NOERROR aa\n+ longer.loop.t. 60 IN CNAME x.loop.t.\n+ x.loop.t. 60 IN CNAME x.loop.t."},
+    {"longer.than.it.near.t.", DNS_A,
+     "NOERROR aa\n+ longer.than.it.near.t. 60 IN CNAME mail.t.\n+ mail.t. 60 IN A 192.0.2.2"},
+    {"longer.than.it.near.t.", DNS_AAAA,
+     "NOERROR aa\n+ longer.than.it.near.t. 60 IN CNAME mail.t.\n"
+     "- t. 30 IN SOA ns.t. h.t. 7 7200 1800 1209600 30"},
+    {"q.tied.t.", DNS_A,
+     "NXDOMAIN aa\n+ q.tied.t. 60 IN CNAME a.*.tied.t.\n"
+     "- t. 30 IN SOA ns.t. h.t. 7 7200 1800 1209600 30"},
+    {"to-cut.t.", DNS_A,
+     "NOERROR aa\n+ to-cut.t. 60 IN CNAME x.cut.t.\n- cut.t. 60 IN NS ns.cut.t.\n"
+     "- cut.t. 60 IN NS ns.t.\n! ns.cut.t. 60 IN A 192.0.2.5\n! ns.t. 60 IN A 192.0.2.1"},
+    {"to-wild.t.", DNS_A,
+     "NOERROR aa\n+ to-wild.t. 60 IN CNAME x.Wild.t.\n+ x.Wild.t. 60 IN A 192.0.2.3"},
+    {"to-wild.t.", DNS_MX,
+     "NOERROR aa\n+ to-wild.t. 60 IN CNAME x.Wild.t.\n+ x.Wild.t. 60 IN MX 1 x.Wild.t.\n"
+     "! x.Wild.t. 60 IN A 192.0.2.3"},
+    {"to-d.t.", DNS_A,
+     "NOERROR aa\n+ to-d.t. 60 IN CNAME a.d.t.\n+ d.t. 60 IN DNAME e.t.\n"
+     "+ a.d.t. 60 IN CNAME a.e.t.\n+ a.e.t. 60 IN A 192.0.2.6"},
     {"t.", DNS_SRV,
      "NOERROR aa\n+ t. 60 IN SRV 1 1 80 pool.t.\n! pool.t. 5 IN A 10.0.0.1\n"
      "! pool.t. 5 IN A 10.0.0.2\n! pool.t. 5 IN A 10.0.0.3"},

@@ -46,7 +46,7 @@ static bool begin(struct maker *maker, const struct zone_set *set, struct slice 
 }
 
 /* The body, or NULL where it is not the same for everybody, or too large. */
-static const struct zone_body *keep(struct maker *maker)
+static struct zone_body *keep(struct maker *maker)
 {
     const struct answer_compose *compose = &maker->compose;
     size_t start = DNS_HEADER_BYTES + maker->name_len + 4, n = compose->out.n_relocations;
@@ -81,6 +81,38 @@ static bool is_tied(const struct zone_node *node, const struct zone_rrset *rrset
     return false;
 }
 
+/* What answer_compose.c would go on with, behind the CNAME. */
+static void find_target(const struct zone_set *set, const struct zone *zone,
+                        const struct zone_rrset *cname, struct zone_body *body)
+{
+    uint8_t folded[DNS_NAME_MAX];
+    const uint8_t *cursor = cname->data;
+    struct slice name = zone_data_next(&cursor);
+    dns_name_fold(name, folded);
+    name.ptr = (const char *)folded;
+    body->is_leaving = !dns_name_ends(name, zone_origin(zone));
+    if (body->is_leaving)
+        return;
+    struct zone_found found = zone_set_find_in(set, zone, name, dns_name_labels(name));
+    if (found.node->flags & (ZONE_CUT | ZONE_BELOW_CUT))
+        return;
+    if (found.is_exact)
+        body->target = found.node;
+    else if (!(found.node->flags & ZONE_HAS_DNAME))
+        body->target = found.node->wildcard;
+}
+
+static void make_rrset(struct maker *maker, const struct zone_set *set,
+                       const struct zone_node *node, struct zone_rrset *rrset)
+{
+    begin(maker, set, SLICE(""), zone_node_name(node));
+    answer_compose_rrset(&maker->compose, zone_node_name(node), rrset, maker->zone);
+    struct zone_body *body = keep(maker);
+    if (body && rrset->type == DNS_CNAME)
+        find_target(set, maker->zone, rrset, body);
+    rrset->body = body;
+}
+
 static void make_node(struct maker *maker, const struct zone_set *set, struct zone_node *node)
 {
     for (size_t i = 0; i < node->n_rrsets; i++) {
@@ -94,9 +126,7 @@ static void make_node(struct maker *maker, const struct zone_set *set, struct zo
             answer_compose_referral(&maker->compose, node);
             rrset->body = keep(maker);
         } else if (!is_cut && !((node->flags & ZONE_WILDCARD) && is_tied(node, rrset))) {
-            begin(maker, set, SLICE(""), zone_node_name(node));
-            answer_compose_rrset(&maker->compose, zone_node_name(node), rrset, maker->zone);
-            rrset->body = keep(maker);
+            make_rrset(maker, set, node, rrset);
         }
     }
 }

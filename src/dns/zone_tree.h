@@ -27,6 +27,10 @@
  *     0        12              ^------------- body --------------^
  *              ^- c00c stays   ^- all others move
  *
+ * Behind the body of a CNAME come the records of its target, owned by the name in its data, or the
+ * zone's body for what is not there; then pointers into the latter's own bytes move on by those of
+ * the CNAME too.
+ *
  * RRsets whose data hold no name that compresses and lead to no addresses need none: their answer
  * is written from the data as fast. Signatures will stand in the body, behind the RRset that they
  * cover, made when the body is.
@@ -45,6 +49,11 @@ struct zone_body {
     uint16_t base_len;                  /* of the question's name that it was written behind */
     uint16_t size_bytes;
     uint16_t n_pointers;
+    /* A CNAME's: what it leads to in its zone (a wildcard, where that stands for the name). NULL:
+       nothing that is answered from a node. */
+    const struct zone_node *target;
+    bool
+        is_leaving; /* a CNAME's, to a name that is not in its zone: all types are answered by it */
     /* Offsets of the pointers that move, from the body's start, two bytes each; then the bytes. */
     uint16_t pointers[];
 };
