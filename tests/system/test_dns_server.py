@@ -4,6 +4,7 @@ cookies, rates, TCP and its limits; reloads, upgrades and deaths while it is ask
 well. What zones answer is held against other servers in test_dns_agree.py."""
 
 import contextlib
+import hashlib
 import random
 import socket
 import struct
@@ -302,6 +303,32 @@ def test_cookies(weir, free_port):
     assert dns.message.from_wire(raw(port, wire)).rcode() == dns.rcode.NOERROR
     wire = wire[:-1] + bytes([wire[-1] ^ 1])
     assert dns.message.from_wire(raw(port, wire)).rcode() == 23  # BADCOOKIE
+
+
+def test_cookies_of_an_older_secret(weir, free_port):
+    """A new secret goes before the old one: who has a cookie of that keeps its good standing, and gets a new one."""
+    port = free_port()
+    old, new = (hashlib.sha256(text).hexdigest() + "\n" for text in (b"old", b"new"))
+    w = weir(conf(port, loops=1, more="secret-file secret"), start=False)
+    path = w.folder / "secret"
+    path.write_text(old)
+    path.chmod(0o600)
+    w.start()
+
+    def alone(cookie):
+        option = struct.pack(">HH", 10, len(cookie)) + cookie
+        answer = dns.message.from_wire(raw(port, struct.pack(">HHHHHH", 1, 0, 0, 0, 0, 1) + opt(options=option)))
+        return answer.rcode(), next(bytes(o.to_wire()) for o in answer.options if o.otype == 10)
+    of_old = alone(b"ABCDEFGH")[1]
+    assert alone(of_old)[0] == dns.rcode.NOERROR
+    path.write_text(new + old)
+    w.reload()
+    code, of_new = alone(of_old)
+    assert code == dns.rcode.NOERROR
+    path.write_text(new)
+    w.reload()
+    assert alone(of_old)[0] == 23  # BADCOOKIE
+    assert alone(of_new)[0] == dns.rcode.NOERROR
 
 
 def burst(port, n, source="127.0.0.1", options=None, name="www.example.org"):
