@@ -374,11 +374,11 @@ size_t desk_answer(struct dns_desk *desk, const struct desk_ask *ask, uint8_t *o
     decide(&exchange, verdict, cap - room);
     if (limit_rate(&exchange) > 0)
         return 0;
-    if (verdict == DNS_NOTAUTH)
+    if (exchange.query.has_edns)
+        append_opt(&exchange, cap);
+    if (verdict == DNS_NOTAUTH) /* which is the last of all (RFC 8945 section 5.1) */
         count_record(&exchange,
                      dns_tsig_write(exchange.query.tsig, out + exchange.len, cap - exchange.len));
-    else if (exchange.query.has_edns)
-        append_opt(&exchange, cap);
     if (dns_get16(out + 2) & DNS_TC)
         count(&exchange, DNS_WORD_TRUNCATED);
     count(&exchange, dns_count_rcode(exchange.rcode));

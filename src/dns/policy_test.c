@@ -354,6 +354,34 @@ static void test_keepalive(void **state)
     teardown(&f);
 }
 
+/* A signed query is refused by its signature; OPT stands before that, where it was asked for. */
+static void test_signed(void **state)
+{
+    (void)state;
+    static const char tsig[] = "\3key\0\0\xfa\0\xff\0\0\0\0\0\x1d\x0bhmac-sha256\0"
+                               "\0\0\1\2\3\4\1\x2c\0\0\x12\x34\0\0\0\0";
+    static const size_t data_bytes = 29, error_at = 4;
+    struct addr client = ip("203.0.113.9");
+    struct fixture f;
+    setup(&f);
+    for (int has_edns = 0; has_edns < 2; has_edns++) {
+        const struct ask ask = {NS_T, DNS_A, IN, 0, has_edns ? 1232 : 0, 0, {0}};
+        uint8_t packet[256];
+        size_t len = put_query(&ask, packet);
+        memcpy(packet + len, tsig, sizeof(tsig) - 1);
+        dns_put16(packet + 10, (uint16_t)(has_edns + 1));
+        const struct desk_ask how = {
+            .packet = slice_make((const char *)packet, len + sizeof(tsig) - 1), .from = &client};
+        size_t n = desk_answer(&f.desk, &how, answered);
+        assert_int_equal(n, how.packet.len);
+        assert_int_equal(dns_get16(answered + 2), DNS_QR | DNS_NOTAUTH);
+        assert_int_equal(dns_get16(answered + 10), has_edns + 1);
+        assert_memory_equal(answered + len, tsig, sizeof(tsig) - 1 - data_bytes);
+        assert_int_equal(dns_get16(answered + n - error_at), DNS_BADKEY);
+    }
+    teardown(&f);
+}
+
 static void test_silence(void **state)
 {
     (void)state;
@@ -648,11 +676,12 @@ static void test_truncation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_responses), cmocka_unit_test(test_untold),
-        cmocka_unit_test(test_keepalive), cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_cookies),   cmocka_unit_test(test_cookie_alone),
-        cmocka_unit_test(test_rates),     cmocka_unit_test(test_total_and_exempt),
-        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_responses),        cmocka_unit_test(test_untold),
+        cmocka_unit_test(test_keepalive),        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_signed),           cmocka_unit_test(test_cookies),
+        cmocka_unit_test(test_cookie_alone),     cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_total_and_exempt), cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_truncation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
