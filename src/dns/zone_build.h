@@ -45,6 +45,7 @@ struct zone_build {
     zone_report_fn *report;
     void *report_ctx;
     size_t n_errors, n_warnings;
+    bool has_dnssec; /* and that was told */
 
     struct build_node **table; /* open addressing; a power of two of places */
     size_t n_places;

@@ -163,6 +163,22 @@ static void check_place(struct zone_build *build, const struct build_node *node,
                        "%s has NS, and DNAME beside them", show(node, name));
 }
 
+/* Once a zone: who validates would wait for signatures that no answer has. */
+static void check_dnssec(struct zone_build *build, const struct build_record *record)
+{
+    static const uint16_t types[] = {DNS_RRSIG, DNS_NSEC, DNS_NSEC3, DNS_DNSKEY};
+    char type[DNS_TYPE_TEXT_MAX];
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (record->type != types[i] || build->has_dnssec)
+            continue;
+        build->has_dnssec = true;
+        zone_warning(build, record->at,
+                     "leave them out, and have no DS in the zone above until answers are signed",
+                     "%s is served as plain data: zones are not signed, nor answers proven, yet",
+                     dns_type_show(record->type, type));
+    }
+}
+
 /* Is it answered at all? */
 static void check_occluded(struct zone_build *build, const struct build_node *node)
 {
@@ -210,6 +226,7 @@ static void check_node(struct zone_build *build, struct build_node *node)
     struct build_record **link = &node->first;
     for (struct build_record *record; (record = *link);) {
         check_place(build, node, record);
+        check_dnssec(build, record);
         if (check_record(build, node, record))
             link = &record->next;
         else

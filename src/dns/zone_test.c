@@ -93,6 +93,11 @@ static const struct {
     {"d NS ns\nx.d TXT a",
      "6:1: warning: x.d.example.org. lies below the delegation of d.example.org. and is never "
      "answered\nd.example.org. 3600 NS ns.example.org.\nx.d.example.org. 3600 TXT \"a\"\n"},
+    {"d NS ns\nd DS 1 13 2 00", "d.example.org. 3600 NS ns.example.org.\nd.example.org. 3600 DS 1 "
+                                "13 2 00\n"},
+    {"@ DNSKEY 256 3 13 AAAA\nns NSEC \\# 1 00",
+     "5:1: warning: DNSKEY is served as plain data: zones are not signed, nor answers proven, "
+     "yet\n"},
 };
 
 static void test_read(void **state)
