@@ -37,6 +37,14 @@ bool slice_equal_nocase(struct slice a, struct slice b)
     return true;
 }
 
+bool slice_equal_secret(struct slice a, struct slice b)
+{
+    volatile uint8_t difference = a.len != b.len;
+    for (size_t i = 0; i < a.len && i < b.len; i++)
+        difference = (uint8_t)(difference | (uint8_t)(a.ptr[i] ^ b.ptr[i]));
+    return difference == 0;
+}
+
 int slice_compare(struct slice a, struct slice b)
 {
     size_t len = a.len < b.len ? a.len : b.len;

@@ -57,6 +57,10 @@ static inline bool slice_starts(struct slice a, struct slice prefix)
 
 bool slice_equal_nocase(struct slice a, struct slice b);
 
+/* As slice_equal(), but it takes as long wherever the first difference is: for MACs and tokens.
+ * Only lengths may be told by the time that it takes. */
+bool slice_equal_secret(struct slice a, struct slice b);
+
 /* <0, 0, >0 in byte order; a prefix sorts before what it begins. */
 int slice_compare(struct slice a, struct slice b);
 

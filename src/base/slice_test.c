@@ -40,6 +40,7 @@ static void test_equal_and_starts(void **state)
         struct slice a = slice_from(rows[i].a), b = slice_from(rows[i].b);
         assert_int_equal(slice_equal(a, b), rows[i].is_equal);
         assert_int_equal(slice_is(a, rows[i].b), rows[i].is_equal);
+        assert_int_equal(slice_equal_secret(a, b), rows[i].is_equal);
         assert_int_equal(slice_equal_nocase(a, b), rows[i].is_equal_nocase);
         assert_int_equal(slice_starts(a, b), rows[i].starts);
     }

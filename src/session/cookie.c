@@ -96,15 +96,6 @@ static const struct cookie_key *find_key(const struct cookie_keys *keys, const c
     return NULL;
 }
 
-/* Takes as long wherever the first difference is. */
-static bool is_equal(const uint8_t *a, const uint8_t *b, size_t len)
-{
-    volatile uint8_t difference = 0;
-    for (size_t i = 0; i < len; i++)
-        difference = (uint8_t)(difference | (a[i] ^ b[i]));
-    return difference == 0;
-}
-
 static bool payload_read(const uint8_t *payload, size_t len, struct cookie *ret_cookie)
 {
     if (payload[0] != 0)
@@ -134,7 +125,9 @@ enum cookie_result cookie_read(const struct cookie_keys *keys, struct slice pool
     if (!key)
         return COOKIE_NO_KEY;
     sign(key, pool, text, own);
-    if (!is_equal(mac, own, COOKIE_MAC_BYTES) || !payload_read(payload, (size_t)n, ret_cookie))
+    if (!slice_equal_secret(slice_make((const char *)mac, COOKIE_MAC_BYTES),
+                            slice_make((const char *)own, COOKIE_MAC_BYTES)) ||
+        !payload_read(payload, (size_t)n, ret_cookie))
         return COOKIE_FORGED;
     return COOKIE_OK;
 }

@@ -61,15 +61,6 @@ static const struct beat_key *find_key(const struct beat_keys *keys, const uint8
     return NULL;
 }
 
-/* Takes as long wherever the first difference is. */
-static bool is_equal(const uint8_t *a, const uint8_t *b, size_t len)
-{
-    volatile uint8_t difference = 0;
-    for (size_t i = 0; i < len; i++)
-        difference = (uint8_t)(difference | (a[i] ^ b[i]));
-    return difference == 0;
-}
-
 /* ---- writing ---- */
 
 static void put_text(struct beat_writer *writer, struct slice text)
@@ -177,7 +168,8 @@ enum beat_result beat_read(struct slice datagram, const struct beat_keys *keys,
         return BEAT_NO_KEY;
     size_t len = datagram.len - BEAT_MAC_BYTES;
     key->mac(key->key, slice_make(datagram.ptr, len), mac);
-    if (!is_equal(mac, bytes + len, BEAT_MAC_BYTES))
+    if (!slice_equal_secret(slice_make((const char *)mac, BEAT_MAC_BYTES),
+                            slice_skip(datagram, len)))
         return BEAT_FORGED;
     struct slice rest = slice_skip(slice_make(datagram.ptr, len), BEAT_HEAD_BYTES);
     struct beat beat = {
