@@ -14,7 +14,7 @@ import pytest
 
 TYPES = ["A", "AAAA", "NS", "SOA", "CNAME", "TXT", "MX", "SRV", "PTR", "CAA", "NAPTR", "HTTPS", "SVCB", "DNAME", "DS",
          "SSHFP", "TLSA", "HINFO", "TYPE65280", "SPF"]
-N_QUERIES = int(os.environ.get("WEIR_AGREE_QUERIES", "2500"))
+N_QUERIES = int(os.environ.get("WEIR_AGREE_QUERIES", "1200"))
 SEED = int(os.environ.get("WEIR_AGREE_SEED", "1"))
 # Fewer agreements than this would mean that the peers are not asked what they should be.
 SHARE_AGREED = 0.6
