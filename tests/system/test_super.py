@@ -263,7 +263,7 @@ def test_reload_by_command_and_by_signal(weir, free_port):
     pids = w.pids()
     w.write(conf(port, "second"))
     assert "generation 2" in w.reload().stdout
-    assert get(port) == (200, "second")
+    assert until(lambda: get(port) == (200, "second"))
     w.write(conf(port, "third"))
     w.signal(signal.SIGHUP)
     assert until(lambda: get(port) == (200, "third"))
