@@ -46,7 +46,7 @@ struct answer_ask {
     uint32_t random;         /* anew for each answer */
 };
 
-enum { ANSWER_NO_RECORD = UINT32_MAX };
+#define ANSWER_NO_RECORD UINT32_MAX
 
 struct answer_facts {
     uint8_t rcode;

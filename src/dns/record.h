@@ -97,7 +97,7 @@ struct slice record_variant_rdata(const struct record_variant *variant, uint16_t
 
 /* ---- how it is made ---- */
 
-enum { RECORD_NO_TURN = UINT32_MAX };
+#define RECORD_NO_TURN UINT32_MAX
 
 /* A member as the board has it. */
 struct record_member {
@@ -147,7 +147,7 @@ uint32_t record_choose(const struct record_conf *record, const struct record_cho
 /* The facts of a pool's members, in their order. */
 typedef const struct record_member *record_facts_fn(void *ctx, const struct pool *pool);
 
-enum { RECORD_NO_CHOICE = UINT32_MAX };
+#define RECORD_NO_CHOICE UINT32_MAX
 
 /* What a branch answers and why, for whoever makes or explains it. */
 struct record_outcome {

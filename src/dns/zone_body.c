@@ -54,8 +54,9 @@ static struct zone_body *keep(struct maker *maker)
         return NULL;
     size_t size = compose->out.len - start;
     struct zone_body *body = arena_alloc(&maker->zone->arena, sizeof(*body) + 2 * n + size);
-    for (size_t i = 0; i < DNS_N_SECTIONS; i++)
-        body->n_records[i] = i == DNS_QUESTION ? 0 : dns_writer_count(&compose->out, i);
+    for (int i = 0; i < DNS_N_SECTIONS; i++)
+        body->n_records[i] =
+            i == DNS_QUESTION ? 0 : dns_writer_count(&compose->out, (enum dns_section)i);
     body->base_len = (uint16_t)maker->name_len;
     body->size_bytes = (uint16_t)size;
     body->n_pointers = (uint16_t)n;

@@ -17,8 +17,10 @@ enum { PLACES_MIN = 64 };
 
 /* ---- what is told ---- */
 
-static void tell(struct zone_build *build, enum zone_severity severity, struct zone_at at,
-                 const char *hint, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static void tell(struct zone_build *build,
+                                                       enum zone_severity severity,
+                                                       struct zone_at at, const char *hint,
+                                                       const char *format, va_list args)
 {
     size_t *n = severity == ZONE_ERROR ? &build->n_errors : &build->n_warnings;
     if ((*n)++ >= ZONE_REPORT_MAX || !build->report)
