@@ -9,6 +9,7 @@ import socket
 
 from test_dns_reload import kib_of
 from test_dns_server import addresses, ask, conf, opt, query_bytes
+from test_members import is_sanitized
 
 N_PACKETS = 1_000_000
 N_ROUNDS = 20
@@ -74,4 +75,4 @@ def test_a_million_packets(weir, free_port):
             sizes.append(kib_of(pid))
     print(f"seed {SEED}: {N_PACKETS} packets, {total} answers, KiB: {sizes}")
     assert total > N_PACKETS // 100, SEED
-    assert max(sizes[-5:]) <= sizes[2] * 1.02, (SEED, sizes)
+    assert is_sanitized() or max(sizes[-5:]) <= sizes[2] * 1.02, (SEED, sizes)  # a sanitizer keeps what is freed
