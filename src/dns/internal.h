@@ -42,7 +42,6 @@ struct dns_plan {
     struct zones *zones;
     struct record_set *records;
     struct record_view *view; /* a reference; dns.view's from commit on */
-    uint64_t wall_s;          /* when it was made */
 };
 
 /* A listener in a loop. */

@@ -183,15 +183,3 @@ struct record_ledger *record_ledger_create(struct board *board, uint64_t seed)
     }
     return ledger;
 }
-
-void record_ledger_destroy(struct record_ledger **ledger_ptr)
-{
-    struct record_ledger *ledger = *ledger_ptr;
-    *ledger_ptr = NULL;
-    uint32_t cursor = 0;
-    struct slice label;
-    for (struct entry *entry; (entry = map_next(&ledger->entries, &cursor, &label)) != NULL;)
-        entry_destroy(entry);
-    map_deinit(&ledger->entries);
-    mem_free(ledger);
-}

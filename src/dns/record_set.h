@@ -46,7 +46,6 @@ struct record_ledger;
 
 /* Takes over what an earlier life has served, from the board. One a process. */
 struct record_ledger *record_ledger_create(struct board *board, uint64_t seed);
-void record_ledger_destroy(struct record_ledger **ledger);
 
 struct record_set;
 

@@ -52,12 +52,6 @@ struct tcp_output *tcp_output_create(void)
     return MEM_NEW(struct tcp_output);
 }
 
-void tcp_output_destroy(struct tcp_output **output)
-{
-    mem_free(*output);
-    *output = NULL;
-}
-
 static void count(const struct dns_tcp *tcp, uint32_t word)
 {
     metric_add(tcp->desk->row, word, 1);

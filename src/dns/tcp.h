@@ -38,7 +38,6 @@ struct tcp_limits {
 /* Room for responses that go out together; the loop's. */
 struct tcp_output;
 struct tcp_output *tcp_output_create(void);
-void tcp_output_destroy(struct tcp_output **output);
 
 struct dns_tcp {
     struct listener listener;

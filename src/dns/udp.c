@@ -75,12 +75,6 @@ struct udp_batch *udp_batch_create(void)
     return batch;
 }
 
-void udp_batch_destroy(struct udp_batch **batch)
-{
-    mem_free(*batch);
-    *batch = NULL;
-}
-
 /* ---- one batch ---- */
 
 /*

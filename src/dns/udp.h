@@ -25,7 +25,6 @@ enum { UDP_BATCH = 64 };
 
 struct udp_batch;
 struct udp_batch *udp_batch_create(void);
-void udp_batch_destroy(struct udp_batch **batch);
 
 struct dns_udp {
     struct loop_io io;

@@ -159,13 +159,6 @@ unsigned dns_name_labels(struct slice name)
     return n;
 }
 
-struct slice dns_name_skip(struct slice name, unsigned n)
-{
-    while (n-- > 0)
-        name = dns_name_parent(name);
-    return name;
-}
-
 bool dns_name_ends(struct slice name, struct slice suffix)
 {
     while (name.len > suffix.len)

@@ -61,9 +61,6 @@ static inline struct slice dns_name_parent(struct slice name)
     return name.len > 1 ? slice_skip(name, (size_t)(unsigned char)name.ptr[0] + 1) : name;
 }
 
-/* Without its first n labels, n <= dns_name_labels(). */
-struct slice dns_name_skip(struct slice name, unsigned n);
-
 /* Is it `suffix`, or below it? */
 bool dns_name_ends(struct slice name, struct slice suffix);
 
