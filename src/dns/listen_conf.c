@@ -132,7 +132,7 @@ static const struct conf_word rate_words[] = {
      .max = 100,
      .doc =
          "each so manieth response over a rate is sent cut to nothing, so that a real client asks "
-         "again over TCP or with a cookie; 0: none"},
+         "again over TCP or with a cookie; errors are not sent at all; 0: none"},
     {.name = "ipv4-prefix",
      .type = CONF_INT,
      .offset = RATE(ipv4_bits),
@@ -186,15 +186,17 @@ static const struct conf_word listen_words[] = {
      .type = CONF_STRING,
      .offset = offsetof(struct dns_listen_conf, id),
      .doc = "the answer to CHAOS id.server and hostname.bind; the node's name unless told, and "
-            "without nodes none"},
+            "without nodes none; at most 128 bytes"},
     {.name = "nsid",
      .type = CONF_STRING,
      .offset = offsetof(struct dns_listen_conf, nsid),
-     .doc = "told to who asks for the name server's identifier (RFC 5001); as id unless told"},
+     .doc = "told to who asks for the name server's identifier (RFC 5001), at most 128 "
+            "bytes; as id unless told"},
     {.name = "version",
      .type = CONF_STRING,
      .offset = offsetof(struct dns_listen_conf, version),
-     .doc = "the answer to CHAOS version.server and version.bind; without it they are refused"},
+     .doc = "the answer to CHAOS version.server and version.bind, at most 255 bytes; without it "
+            "they are refused"},
     {.name = "cookies",
      .type = CONF_CHOICE,
      .offset = offsetof(struct dns_listen_conf, has_cookies),

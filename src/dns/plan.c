@@ -120,7 +120,9 @@ static int plan_desks(struct dns_plan *plan, struct err *err)
     for (uint32_t i = 0; i < plan->n_listens; i++) {
         const struct dns_listen_conf *conf = plan->listens[i];
         plan->limits[i] = (struct tcp_limits){
-            .connections = ((uint64_t)conf->limits.connections + n_loops - 1) / n_loops,
+            .connections = (uint64_t)conf->limits.connections,
+            .slab = plan->slabs[i]->slab,
+            .n_loops = n_loops,
             .queries = (uint64_t)conf->limits.queries,
             .pipelined = (uint32_t)conf->limits.pipelined,
             .output_bytes = (size_t)conf->limits.output_bytes,

@@ -197,6 +197,11 @@ static bool is_exempt(const struct desk_rates *rates, const struct addr *addr)
     return false;
 }
 
+static bool is_error(const struct exchange *exchange)
+{
+    return exchange->rcode != DNS_NOERROR && exchange->rcode != DNS_NXDOMAIN;
+}
+
 enum { KIND_TOTAL = 1, KIND_ERROR, KIND_NEGATIVE, KIND_ANSWER };
 
 /* What the response costs its client's network. */
@@ -209,7 +214,7 @@ static enum rrl_verdict take_rate(const struct exchange *exchange)
         rrl_network(rates->rrl, exchange->ask->from, rates->ipv4_bits, rates->ipv6_bits);
     const struct rrl_rate *rate = &rates->errors;
     uint64_t key;
-    if (exchange->rcode != DNS_NOERROR && exchange->rcode != DNS_NXDOMAIN) {
+    if (is_error(exchange)) {
         key = rrl_key(rates->rrl, network, KIND_ERROR, slice_make(NULL, 0));
     } else if (exchange->is_zone_asked && (facts->is_negative || facts->is_referral)) {
         rate = &rates->negatives;
@@ -225,6 +230,15 @@ static enum rrl_verdict take_rate(const struct exchange *exchange)
     return rrl_take(rates->rrl, key, &rates->total, rates->slip, now_ms);
 }
 
+/* What a response over a rate becomes: an error has no form that is cut, but for BADCOOKIE, which
+ * is nothing but its header and OPT. */
+static enum rrl_verdict weigh(const struct exchange *exchange)
+{
+    enum rrl_verdict verdict = take_rate(exchange);
+    bool has_cut_form = !is_error(exchange) || exchange->rcode == DNS_BADCOOKIE;
+    return verdict == RRL_SLIP && !has_cut_form ? RRL_DROP : verdict;
+}
+
 /* 0: the response may go out as it is, or as what has become of it; 1: it may not. */
 static int limit_rate(struct exchange *exchange)
 {
@@ -232,7 +246,7 @@ static int limit_rate(struct exchange *exchange)
     if (!rates->rrl || exchange->ask->is_tcp || exchange->cookie == COOKIE_GOOD ||
         is_exempt(rates, exchange->ask->from))
         return 0;
-    switch (take_rate(exchange)) {
+    switch (weigh(exchange)) {
     case RRL_PASS:
         return 0;
     case RRL_DROP:

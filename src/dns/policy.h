@@ -27,7 +27,9 @@
  * A response over UDP has at most min(what the client takes, `edns-size`) bytes, 512 without EDNS;
  * what does not fit is cut at a border of record sets and says TC. A response over a rate
  * (limit/rrl.h) is not sent, or is sent as a header with TC, to who asks over UDP without one of
- * our cookies (RFC 7873).
+ * our cookies (RFC 7873). One that is an error is never sent so: TC would promise over TCP what is
+ * not there, NOERROR would hide what is wrong, and who signed its query takes neither without a
+ * signature (RFC 8945 section 5.4).
  */
 
 #include "base/rng.h"

@@ -65,7 +65,6 @@ static void tcp_conn_destroy(struct tcp_conn *self)
     loop_timer_clear(tcp->loop, &self->timer);
     conn_close(&self->conn);
     list_remove(&self->node);
-    tcp->n_conns--;
     metric_sub(tcp->desk->row, DNS_WORD_CONNECTIONS_ACTIVE, 1);
     mem_free(self->rest.bytes);
     mem_free(self);
@@ -287,11 +286,30 @@ static void on_event(struct conn *conn, uint32_t events)
 
 /* ---- accepting ---- */
 
+/*
+ * One more, unless there are enough. Loops write their own row alone: each counts itself first and
+ * looks at all rows then, so that of two at the same time the later one, or both, see the other.
+ */
+static bool take_place(const struct dns_tcp *tcp)
+{
+    const struct tcp_limits *limits = &tcp->limits;
+    uint64_t n = 0;
+    metric_add(tcp->desk->row, DNS_WORD_CONNECTIONS_ACTIVE, 1);
+    atomic_thread_fence(memory_order_seq_cst);
+    for (uint32_t l = 0; l < limits->n_loops; l++)
+        n += atomic_load_explicit(&metric_row(limits->slab, l)[DNS_WORD_CONNECTIONS_ACTIVE],
+                                  memory_order_relaxed);
+    if (n <= limits->connections)
+        return true;
+    metric_sub(tcp->desk->row, DNS_WORD_CONNECTIONS_ACTIVE, 1);
+    return false;
+}
+
 static void on_accept(struct listener *listener, struct loop *loop, int fd, const struct addr *peer)
 {
     struct dns_tcp *tcp = CONTAINER_OF(listener, struct dns_tcp, listener);
     count(tcp, DNS_WORD_CONNECTIONS);
-    if (tcp->n_conns >= tcp->limits.connections) {
+    if (!take_place(tcp)) {
         count(tcp, DNS_WORD_CONNECTIONS_REFUSED);
         close(fd);
         return;
@@ -301,8 +319,6 @@ static void on_accept(struct listener *listener, struct loop *loop, int fd, cons
     self->peer = *peer;
     list_init(&self->node);
     list_add_back(&tcp->conns, &self->node);
-    tcp->n_conns++;
-    metric_add(tcp->desk->row, DNS_WORD_CONNECTIONS_ACTIVE, 1);
     loop_timer_init(&self->timer, on_timer);
     conn_open_lazily(&self->conn, loop, fd, on_event);
     go_on(self);

@@ -13,9 +13,9 @@
  *               closed               closed           closed, and nothing is read meanwhile
  *
  * A connection holds memory only for a query that is not whole yet, or that waits until the peer
- * takes what was answered before it (conn.h holds those). Above `connections` a new one is closed
- * at once. While the listener drains, each is closed as soon as it is idle, and told so (a
- * keepalive of 0, RFC 7828 section 3.3.2).
+ * takes what was answered before it (conn.h holds those). Above `connections` of the listener, in
+ * whichever loops the kernel has put them, a new one is closed at once. While the listener drains,
+ * each is closed as soon as it is idle, and told so (a keepalive of 0, RFC 7828 section 3.3.2).
  */
 
 #include "base/list.h"
@@ -28,7 +28,10 @@
 
 /* What the connections of one listener are bounded by, a copy of its words. */
 struct tcp_limits {
-    uint64_t connections; /* of this loop */
+    uint64_t connections; /* of all loops together */
+    /* The listener's counters, a row a loop; DNS_WORD_CONNECTIONS_ACTIVE of all of them counts. */
+    struct metric_slab *slab;
+    uint32_t n_loops;
     uint64_t queries;
     uint32_t pipelined;
     size_t output_bytes;
@@ -46,7 +49,6 @@ struct dns_tcp {
     struct dns_desk *desk; /* another one after each reload */
     struct tcp_limits limits;
     struct list conns; /* of struct tcp_conn */
-    uint64_t n_conns;
     bool is_closing;
 };
 

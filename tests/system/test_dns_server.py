@@ -456,6 +456,36 @@ def test_tcp_limits(weir, free_port):
     assert until(lambda: serves_tcp(port))
 
 
+def test_tcp_connections_of_all_loops(weir, free_port):
+    """However unevenly the kernel spreads them: as many as the limit says, and not one more."""
+    port, most = free_port(), 4
+    w = weir(conf(port, loops=2, words=f"limits connections {most}; timeout idle 60s"))
+    wire = query_bytes()
+
+    def active():
+        (process,) = [one for one in w.status()["processes"] if one["name"] == "dns"]
+        return process["detail"]["modules"]["dns"]["connections"]
+
+    for _ in range(6):  # each by other ports, and so another spread
+        socks = [connect(port) for _ in range(most)]
+        try:
+            for sock in socks:
+                sock.sendall(frames(wire))
+                assert len(read_frames(sock, 1)) == 1
+            for _ in range(3):
+                with connect(port) as further:
+                    assert is_closed(further)
+            socks.pop().close()
+            assert until(lambda: active() == most - 1)
+            socks.append(connect(port))
+            socks[-1].sendall(frames(wire))
+            assert len(read_frames(socks[-1], 1)) == 1
+        finally:
+            for sock in socks:
+                sock.close()
+        assert until(lambda: active() == 0)
+
+
 def serves_tcp(port):
     with contextlib.suppress(OSError, EOFError, dns.exception.DNSException):
         return bool(ask(port, "www.example.org", how=dns.query.tcp).answer)
