@@ -22,7 +22,7 @@ static const char *const state_names[FACT_N_STATES] = {
     [FACT_NONE] = "none",       [FACT_UNKNOWN] = "unknown",   [FACT_UP] = "up",
     [FACT_DOWN] = "down",       [FACT_DEGRADED] = "degraded", [FACT_DRAINING] = "draining",
     [FACT_SERVING] = "serving", [FACT_RESOLVED] = "resolved", [FACT_FAILED] = "failed",
-    [FACT_DRAINED] = "drained",
+    [FACT_DRAINED] = "drained", [FACT_ACTIVE] = "active",     [FACT_BACKUP] = "backup",
 };
 
 const char *fact_state_name(enum fact_state state)

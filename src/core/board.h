@@ -83,6 +83,8 @@ enum fact_state {
     FACT_RESOLVED = 7, /* a name; the reason holds the address */
     FACT_FAILED = 8,   /* cannot do its work: a listener that could not bind, a process that dies */
     FACT_DRAINED = 9,  /* a drain that is over: nothing is left of what it waited for */
+    FACT_ACTIVE = 10,  /* a floating address: it is here */
+    FACT_BACKUP = 11,  /* likewise: another has it, or nobody yet, and this node would take it */
     FACT_N_STATES
 };
 

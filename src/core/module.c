@@ -74,6 +74,15 @@ const struct metric_table *module_metric_table(const struct module_table *table,
     return NULL;
 }
 
+bool module_process_drains_first(const struct module_table *table, const char *kind)
+{
+    for (size_t i = 0; i < table->n_items; i++) {
+        if (module_lives_in(table->items[i], kind) && table->items[i]->drains_first)
+            return true;
+    }
+    return false;
+}
+
 bool module_process_starts_programs(const struct module_table *table, const char *kind)
 {
     for (size_t i = 0; i < table->n_items; i++) {

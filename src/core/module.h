@@ -29,6 +29,11 @@
  *     drain    no new work; finish what there is until the deadline
  *     stop     let go of everything; the process ends when it returns. The other loops have
  *              ended by then, so that what they had may be freed from here
+ *     orphaned the supervisor is dead: the process ends when it returns, and nothing else is done
+ *
+ * What a module puts outside of its process (an address on an interface) outlives the process. Its
+ * next life finds it there; where there is none soon, relinquish() takes it back, in the
+ * supervisor.
  *
  * Several modules may live in one process (http and stream in the edge). A module without a process
  * (pool) has only configuration.
@@ -160,6 +165,19 @@ struct module {
     void (*drain)(void *state, uint64_t deadline_ns);
     bool (*is_drained)(void *state);
     void (*stop)(void *state);
+    /* Its process is not killed with the supervisor, but told here. Quick, for nobody waits. */
+    void (*orphaned)(void *state);
+
+    /* --- beside its life, in the supervisor --- */
+    /* At a stop its process drains before all others do, and they wait for it (for a few seconds):
+     * what is let go of there is what brings clients to the others. */
+    bool drains_first;
+    /*
+     * The process has died and does not come back at once: undoes, as root and within 200 ms, what
+     * `board` says that it left outside. It may be called more than once. The configuration is the
+     * one in force.
+     */
+    void (*relinquish)(const struct snapshot *snap, const struct board *board, struct log *log);
 
     /* --- answers to admin, within a second or never --- */
     /* Members of an object that is already open: what the facts and metrics do not say. */
@@ -259,6 +277,8 @@ int snapshot_files(const struct snapshot *snap, const char *kind, file_want_fn *
 int snapshot_programs(const struct snapshot *snap, program_want_fn *want, void *ctx);
 /* Does a module of the process ask worker to start programs? */
 bool module_process_starts_programs(const struct module_table *table, const char *kind);
+/* Does a module of the process drain before others do? */
+bool module_process_drains_first(const struct module_table *table, const char *kind);
 /* Is a process of this kind needed? */
 bool snapshot_needs(const struct snapshot *snap, const char *kind);
 /* Does the process `kind` host the module? */

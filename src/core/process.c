@@ -104,11 +104,33 @@ static void tell(struct process_life *life, enum control_type type, uint64_t gen
         log_write(life->process.logs[0], LOG_LEVEL_ERROR, "%s", err.text);
 }
 
-/* The supervisor is dead: whatever this process does now, it does without anybody who watches
- * it. */
-static _Noreturn void end_at_once(void)
+/*
+ * The supervisor is dead: whatever this process does now, it does without anybody who watches it.
+ * What it has put outside of itself it still takes back.
+ */
+static _Noreturn void end_at_once(struct process_life *life)
 {
+    size_t place = 0;
+    for (const struct module *module = process_next_module(life, &place); module;
+         module = process_next_module(life, &place)) {
+        if (module->orphaned && life->states[place])
+            module->orphaned(life->states[place]);
+        place++;
+    }
     _exit(EXIT_FAILURE);
+}
+
+/* Does a module take something back then? So it may not be killed with the supervisor. */
+static bool outlives_supervisor(const struct process_life *life)
+{
+    size_t place = 0;
+    for (const struct module *module = process_next_module(life, &place); module;
+         module = process_next_module(life, &place)) {
+        if (module->orphaned)
+            return true;
+        place++;
+    }
+    return false;
 }
 
 /* --- prepare, commit, abort ------------------------------------------------------------------- */
@@ -404,7 +426,7 @@ static void on_control(struct loop *loop, struct loop_io *io, uint32_t events)
     for (;;) {
         int result = control_receive(io->fd, life->packet, &message, &err);
         if (result < 0)
-            end_at_once();
+            end_at_once(life);
         if (result == 0)
             return;
         on_message(life, &message);
@@ -500,15 +522,15 @@ static int start_modules(struct process_life *life, struct sandbox_profile *prof
 
 /*
  * Closes the sandbox. The change of user makes the kernel forget that this process is to die with
- * the supervisor, so it is told again; should the supervisor have died in between, the end of the
- * control socket says so as soon as the loop looks.
+ * the supervisor, so it is told again, unless there is something to be done then; should the
+ * supervisor have died in between, the end of the control socket says so as soon as the loop looks.
  */
 static int close_sandbox(struct process_life *life, const struct sandbox_profile *profile,
                          const struct sandbox_user *user, struct err *err)
 {
     if (sandbox_drop_privileges(profile, user, err) < 0)
         return -1;
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    prctl(PR_SET_PDEATHSIG, outlives_supervisor(life) ? 0 : SIGKILL, 0, 0, 0);
     if (profile->allow & SANDBOX_STATE_FILES) {
         int result = sandbox_confine(life->process.state_fd, err);
         if (result < 0)
@@ -561,7 +583,7 @@ static int wait_for_init(struct process_life *life, struct control_message *mess
         poll(&ready, 1, -1);
         int result = control_receive(CONTROL_FD, life->packet, message, err);
         if (result < 0)
-            end_at_once();
+            end_at_once(life);
         if (result == 0)
             continue;
         if (message->type == CONTROL_INIT)

@@ -532,10 +532,23 @@ static int64_t next_backoff(struct child *child)
     return wait_ms < BACKOFF_MAX_MS ? wait_ms : BACKOFF_MAX_MS;
 }
 
+/* It is not back at once: what it left outside of itself is taken back. */
+static void relinquish(const struct child *child)
+{
+    const struct super *super = child->super;
+    for (size_t i = 0; i < super->table->n_items; i++) {
+        const struct module *module = super->table->items[i];
+        if (module->relinquish && module_lives_in(module, child->kind) && !super->parent)
+            module->relinquish(super->config->snap, super->board, super->log);
+    }
+}
+
 static void restart_later(struct child *child, const char *how)
 {
     char reason[FACT_REASON_MAX];
     int64_t wait_ms = next_backoff(child);
+    if (wait_ms > 0)
+        relinquish(child);
     child->n_restarts++;
     child->is_fact_failed = child->n_quick >= CRASH_LOOP;
     if (child->is_fact_failed)
@@ -582,6 +595,7 @@ void child_on_death(struct child *child, int status)
         if (former != CHILD_STOPPING || (child->why_killed[0] && super->state != SUPER_STOPPING))
             log_write(super->log, LOG_LEVEL_WARN, "%s %s", child->kind, how);
         remove_fact(child);
+        relinquish(child);
         /* A reload took it away, and a later one wants it again. */
         if (super->state != SUPER_STOPPING && snapshot_needs(super->config->snap, child->kind))
             child_start(child, super->config);

@@ -47,6 +47,7 @@ enum {
     CRASH_LOOP = 5,             /* deaths in a row that make the fact `failed` */
     CRASH_LOOP_OVER_MS = 10000, /* served so long: `up` again */
     STOP_WAIT_MS = 2000,        /* from `stop` to SIGKILL */
+    DRAIN_FIRST_MS = 5000,      /* how long the others wait for those that drain first */
     REQUESTERS_MAX = 64,
 };
 
@@ -188,13 +189,14 @@ struct super {
     struct loop_io signals;
     struct loop_timer watch;
     uint64_t watched_ns;
-    struct loop_timer reload_limit, drain_limit, notify_timer;
+    struct loop_timer reload_limit, drain_limit, first_limit, notify_timer;
     struct requester requesters[REQUESTERS_MAX]; /* of the reload under way */
     size_t n_requesters;
     struct requester later[REQUESTERS_MAX]; /* of the one after it */
     size_t n_later;
-    bool is_reload_due; /* another one was asked for meanwhile */
-    bool is_drained;    /* stop: the drain is over */
+    bool is_reload_due;  /* another one was asked for meanwhile */
+    bool is_first_drain; /* stop: those that drain first do, the others do not yet */
+    bool is_drained;     /* stop: the drain is over */
 
     /* upgrades */
     char *binary;            /* the path that this one was started from; NULL: not known */

@@ -104,8 +104,10 @@ static void on_start_progress(struct super *super)
 
 static void stop_all(struct super *super)
 {
+    super->is_first_drain = false;
     super->is_drained = true;
     loop_timer_clear(super->loop, &super->drain_limit);
+    loop_timer_clear(super->loop, &super->first_limit);
     for (size_t i = 0; i < super->n_children; i++) {
         if (super->children[i].state != CHILD_STOPPING)
             child_stop(&super->children[i], STOP_WAIT_MS);
@@ -113,10 +115,58 @@ static void stop_all(struct super *super)
     formers_stop(super, STOP_WAIT_MS);
 }
 
+static bool drains_first(const struct super *super, const struct child *child)
+{
+    return module_process_drains_first(super->table, child->kind);
+}
+
+/* Those that drain first, or all that do not drain yet. */
+static void drain_children(struct super *super, bool is_first)
+{
+    for (size_t i = 0; i < super->n_children; i++) {
+        struct child *child = &super->children[i];
+        if (child->state != CHILD_DRAINING && (!is_first || drains_first(super, child)))
+            child_drain(child, super_settings(super)->stop_timeout_ms);
+    }
+}
+
+/* Is one of those that drain first at it? */
+static bool is_waited_for(const struct super *super)
+{
+    for (size_t i = 0; i < super->n_children; i++) {
+        const struct child *child = &super->children[i];
+        if (child_runs(child) && child->state == CHILD_DRAINING && !child->is_drained &&
+            drains_first(super, child))
+            return true;
+    }
+    return false;
+}
+
+static void end_first_drain(struct super *super)
+{
+    super->is_first_drain = false;
+    loop_timer_clear(super->loop, &super->first_limit);
+    drain_children(super, false);
+}
+
+static void on_first_limit(struct loop *loop, struct loop_timer *timer)
+{
+    (void)loop;
+    struct super *super = CONTAINER_OF(timer, struct super, first_limit);
+    if (!super->is_first_drain)
+        return;
+    end_first_drain(super);
+    super_on_progress(super);
+}
+
 /* Nobody stops before all have drained: the last requests still want to know which members are
  * up. */
 static void on_stop_progress(struct super *super)
 {
+    if (super->is_first_drain && is_waited_for(super))
+        return;
+    if (super->is_first_drain)
+        end_first_drain(super);
     bool is_drained = formers_are_drained(super), runs = !list_is_empty(&super->formers);
     for (size_t i = 0; i < super->n_children; i++) {
         const struct child *child = &super->children[i];
@@ -191,10 +241,10 @@ void super_stop(struct super *super, bool is_now, const char *why)
     int64_t wait_ms = super_settings(super)->stop_timeout_ms;
     loop_timer_set(super->loop, &super->drain_limit,
                    loop_clock_ns() + (uint64_t)wait_ms * NS_PER_MS);
-    for (size_t i = 0; i < super->n_children; i++) {
-        if (super->children[i].state != CHILD_DRAINING)
-            child_drain(&super->children[i], wait_ms);
-    }
+    super->is_first_drain = true;
+    loop_timer_set(super->loop, &super->first_limit,
+                   loop_clock_ns() + (uint64_t)DRAIN_FIRST_MS * NS_PER_MS);
+    drain_children(super, true);
     super_on_progress(super);
 }
 
@@ -454,6 +504,7 @@ static void deinit_loop(struct super *super)
     loop_timer_clear(super->loop, &super->watch);
     loop_timer_clear(super->loop, &super->reload_limit);
     loop_timer_clear(super->loop, &super->drain_limit);
+    loop_timer_clear(super->loop, &super->first_limit);
     loop_timer_clear(super->loop, &super->notify_timer);
     if (loop_io_is_armed(&super->signals))
         loop_io_remove(super->loop, &super->signals, false);
@@ -520,6 +571,7 @@ static struct super *super_create(const struct module_table *table, const struct
     loop_io_init(&super->signals);
     loop_io_init(&super->candidate_io);
     loop_timer_init(&super->drain_limit, on_drain_limit);
+    loop_timer_init(&super->first_limit, on_first_limit);
     /* Before they are set: clearing one that is in no heap does nothing. */
     loop_timer_init(&super->watch, NULL);
     loop_timer_init(&super->reload_limit, NULL);
