@@ -200,15 +200,24 @@ static int check_reachable(const struct routes *routes, uint32_t index, struct c
     return 0;
 }
 
+static struct pool *resolve(const struct snapshot *snap, const struct conf_ref *ref,
+                            struct conf_load *load)
+{
+    struct pool *pool = pool_resolve(snap, ref, load);
+    if (pool)
+        pool->is_routed = true;
+    return pool;
+}
+
 static int check_pools(struct route *route, const struct snapshot *snap, struct conf_load *load)
 {
     int rc = 0;
     if (route->action == ROUTE_POOL) {
-        route->pool = pool_resolve(snap, &route->pool_ref, load);
+        route->pool = resolve(snap, &route->pool_ref, load);
         rc = route->pool ? 0 : -1;
     }
     for (uint32_t i = 0; i < route->n_shares; i++) {
-        route->shares[i].pool = pool_resolve(snap, &route->shares[i].pool_ref, load);
+        route->shares[i].pool = resolve(snap, &route->shares[i].pool_ref, load);
         if (!route->shares[i].pool)
             rc = -1;
     }

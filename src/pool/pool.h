@@ -94,6 +94,7 @@ struct pool {
     /* Set by the check() of a module that wants to know how soon members may turn: health says so
      * in turn:POOL/NAME. Such a check() calls pool_check_facts() behind it. */
     bool is_timed;
+    bool is_routed; /* a listen's route sends requests there; set by the edge's check() */
 };
 
 /* What the pool module's words fill: all pools of a snapshot. */

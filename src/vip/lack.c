@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What is lacking: which things count, how each is judged, and what they come to.
+ */
+
+#include "vip/lack.h"
+
+#include "base/mem.h"
+#include "pool/pool.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { NS_PER_MS = 1000000 };
+
+#define LAG "lag:"
+
+/* ---- one ---- */
+
+/* What health says; until it has, requests go there as well. */
+static bool is_judged_by_health(const char *name)
+{
+    struct slice text = slice_from(name);
+    return slice_starts(text, SLICE("pool:")) || slice_starts(text, SLICE("member:"));
+}
+
+static bool is_fine(enum fact_state state)
+{
+    switch (state) {
+    case FACT_UP:
+    case FACT_DEGRADED:
+    case FACT_SERVING:
+    case FACT_RESOLVED:
+    case FACT_ACTIVE:
+        return true;
+    case FACT_NONE:
+    case FACT_UNKNOWN:
+    case FACT_DOWN:
+    case FACT_DRAINING:
+    case FACT_FAILED:
+    case FACT_DRAINED:
+    case FACT_BACKUP:
+    case FACT_N_STATES:
+        break;
+    }
+    return false;
+}
+
+static bool is_silent(const struct lack *lack, const struct lack_look *look)
+{
+    if (lack->kind == LACK_OF_PROCESS)
+        return look->silence_ns > (uint64_t)LACK_SILENT_MS * NS_PER_MS;
+    return look->fact && look->fact->rule == FACT_DISTRUST &&
+           look->silence_ns > (uint64_t)look->fact->patience_ms * NS_PER_MS;
+}
+
+static enum lack_verdict judge_loops(const struct lack *lack, const struct lack_look *look,
+                                     char *ret_why)
+{
+    if (look->silence_ns <= (uint64_t)LACK_LATE_MS * NS_PER_MS)
+        return LACK_WELL;
+    /* Without a number that would make other words of it at each look. */
+    snprintf(ret_why, LACK_WHY_MAX, "loop %u of %s is late", look->loop, lack->name + strlen(LAG));
+    return LACK_LACKING;
+}
+
+enum lack_verdict lack_judge(const struct lack *lack, const struct lack_look *look, char *ret_why)
+{
+    ret_why[0] = '\0';
+    if (lack->kind == LACK_OF_LOOPS)
+        return judge_loops(lack, look, ret_why);
+    if (look->state != FACT_NONE && is_silent(lack, look)) {
+        snprintf(ret_why, LACK_WHY_MAX, "%s is silent", lack->name);
+        return LACK_LACKING;
+    }
+    if (is_fine(look->state))
+        return LACK_WELL;
+    if (look->state == FACT_NONE)
+        snprintf(ret_why, LACK_WHY_MAX, "%s is not there", lack->name);
+    else
+        snprintf(ret_why, LACK_WHY_MAX, "%s %s%s%s", lack->name, fact_state_name(look->state),
+                 look->reason[0] ? ": " : "", look->reason);
+    bool is_unjudged = look->state == FACT_NONE || look->state == FACT_UNKNOWN;
+    return is_unjudged && is_judged_by_health(lack->name) ? LACK_UNJUDGED : LACK_LACKING;
+}
+
+/* Has what began to be so lasted for that long? */
+static bool has_lasted(struct lack *lack, uint64_t now_ns, uint64_t for_ms)
+{
+    if (!lack->is_waiting)
+        lack->since_ns = now_ns;
+    lack->is_waiting = true;
+    return now_ns - lack->since_ns >= for_ms * NS_PER_MS;
+}
+
+static bool set_lacking(struct lack *lack, bool is_lacking, const char *why)
+{
+    bool is_news = lack->is_lacking != is_lacking || strcmp(lack->why, why) != 0;
+    lack->is_lacking = is_lacking;
+    snprintf(lack->why, sizeof(lack->why), "%s", why);
+    return is_news;
+}
+
+bool lack_take(struct lack *lack, const struct lack_look *look, uint64_t now_ns)
+{
+    char why[LACK_WHY_MAX];
+    enum lack_verdict verdict = lack_judge(lack, look, why);
+    if (verdict != lack->verdict)
+        lack->is_waiting = false;
+    lack->verdict = verdict;
+    switch (verdict) {
+    case LACK_UNJUDGED:
+        if (!has_lasted(lack, now_ns, LACK_PATIENCE_MS))
+            return false;
+        return set_lacking(lack, true, why);
+    case LACK_WELL:
+        if (lack->is_lacking && lack->was_well && !has_lasted(lack, now_ns, LACK_CALM_MS))
+            return false;
+        lack->was_well = true;
+        return set_lacking(lack, false, "");
+    case LACK_LACKING:
+        break;
+    }
+    return set_lacking(lack, true, why);
+}
+
+/* ---- all ---- */
+
+static void add(struct lack_list *list, enum lack_kind kind, unsigned points, const char *prefix,
+                struct slice rest)
+{
+    if (list->n_items == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : 8;
+        list->items = mem_realloc(list->items, list->cap * sizeof(*list->items));
+    }
+    struct lack *lack = &list->items[list->n_items++];
+    *lack = (struct lack){.kind = kind, .points = points};
+    snprintf(lack->name, sizeof(lack->name), "%s%.*s", prefix, SLICE_ARG(rest));
+}
+
+static int add_socket(void *ctx, const struct socket_want *want)
+{
+    struct slice name = slice_from(want->name);
+    if (slice_starts(name, SLICE("listen:")) || slice_starts(name, SLICE("dns:")))
+        add(ctx, LACK_OF_FACT, LACK_LISTEN, "", name);
+    return 0;
+}
+
+static void add_what_is_served(struct lack_list *list, const struct snapshot *snap)
+{
+    static const char *const kinds[] = {"edge", "dns"};
+    const struct pool_conf *pools = pool_conf_of(snap);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (!snapshot_needs(snap, kinds[i]))
+            continue;
+        add(list, LACK_OF_PROCESS, LACK_PROCESS, LACK_PROCESS_PREFIX, slice_from(kinds[i]));
+        (void)snapshot_sockets(snap, kinds[i], add_socket, list);
+    }
+    if (snapshot_needs(snap, "edge"))
+        add(list, LACK_OF_LOOPS, LACK_LAG, LAG, SLICE("edge"));
+    for (uint32_t i = 0; i < pools->n_pools; i++) {
+        if (pools->pools[i]->is_routed)
+            add(list, LACK_OF_FACT, LACK_POOL, "", slice_from(pools->pools[i]->fact));
+    }
+}
+
+void lack_list_init(struct lack_list *list, const struct snapshot *snap,
+                    const struct conf_list *needs)
+{
+    *list = (struct lack_list){.n_items = 0};
+    for (size_t i = 0; i < needs->n_items; i++) {
+        const struct need_conf *need = needs->items[i];
+        bool is_process = slice_starts(need->fact, SLICE(LACK_PROCESS_PREFIX));
+        add(list, is_process ? LACK_OF_PROCESS : LACK_OF_FACT, (unsigned)need->lowers, "",
+            need->fact);
+    }
+    if (needs->n_items == 0)
+        add_what_is_served(list, snap);
+}
+
+void lack_list_deinit(struct lack_list *list)
+{
+    mem_free(list->items);
+    *list = (struct lack_list){.n_items = 0};
+}
+
+struct lack *lack_list_find(const struct lack_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->n_items; i++) {
+        if (strcmp(list->items[i].name, name) == 0)
+            return &list->items[i];
+    }
+    return NULL;
+}
+
+void lack_list_adopt(struct lack_list *list, const struct lack_list *former)
+{
+    for (size_t i = 0; i < list->n_items; i++) {
+        const struct lack *known = lack_list_find(former, list->items[i].name);
+        unsigned points = list->items[i].points;
+        if (known)
+            list->items[i] = *known;
+        list->items[i].points = points;
+    }
+}
+
+unsigned lack_list_score(const struct lack_list *list)
+{
+    unsigned score = 0;
+    for (size_t i = 0; i < list->n_items; i++)
+        score += list->items[i].is_lacking ? list->items[i].points : 0;
+    return score < LACK_MAX ? score : LACK_MAX;
+}
+
+void lack_list_show(const struct lack_list *list, struct text *out)
+{
+    const char *between = "";
+    for (size_t i = 0; i < list->n_items; i++) {
+        const struct lack *lack = &list->items[i];
+        if (!lack->is_lacking)
+            continue;
+        text_printf(out, "%s%s (%u)", between, lack->why, lack->points);
+        between = ", ";
+    }
+}

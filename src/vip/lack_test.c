@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What is lacking: how one fact is judged, how time passes over it, which things count by default,
+ * which may be needed; and the watch beside a board.
+ */
+
+#include "conf/memory.h"
+#include "pool/pool.h"
+#include "vip/lack_watch.h"
+
+#include "base/mem.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MS UINT64_C(1000000)
+
+static const struct fact_kind kept = {.name = "pool", .rule = FACT_KEEP, .patience_ms = 10000};
+static const struct fact_kind distrusted = {
+    .name = "listen", .rule = FACT_DISTRUST, .patience_ms = 2000};
+
+/* ---- one look ---- */
+
+static const struct judge_row {
+    const char *name;
+    enum lack_kind kind;
+    const struct fact_kind *fact;
+    enum fact_state state;
+    const char *reason;
+    uint64_t silence_ms;
+    enum lack_verdict verdict;
+    const char *why;
+} judge_rows[] = {
+    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_SERVING, "", 0, LACK_WELL, ""},
+    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_SERVING, "", 2000, LACK_WELL, ""},
+    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_SERVING, "", 2001, LACK_LACKING,
+     "listen:shop is silent"},
+    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_DRAINING, "x", 0, LACK_LACKING,
+     "listen:shop draining: x"},
+    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_FAILED, "", 0, LACK_LACKING,
+     "listen:shop failed"},
+    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_NONE, "", 0, LACK_LACKING,
+     "listen:shop is not there"},
+    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_NONE, "", 9000, LACK_LACKING,
+     "listen:shop is not there"},
+    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_UNKNOWN, "", 0, LACK_LACKING,
+     "listen:shop unknown"},
+    {"pool:web", LACK_OF_FACT, &kept, FACT_UP, "3/3 up", 0, LACK_WELL, ""},
+    {"pool:web", LACK_OF_FACT, &kept, FACT_DEGRADED, "1/3 up", 0, LACK_WELL, ""},
+    {"pool:web", LACK_OF_FACT, &kept, FACT_DOWN, "0/3 up", 0, LACK_LACKING,
+     "pool:web down: 0/3 up"},
+    {"pool:web", LACK_OF_FACT, &kept, FACT_DRAINING, "", 0, LACK_LACKING, "pool:web draining"},
+    {"pool:web", LACK_OF_FACT, &kept, FACT_UNKNOWN, "", 0, LACK_UNJUDGED, "pool:web unknown"},
+    {"pool:web", LACK_OF_FACT, &kept, FACT_NONE, "", 0, LACK_UNJUDGED, "pool:web is not there"},
+    {"member:web/a", LACK_OF_FACT, &kept, FACT_NONE, "", 0, LACK_UNJUDGED,
+     "member:web/a is not there"},
+    /* A dead health keeps its last word. */
+    {"pool:web", LACK_OF_FACT, &kept, FACT_UP, "3/3 up", 99000, LACK_WELL, ""},
+    {"pool:web", LACK_OF_FACT, &kept, FACT_DOWN, "0/3 up", 99000, LACK_LACKING,
+     "pool:web down: 0/3 up"},
+    {"address:web/a", LACK_OF_FACT, &kept, FACT_RESOLVED, "10.0.0.1:80", 0, LACK_WELL, ""},
+    {"vip:b", LACK_OF_FACT, &kept, FACT_ACTIVE, "", 0, LACK_WELL, ""},
+    {"vip:b", LACK_OF_FACT, &kept, FACT_BACKUP, "", 0, LACK_LACKING, "vip:b backup"},
+    {"x:y", LACK_OF_FACT, NULL, FACT_UP, "", 99000, LACK_WELL, ""},
+    /* Processes: their facts are the supervisor's, their silence is their own. */
+    {"process:edge", LACK_OF_PROCESS, &kept, FACT_UP, "pid 3", 2000, LACK_WELL, ""},
+    {"process:edge", LACK_OF_PROCESS, &kept, FACT_UP, "pid 3", 2001, LACK_LACKING,
+     "process:edge is silent"},
+    {"process:edge", LACK_OF_PROCESS, &kept, FACT_DOWN, "killed by signal 9", 0, LACK_LACKING,
+     "process:edge down: killed by signal 9"},
+    {"process:edge", LACK_OF_PROCESS, &kept, FACT_NONE, "", 9000, LACK_LACKING,
+     "process:edge is not there"},
+    {"lag:edge", LACK_OF_LOOPS, NULL, FACT_NONE, "", 500, LACK_WELL, ""},
+    {"lag:edge", LACK_OF_LOOPS, NULL, FACT_NONE, "", 501, LACK_LACKING, "loop 1 of edge is late"},
+};
+
+static struct lack lack_of(const char *name, enum lack_kind kind, unsigned points)
+{
+    struct lack lack = {.kind = kind, .points = points};
+    snprintf(lack.name, sizeof(lack.name), "%s", name);
+    return lack;
+}
+
+static void test_judge(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(judge_rows); i++) {
+        const struct judge_row *row = &judge_rows[i];
+        const struct lack lack = lack_of(row->name, row->kind, 50);
+        const struct lack_look look = {.state = row->state,
+                                       .reason = row->reason,
+                                       .fact = row->fact,
+                                       .silence_ns = row->silence_ms * MS,
+                                       .loop = 1};
+        char why[LACK_WHY_MAX];
+        assert_int_equal(lack_judge(&lack, &look, why), row->verdict);
+        assert_string_equal(why, row->why);
+    }
+}
+
+/* The longest name and reason that there can be fit, cut. */
+static void test_long_reason(void **state)
+{
+    (void)state;
+    char name[FACT_NAME_MAX], reason[FACT_REASON_MAX], why[LACK_WHY_MAX];
+    memset(name, 'n', sizeof(name) - 1);
+    memset(reason, 'r', sizeof(reason) - 1);
+    name[sizeof(name) - 1] = reason[sizeof(reason) - 1] = '\0';
+    const struct lack lack = lack_of(name, LACK_OF_FACT, 50);
+    const struct lack_look look = {.state = FACT_DOWN, .reason = reason};
+    assert_int_equal(lack_judge(&lack, &look, why), LACK_LACKING);
+    assert_int_equal(strlen(why), LACK_WHY_MAX - 1);
+}
+
+static void test_silence(void **state)
+{
+    (void)state;
+    assert_true(lack_silence(5, 0, 100) == 5);
+    assert_true(lack_silence(UINT64_MAX, 90, 100) == 10);
+    assert_true(lack_silence(50, 100, 100) == 0);
+}
+
+/* ---- time ---- */
+
+static const struct time_row {
+    uint64_t at_ms;
+    enum fact_state state;
+    bool is_lacking, is_news;
+} listen_rows[] =
+    {
+        /* The first time that it serves counts at once. */
+        {0, FACT_NONE, true, true},
+        {100, FACT_NONE, true, false},
+        {200, FACT_SERVING, false, true},
+        {300, FACT_SERVING, false, false},
+        /* Then a failure counts at once, the end of it a second later. */
+        {400, FACT_FAILED, true, true},
+        {500, FACT_SERVING, true, false},
+        {1499, FACT_SERVING, true, false},
+        {1500, FACT_SERVING, false, true},
+        /* A flap begins the second anew. */
+        {2000, FACT_FAILED, true, true},
+        {2100, FACT_SERVING, true, false},
+        {3000, FACT_FAILED, true, false},
+        {3100, FACT_SERVING, true, false},
+        {4000, FACT_SERVING, true, false},
+        {4100, FACT_SERVING, false, true},
+},
+  pool_rows[] =
+      {
+          /* Not judged for five seconds is fine, longer is not. */
+          {0, FACT_NONE, false, false},
+          {1000, FACT_UNKNOWN, false, false},
+          {4999, FACT_UNKNOWN, false, false},
+          {5000, FACT_UNKNOWN, true, true},
+          {5100, FACT_UP, false, true},
+          {6000, FACT_DOWN, true, true},
+          {7000, FACT_UP, true, false},
+          {8000, FACT_UP, false, true},
+          /* What was judged keeps its word while it is not, as long. */
+          {9000, FACT_UNKNOWN, false, false},
+          {13999, FACT_NONE, false, false},
+          {14000, FACT_UNKNOWN, true, true},
+},
+  down_pool_rows[] = {
+      {0, FACT_DOWN, true, true},
+      {1000, FACT_UNKNOWN, true, false},
+      {2000, FACT_UP, false, true},
+};
+
+static void run_rows(const char *name, const struct time_row *rows, size_t n)
+{
+    struct lack lack = lack_of(name, LACK_OF_FACT, 50);
+    for (size_t i = 0; i < n; i++) {
+        const struct lack_look look = {.state = rows[i].state, .reason = ""};
+        /* Some time of a machine that has run for a while. */
+        uint64_t now_ns = (1000000 + rows[i].at_ms) * MS;
+        assert_int_equal(lack_take(&lack, &look, now_ns), rows[i].is_news);
+        assert_int_equal(lack.is_lacking, rows[i].is_lacking);
+        assert_int_equal(lack.is_lacking, lack.why[0] != '\0');
+    }
+}
+
+static void test_time(void **state)
+{
+    (void)state;
+    run_rows("listen:shop", listen_rows, ARRAY_LEN(listen_rows));
+    run_rows("pool:web", pool_rows, ARRAY_LEN(pool_rows));
+    run_rows("pool:web", down_pool_rows, ARRAY_LEN(down_pool_rows));
+}
+
+/* ---- a configuration ---- */
+
+struct use_conf {
+    struct conf_object object;
+    struct conf_list listens; /* of struct use_listen */
+    struct conf_list needs;
+};
+
+struct use_listen {
+    struct conf_object object;
+    struct slice name, pool;
+};
+
+static const struct conf_word listen_args[] = {
+    {.name = "name", .type = CONF_NAME, .offset = offsetof(struct use_listen, name)},
+    {.name = "pool", .type = CONF_NAME, .offset = offsetof(struct use_listen, pool)},
+    {0},
+};
+
+static const struct conf_block listen_block = {.size = sizeof(struct use_listen),
+                                               .args = listen_args};
+
+static const struct conf_word use_words[] = {
+    {.name = "listen",
+     .type = CONF_BLOCK,
+     .flags = CONF_REPEAT,
+     .offset = offsetof(struct use_conf, listens),
+     .block = &listen_block},
+    {.name = "needs",
+     .type = CONF_BLOCK,
+     .flags = CONF_REPEAT,
+     .offset = offsetof(struct use_conf, needs),
+     .block = &need_block},
+    {0},
+};
+
+static int use_check(struct snapshot *snap, void *self, struct conf_load *load)
+{
+    const struct use_conf *conf = self;
+    for (size_t i = 0; i < conf->listens.n_items; i++) {
+        struct pool *pool = pool_find(snap, ((struct use_listen *)conf->listens.items[i])->pool);
+        assert_non_null(pool);
+        pool->is_routed = true;
+    }
+    return needs_check(snap, &conf->needs, SLICE("front"), load);
+}
+
+static const struct module use_module;
+
+static bool use_is_needed(const struct snapshot *snap)
+{
+    return ((struct use_conf *)snapshot_conf(snap, &use_module))->listens.n_items > 0;
+}
+
+static int use_sockets(const struct snapshot *snap, socket_want_fn *want, void *ctx)
+{
+    const struct use_conf *conf = snapshot_conf(snap, &use_module);
+    for (size_t i = 0; i < conf->listens.n_items; i++) {
+        char name[64];
+        const struct use_listen *listen = conf->listens.items[i];
+        snprintf(name, sizeof(name), "listen:%.*s", SLICE_ARG(listen->name));
+        const struct socket_want socket = {.name = name};
+        if (want(ctx, &socket) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static const struct fact_kind use_facts[] = {
+    {.name = "listen", .rule = FACT_DISTRUST, .patience_ms = 2000},
+    {.name = "pool", .rule = FACT_KEEP, .patience_ms = 10000},
+    {.name = "member", .rule = FACT_KEEP, .patience_ms = 10000},
+    {.name = "process", .rule = FACT_KEEP, .patience_ms = 2000},
+    {.name = "vip", .rule = FACT_DISTRUST, .patience_ms = 2000},
+    {0},
+};
+
+static const struct module use_module = {
+    .name = "use",
+    .words = use_words,
+    .conf_size = sizeof(struct use_conf),
+    .check = use_check,
+    .fact_kinds = use_facts,
+    .process = "edge",
+    .is_needed = use_is_needed,
+    .sockets = use_sockets,
+};
+
+static const struct module *const modules[] = {&pool_module, &use_module};
+static const struct module_table table = {.items = modules, .n_items = ARRAY_LEN(modules)};
+
+struct scene {
+    char *file;
+    struct snapshot *snap;
+    struct conf_diag *diag;
+    int rc;
+};
+
+static void load(struct scene *scene, const char *file)
+{
+    *scene = (struct scene){.file = mem_strdup(file)};
+    struct conf_host host = conf_memory_host(scene->file);
+    struct snapshot_options options = {
+        .path = "t.weir", .host = &host, .generation = 1, .n_loops = 1};
+    scene->rc = snapshot_load(&table, &options, &scene->snap, &scene->diag);
+}
+
+static void unload(struct scene *scene)
+{
+    snapshot_unref(&scene->snap);
+    mem_free(scene->file);
+}
+
+static const struct conf_list *needs_of(const struct scene *scene)
+{
+    return &((struct use_conf *)snapshot_conf(scene->snap, &use_module))->needs;
+}
+
+#define POOLS "pool web { member a 10.0.0.1:80 }; pool api { member a 10.0.0.1:80 }\n"
+
+static const struct need_row {
+    const char *file;
+    const char *message; /* NULL: fine */
+} need_rows[] = {
+    {POOLS "listen shop web; needs listen:shop", NULL},
+    {POOLS "listen shop web; needs listen:shop lowers 250", NULL},
+    {POOLS "needs pool:web; needs member:web/a; needs vip:other", NULL},
+    {POOLS "listen shop web; needs process:edge", NULL},
+    {POOLS "needs process:edge", "with this file no process \"edge\" runs"},
+    {POOLS "needs process:edgy", "with this file no process \"edgy\" runs"},
+    {POOLS "needs listen:shop", "there is no listen \"shop\""},
+    {POOLS "needs pool:wep", "there is no pool \"wep\""},
+    {POOLS "needs member:web/b", "there is no member \"web/b\""},
+    {POOLS "needs member:web", "there is no member \"web\""},
+    {POOLS "needs vip:front", "a vip cannot need itself"},
+    {POOLS "needs pool:web; needs pool:web lowers 3", "it is needed already"},
+    {POOLS "needs shop", "there can be no fact \"shop\""},
+    {POOLS "needs listen:", "there can be no fact \"listen:\""},
+    {POOLS "needs lisen:shop", "there can be no fact \"lisen:shop\""},
+    {POOLS "needs pool:web lowers 251", "lowers"},
+    {POOLS "needs pool:web lowers 0", "lowers"},
+};
+
+static void test_needs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(need_rows); i++) {
+        struct scene scene;
+        struct text said = TEXT_NONE;
+        load(&scene, need_rows[i].file);
+        conf_diag_print(scene.diag, &said);
+        assert_int_equal(scene.rc, need_rows[i].message ? -1 : 0);
+        if (need_rows[i].message)
+            assert_non_null(strstr(text_cstr(&said), need_rows[i].message));
+        text_deinit(&said);
+        unload(&scene);
+    }
+}
+
+static void test_lists(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum lack_kind kind;
+        unsigned points;
+    } want[] = {
+        {"process:edge", LACK_OF_PROCESS, 100}, {"listen:shop", LACK_OF_FACT, 50},
+        {"listen:admin", LACK_OF_FACT, 50},     {"lag:edge", LACK_OF_LOOPS, 40},
+        {"pool:web", LACK_OF_FACT, 30},
+    };
+    struct scene scene;
+    struct lack_list list;
+    load(&scene, POOLS "listen shop web; listen admin web");
+    assert_int_equal(scene.rc, 0);
+    lack_list_init(&list, scene.snap, needs_of(&scene));
+    assert_int_equal(list.n_items, ARRAY_LEN(want));
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        assert_string_equal(list.items[i].name, want[i].name);
+        assert_int_equal(list.items[i].kind, want[i].kind);
+        assert_int_equal(list.items[i].points, want[i].points);
+    }
+    lack_list_deinit(&list);
+    unload(&scene);
+    load(&scene, POOLS "listen shop web; needs pool:api lowers 7; needs process:edge");
+    lack_list_init(&list, scene.snap, needs_of(&scene));
+    assert_int_equal(list.n_items, 2);
+    assert_string_equal(list.items[0].name, "pool:api");
+    assert_int_equal(list.items[0].points, 7);
+    assert_int_equal(list.items[1].kind, LACK_OF_PROCESS);
+    assert_int_equal(list.items[1].points, LACK_NEED);
+    lack_list_deinit(&list);
+    unload(&scene);
+}
+
+static void test_score(void **state)
+{
+    (void)state;
+    struct lack items[] = {lack_of("a:a", LACK_OF_FACT, 200), lack_of("b:b", LACK_OF_FACT, 30),
+                           lack_of("c:c", LACK_OF_FACT, 50)};
+    const struct lack_list list = {.items = items, .n_items = ARRAY_LEN(items)};
+    const struct lack_look bad = {.state = FACT_DOWN, .reason = "x"};
+    struct text text = TEXT_NONE;
+    lack_list_show(&list, &text);
+    assert_string_equal(text_cstr(&text), "");
+    assert_int_equal(lack_list_score(&list), 0);
+    lack_take(&items[0], &bad, MS);
+    lack_take(&items[1], &bad, MS);
+    assert_int_equal(lack_list_score(&list), 230);
+    lack_list_show(&list, &text);
+    assert_string_equal(text_cstr(&text), "a:a down: x (200), b:b down: x (30)");
+    lack_take(&items[2], &bad, MS);
+    assert_int_equal(lack_list_score(&list), LACK_MAX);
+    text_deinit(&text);
+}
+
+/* ---- the watch ---- */
+
+enum { SUPERVISOR, EDGE, ADMIN, VIP, N_SEGMENTS };
+
+struct stage {
+    struct scene scene;
+    struct board_fds fds;
+    struct board *boards[N_SEGMENTS];
+    struct process process;
+    struct loop *loop;
+    struct board_cursor cursor;
+    struct lack_watch *watch;
+    unsigned n_told;
+};
+
+static void on_told(void *ctx)
+{
+    ((struct stage *)ctx)->n_told++;
+}
+
+static void on_change(void *ctx, const struct board_change *change)
+{
+    lack_watch_on_change(((struct stage *)ctx)->watch, change);
+}
+
+static void on_lost(void *ctx, size_t segment)
+{
+    (void)segment;
+    lack_watch_on_lost(((struct stage *)ctx)->watch);
+}
+
+static void stage_open(struct stage *stage, const char *file)
+{
+    static const char *const names[] = {"supervisor", "edge", "admin", "vip"};
+    struct err err = ERR_NONE;
+    *stage = (struct stage){.n_told = 0};
+    load(&stage->scene, file);
+    assert_int_equal(stage->scene.rc, 0);
+    stage->scene.snap->node = "a";
+    assert_int_equal(board_make(names, N_SEGMENTS, &stage->fds, &err), 0);
+    for (int i = 0; i < N_SEGMENTS; i++)
+        assert_int_equal(board_open(&stage->fds, i, &stage->boards[i], &err), 0);
+    assert_int_equal(loop_create(0, &stage->loop, &err), 0);
+    loop_turn(stage->loop, 0);
+    stage->process = (struct process){
+        .board = stage->boards[VIP], .table = &table, .loops = {stage->loop}, .n_loops = 1};
+    board_cursor_init(stage->boards[VIP], &stage->cursor);
+}
+
+static void stage_watch(struct stage *stage)
+{
+    stage->watch = lack_watch_create(&stage->process, stage->scene.snap, "front",
+                                     needs_of(&stage->scene), on_told, stage);
+}
+
+static void stage_hear(struct stage *stage)
+{
+    board_changes(stage->boards[VIP], &stage->cursor, on_change, on_lost, stage);
+}
+
+static void stage_close(struct stage *stage)
+{
+    lack_watch_destroy(&stage->watch);
+    loop_destroy(&stage->loop);
+    for (int i = 0; i < N_SEGMENTS; i++)
+        board_close(&stage->boards[i]);
+    board_fds_close(&stage->fds);
+    unload(&stage->scene);
+}
+
+static void test_watch(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage, POOLS "listen shop web");
+    struct board *edge = stage.boards[EDGE], *super = stage.boards[SUPERVISOR];
+    stage_watch(&stage);
+    assert_int_equal(lack_watch_score(stage.watch), LACK_PROCESS + LACK_LISTEN);
+    assert_string_equal(lack_watch_text(stage.watch),
+                        "process:edge is not there (100), listen:shop is not there (50)");
+    assert_null(lack_watch_drained(stage.watch));
+    board_state(edge, "listen:shop", FACT_SERVING, 0, "", 1);
+    board_state(super, "process:edge", FACT_UP, 0, "pid 3", 1);
+    stage_hear(&stage);
+    assert_int_equal(lack_watch_score(stage.watch), 0);
+    assert_int_equal(stage.n_told, 2);
+    /* What is not needed is no news. */
+    board_state(edge, "listen:other", FACT_SERVING, 0, "", 1);
+    stage_hear(&stage);
+    assert_int_equal(stage.n_told, 2);
+    board_state(super, "process:edge", FACT_DOWN, 0, "killed", 1);
+    stage_hear(&stage);
+    assert_int_equal(lack_watch_score(stage.watch), LACK_PROCESS);
+    /* Another snapshot keeps what is known: it is well again, and has not been for long. */
+    board_state(super, "process:edge", FACT_UP, 0, "pid 4", 1);
+    stage_hear(&stage);
+    lack_watch_configure(stage.watch, stage.scene.snap, needs_of(&stage.scene));
+    assert_int_equal(lack_watch_score(stage.watch), LACK_PROCESS);
+    unsigned n_told = stage.n_told;
+    for (int i = 0; i < 1000 && stage.n_told == n_told; i++)
+        loop_turn(stage.loop, 100);
+    assert_int_equal(lack_watch_score(stage.watch), 0);
+    stage_close(&stage);
+}
+
+static void test_watch_drains(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage, POOLS "needs pool:web");
+    struct board *admin = stage.boards[ADMIN];
+    board_state(admin, "drain:node/b", FACT_DRAINING, 0, "", 1);
+    board_state(admin, "drain:vip/other", FACT_DRAINING, 0, "", 1);
+    stage_watch(&stage);
+    assert_null(lack_watch_drained(stage.watch));
+    board_state(admin, "drain:node/a", FACT_DRAINING, 0, "", 1);
+    stage_hear(&stage);
+    assert_string_equal(lack_watch_drained(stage.watch), "its node is drained by the operator");
+    board_state(admin, "drain:vip/front", FACT_DRAINING, 0, "", 1);
+    board_state(admin, "drain:node/a", FACT_DRAINED, 0, "", 1);
+    stage_hear(&stage);
+    assert_string_equal(lack_watch_drained(stage.watch), "drained by the operator");
+    board_remove(admin, "drain:vip/front", 1);
+    stage_hear(&stage);
+    assert_string_equal(lack_watch_drained(stage.watch), "its node is drained by the operator");
+    board_remove(admin, "drain:node/a", 1);
+    stage_hear(&stage);
+    assert_null(lack_watch_drained(stage.watch));
+    assert_int_equal(stage.n_told, 4);
+    stage_close(&stage);
+}
+
+/* A writer and a loop that are not heard; nobody tells, the watch looks by itself. */
+static void test_watch_silence(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage, POOLS "listen shop web");
+    board_state(stage.boards[EDGE], "listen:shop", FACT_SERVING, 0, "", 1);
+    board_state(stage.boards[SUPERVISOR], "process:edge", FACT_UP, 0, "", 1);
+    *board_heartbeat(stage.boards[EDGE], 0) = loop_clock_ns();
+    *board_heartbeat(stage.boards[EDGE], 1) = loop_clock_ns();
+    stage_watch(&stage);
+    assert_int_equal(lack_watch_score(stage.watch), 0);
+    for (int i = 0; i < 1000 && lack_watch_score(stage.watch) == 0; i++)
+        loop_turn(stage.loop, 100);
+    assert_non_null(strstr(lack_watch_text(stage.watch), "of edge is late (40)"));
+    unsigned all = LACK_LAG + LACK_LISTEN + LACK_PROCESS;
+    for (int i = 0; i < 1000 && lack_watch_score(stage.watch) < all; i++)
+        loop_turn(stage.loop, 100);
+    assert_non_null(strstr(lack_watch_text(stage.watch), "listen:shop is silent (50)"));
+    assert_non_null(strstr(lack_watch_text(stage.watch), "process:edge is silent (100)"));
+    stage_close(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_judge),        cmocka_unit_test(test_long_reason),
+        cmocka_unit_test(test_silence),      cmocka_unit_test(test_time),
+        cmocka_unit_test(test_needs),        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_score),        cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_watch_drains), cmocka_unit_test(test_watch_silence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
