@@ -190,24 +190,32 @@ void loop_io_init(struct loop_io *io)
     list_init(&io->again);
 }
 
+/* The kernel begins to tell of a descriptor, by the number of its slot. */
+static int watch(struct loop *loop, int fd, uint32_t number, uint32_t events, struct err *err)
+{
+    struct epoll_event event = {
+        .events = events,
+        .data.u64 = (uint64_t)loop->slots[number].generation << 32 | number,
+    };
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        return err_set_errno(err, errno, "cannot watch descriptor %d", fd);
+    return 0;
+}
+
 static int arm(struct loop *loop, struct loop_io *io, int fd, loop_io_fn *fn, uint32_t events,
                struct err *err)
 {
     assert(!loop_io_is_armed(io));
     uint32_t number = take_slot(loop, io);
-    struct epoll_event event = {
-        .events = events,
-        .data.u64 = (uint64_t)loop->slots[number].generation << 32 | number,
-    };
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
-        int reason = errno;
+    if (watch(loop, fd, number, events, err) < 0) {
         give_slot_back(loop, number);
-        return err_set_errno(err, reason, "cannot watch descriptor %d", fd);
+        return -1;
     }
     io->fd = fd;
     io->slot = number;
     io->fn = fn;
     io->again_events = 0;
+    io->is_muted = false;
     loop->n_armed++;
     return 0;
 }
@@ -227,7 +235,7 @@ void loop_io_remove(struct loop *loop, struct loop_io *io, bool is_closing)
     if (!loop_io_is_armed(io))
         return;
     assert(loop->slots[io->slot].io == io);
-    if (!is_closing)
+    if (!is_closing && !io->is_muted)
         (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
     give_slot_back(loop, io->slot);
     list_remove(&io->again);
@@ -235,6 +243,22 @@ void loop_io_remove(struct loop *loop, struct loop_io *io, bool is_closing)
     io->slot = SLOT_NONE;
     io->again_events = 0;
     loop->n_armed--;
+}
+
+void loop_io_mute(struct loop *loop, struct loop_io *io)
+{
+    assert(loop_io_is_armed(io) && !io->is_muted);
+    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+    io->is_muted = true;
+}
+
+int loop_io_unmute(struct loop *loop, struct loop_io *io, struct err *err)
+{
+    assert(loop_io_is_armed(io) && io->is_muted);
+    if (watch(loop, io->fd, io->slot, READ_EVENTS, err) < 0)
+        return -1;
+    io->is_muted = false;
+    return 0;
 }
 
 void loop_again(struct loop *loop, struct loop_io *io, uint32_t events)

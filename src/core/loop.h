@@ -73,6 +73,7 @@ struct loop_io {
     loop_io_fn *fn;
     struct list again; /* in the loop's list of those that want another round */
     uint32_t again_events;
+    bool is_muted;
 };
 
 struct loop_timer {
@@ -140,6 +141,14 @@ int loop_io_add_read(struct loop *loop, struct loop_io *io, int fd, loop_io_fn *
  * other process holds it, so that the kernel forgets it by itself and a system call is saved.
  */
 void loop_io_remove(struct loop *loop, struct loop_io *io, bool is_closing);
+/*
+ * For who waits for a descriptor of loop_io_add_read() in a system call of its own for a while: the
+ * kernel says nothing of it to the loop, and so spends nothing on each datagram to say it.
+ * loop_again() works as ever.
+ */
+void loop_io_mute(struct loop *loop, struct loop_io *io);
+/* What came meanwhile is said. 0, or -1 with err (ENOMEM, ENOSPC): it is muted still. */
+int loop_io_unmute(struct loop *loop, struct loop_io *io, struct err *err);
 /* The callback comes again next turn with these events and LOOP_AGAIN. */
 void loop_again(struct loop *loop, struct loop_io *io, uint32_t events);
 static inline bool loop_io_is_armed(const struct loop_io *io)

@@ -275,6 +275,52 @@ static void test_again_is_fair(void **state)
     loop_destroy(&loop);
 }
 
+/* Nothing is told of a muted descriptor; what came meanwhile is told afterwards, once. */
+static void test_mute(void **state)
+{
+    (void)state;
+    struct loop *loop = make_loop();
+    struct err err = ERR_NONE;
+    struct end a, b;
+    make_pair(&a, &b);
+    assert_int_equal(loop_io_add_read(loop, &a.io, a.fd, end_on_io, &err), 0);
+    for (unsigned round = 0; round < 3; round++) {
+        loop_io_mute(loop, &a.io);
+        assert_int_equal(write(b.fd, "x", 1), 1);
+        loop_turn(loop, 0);
+        assert_int_equal(a.n_calls, 2 * round);
+
+        a.events = 0;
+        loop_again(loop, &a.io, LOOP_READ);
+        loop_turn(loop, 0);
+        assert_int_equal(a.n_calls, 2 * round + 1);
+        assert_int_equal(a.events, LOOP_READ | LOOP_AGAIN);
+
+        a.events = 0;
+        assert_int_equal(loop_io_unmute(loop, &a.io, &err), 0);
+        loop_turn(loop, 0);
+        assert_int_equal(a.n_calls, 2 * round + 2);
+        assert_int_equal(a.events, LOOP_READ);
+        loop_turn(loop, 0);
+        assert_int_equal(a.n_calls, 2 * round + 2);
+    }
+    /* Removed while it is mute, and armed again: it is not mute then. */
+    loop_io_mute(loop, &a.io);
+    loop_io_remove(loop, &a.io, false);
+    assert_int_equal(loop_io_add_read(loop, &a.io, a.fd, end_on_io, &err), 0);
+    loop_turn(loop, 0);
+    assert_int_equal(a.n_calls, 7);
+
+    /* Where the kernel does not take it, it stays mute. */
+    loop_io_mute(loop, &a.io);
+    close(a.fd);
+    assert_int_equal(loop_io_unmute(loop, &a.io, &err), -1);
+    assert_true(a.io.is_muted);
+    loop_io_remove(loop, &a.io, true);
+    close(b.fd);
+    loop_destroy(&loop);
+}
+
 /* --- timers ----------------------------------------------------------------------------------- */
 
 struct alarm {
@@ -651,6 +697,7 @@ int main(void)
         cmocka_unit_test(test_refused_by_kernel),
         cmocka_unit_test(test_stale_events),
         cmocka_unit_test(test_again_is_fair),
+        cmocka_unit_test(test_mute),
         cmocka_unit_test(test_timer_is_late_not_early),
         cmocka_unit_test(test_lazy_timers),
         cmocka_unit_test(test_timer_that_repeats),

@@ -29,9 +29,9 @@ enum { BUSY_BATCH = 4 };
 /*
  * While batches follow one another so closely, the next one is waited for in recvmmsg itself, which
  * saves the loop's own system call a batch. Where none comes within WAIT_MS (in practice a tick of
- * the kernel), the loop's other work had to wait that once; RUSH_BATCHES bounds it otherwise.
+ * the kernel), the loop's other work had to wait that once; RUSH_TURN_US bounds it otherwise.
  */
-enum { RUSH_GAP_US = 200, WAIT_MS = 1, RUSH_BATCHES = 16, NS_PER_US = 1000 };
+enum { RUSH_GAP_US = 200, WAIT_MS = 1, RUSH_TURN_US = 500, NS_PER_US = 1000 };
 
 struct control {
     _Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
@@ -155,34 +155,51 @@ static void send_all(struct dns_udp *udp, unsigned n)
     }
 }
 
-/* Did the batch before this one come a moment ago? */
-static bool is_rush(struct dns_udp *udp)
-{
-    uint64_t now_ns = loop_clock_ns();
-    uint64_t gap_ns = now_ns - udp->served_ns;
-    udp->served_ns = now_ns;
-    return gap_ns < (uint64_t)RUSH_GAP_US * NS_PER_US;
-}
-
-/* Answers what has come, at most so many batches. True: there may be more. */
-static bool serve(struct dns_udp *udp, unsigned max_batches, bool may_wait)
+/* How many queries one batch had; -1: an error of one packet, told instead of the next. */
+static int serve_batch(struct dns_udp *udp, int flags)
 {
     struct udp_batch *batch = udp->batch;
-    int flags = MSG_DONTWAIT;
+    int n = recvmmsg(udp->io.fd, batch->in, UDP_BATCH, flags, NULL);
+    if (n <= 0)
+        return n < 0 && errno == EAGAIN ? 0 : n;
+    unsigned n_responses = answer_all(udp, (unsigned)n);
+    if (n_responses)
+        send_all(udp, n_responses);
+    batch_reset(batch, (unsigned)n);
+    return n;
+}
+
+bool dns_udp_serve(struct dns_udp *udp, unsigned max_batches)
+{
     for (unsigned i = 0; i < max_batches; i++) {
-        int n = recvmmsg(udp->io.fd, batch->in, UDP_BATCH, flags, NULL);
+        int n = serve_batch(udp, MSG_DONTWAIT);
+        if (n >= 0 && n < BUSY_BATCH)
+            return false; /* the kernel has no more, and tells of what comes next */
+    }
+    return true;
+}
+
+/* ---- a rush ---- */
+
+/* Answers while batches follow closely upon one another, for a turn. True: they did to its end. */
+static bool serve_rush(struct dns_udp *udp)
+{
+    uint64_t now_ns = loop_now_ns(udp->loop);
+    uint64_t end_ns = now_ns + (uint64_t)RUSH_TURN_US * NS_PER_US;
+    int flags = udp->io.is_muted ? MSG_WAITFORONE : MSG_DONTWAIT;
+    while (now_ns < end_ns) {
+        int n = serve_batch(udp, flags);
         if (n <= 0)
-            return n < 0 && errno != EAGAIN; /* an error of one packet, told instead of the next */
-        unsigned n_responses = answer_all(udp, (unsigned)n);
-        if (n_responses)
-            send_all(udp, n_responses);
-        batch_reset(batch, (unsigned)n);
-        if (may_wait && is_rush(udp))
+            return n < 0;
+        now_ns = loop_clock_ns();
+        uint64_t gap_ns = now_ns - udp->served_ns;
+        udp->served_ns = now_ns;
+        if (gap_ns < (uint64_t)RUSH_GAP_US * NS_PER_US)
             flags = MSG_WAITFORONE;
         else if (n >= BUSY_BATCH)
             flags = MSG_DONTWAIT;
         else
-            return false; /* the kernel has no more, and tells of what comes next */
+            return false;
     }
     return true;
 }
@@ -191,13 +208,13 @@ static void on_io(struct loop *loop, struct loop_io *io, uint32_t events)
 {
     (void)events;
     struct dns_udp *udp = CONTAINER_OF(io, struct dns_udp, io);
-    if (serve(udp, RUSH_BATCHES, true))
+    struct err err = ERR_NONE;
+    bool is_rush = serve_rush(udp);
+    if (is_rush && !io->is_muted)
+        loop_io_mute(loop, io);
+    /* Where the kernel cannot tell the loop any more, the loop asks. */
+    if (is_rush || (io->is_muted && loop_io_unmute(loop, io, &err) < 0))
         loop_again(loop, io, LOOP_READ);
-}
-
-bool dns_udp_serve(struct dns_udp *udp, unsigned max_batches)
-{
-    return serve(udp, max_batches, false);
 }
 
 /* ---- opening and closing ---- */

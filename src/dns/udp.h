@@ -10,7 +10,14 @@
  *     recvmmsg -> in[0..n)  --desk_answer()-->  out[0..m)  -> sendmmsg
  *
  * While one batch follows closely upon another, the next is waited for in recvmmsg itself, for a
- * tick of the kernel's clock at most, and not in the loop.
+ * tick of the kernel's clock at most, and not in the loop. A rush that lasts for a turn takes the
+ * socket out of the loop's epoll, for to be told there of each datagram costs the kernel half a
+ * microsecond; its end puts it back:
+ *
+ *     told by the loop --rush for a turn--> muted: each turn waits in recvmmsg --no rush--> told
+ *
+ * Between two turns the loop does what else it has to do, so that a rush holds up other sockets and
+ * what other threads post for RUSH_TURN_US and a tick at most.
  *
  * A response goes out from the address that was asked: where the socket is bound to all addresses
  * of the host the kernel says which it was (IP_PKTINFO), and is told the same when sending. Where

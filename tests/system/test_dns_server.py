@@ -5,12 +5,14 @@ well. What zones answer is held against other servers in test_dns_agree.py."""
 
 import contextlib
 import hashlib
+import os
 import random
 import socket
 import struct
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import dns.edns
 import dns.exception
@@ -521,6 +523,64 @@ def test_a_peer_that_does_not_read(weir, free_port):
                     pass
             return True
         assert ends()
+
+
+# ---- a rush ----
+
+
+@contextlib.contextmanager
+def flood(port):
+    """Queries as fast as they can be sent, and nobody who reads the answers."""
+    is_over = threading.Event()
+
+    def send():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.connect(("127.0.0.1", port))
+            while not is_over.is_set():
+                with contextlib.suppress(ConnectionRefusedError):
+                    sock.send(query_bytes())
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join(20)
+
+
+def n_watched(pid):
+    """How many descriptors the kernel tells a process's loops of."""
+    n = 0
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            n += path.read_text().count("tfd:")
+    return n
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the process's descriptors are to be read")
+def test_a_rush_leaves_room_for_others(weir, free_port):
+    """The socket of a rush leaves the loop and comes back; the other sockets of the loop are served meanwhile."""
+    port, other = free_port(), free_port()
+    text = conf(port, loops=1, more=f"dns 127.0.0.1:{other}")
+    w = weir(text)
+    n_before = n_watched(w.pid("dns"))
+    for last in (4, 5):
+        with flood(port):
+            assert until(lambda: n_watched(w.pid("dns")) == n_before - 1)
+            for how in (dns.query.udp, dns.query.tcp):
+                assert ask(other, "www.example.org", how=how).answer
+            assert ask(port, "www.example.org", how=dns.query.tcp).answer
+            w.write(text.replace("192.0.2.2", f"192.0.2.{last}"))
+            w.reload()
+            assert until(lambda n=last: addresses(ask(other, "www.example.org")) == ["192.0.2.1", f"192.0.2.{n}"])
+        assert until(lambda: n_watched(w.pid("dns")) == n_before)
+        assert addresses(ask(port, "www.example.org")) == ["192.0.2.1", f"192.0.2.{last}"]
+    with flood(port):
+        assert until(lambda: n_watched(w.pid("dns")) == n_before - 1)
+        w.write(conf(other, loops=1))
+        w.reload()
+        assert until(lambda: n_watched(w.pid("dns")) == n_before - 2)
+    assert ask(other, "www.example.org").answer
 
 
 # ---- reload, upgrade, death ----
