@@ -68,6 +68,43 @@ struct vrrp_ip vrrp_ip_make(const uint8_t *bytes, size_t n_bytes)
     return ip;
 }
 
+struct vrrp_ip vrrp_ip_of(const struct addr *addr)
+{
+    switch (addr->len ? addr_family(addr) : AF_UNSPEC) {
+    case AF_INET:
+        return vrrp_ip_make((const uint8_t *)&addr->in4.sin_addr, sizeof(addr->in4.sin_addr));
+    case AF_INET6:
+        return vrrp_ip_make((const uint8_t *)&addr->in6.sin6_addr, sizeof(addr->in6.sin6_addr));
+    default:
+        return (struct vrrp_ip){.n_bytes = 0};
+    }
+}
+
+struct addr vrrp_ip_addr(const struct vrrp_ip *ip)
+{
+    struct addr addr = {.len = 0};
+    switch (ip->n_bytes) {
+    case sizeof(addr.in4.sin_addr):
+        addr.len = sizeof(addr.in4);
+        addr.in4.sin_family = AF_INET;
+        memcpy(&addr.in4.sin_addr, ip->bytes, sizeof(addr.in4.sin_addr));
+        return addr;
+    case sizeof(addr.in6.sin6_addr):
+        addr.len = sizeof(addr.in6);
+        addr.in6.sin6_family = AF_INET6;
+        memcpy(&addr.in6.sin6_addr, ip->bytes, sizeof(addr.in6.sin6_addr));
+        return addr;
+    default:
+        return addr;
+    }
+}
+
+const char *vrrp_ip_format(const struct vrrp_ip *ip, char text[ADDR_TEXT_MAX])
+{
+    struct addr addr = vrrp_ip_addr(ip);
+    return addr_format_ip(&addr, text);
+}
+
 int vrrp_ip_compare(const struct vrrp_ip *a, const struct vrrp_ip *b)
 {
     if (a->n_bytes != b->n_bytes)

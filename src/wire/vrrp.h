@@ -31,6 +31,7 @@
  * why not, a reason each, so that each is counted.
  */
 
+#include "base/addr.h"
 #include "base/slice.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -157,6 +158,11 @@ int vrrp_write(const struct vrrp_advert *advert, const struct vrrp_carrier *carr
 
 /* bytes: 4 or 16 of them. */
 struct vrrp_ip vrrp_ip_make(const uint8_t *bytes, size_t n_bytes);
+/* An IP address without its port and scope; n_bytes 0 for one that is none. And back, port 0. */
+struct vrrp_ip vrrp_ip_of(const struct addr *addr);
+struct addr vrrp_ip_addr(const struct vrrp_ip *ip);
+/* Writes the text form with a NUL, "none" for none, and returns text. */
+const char *vrrp_ip_format(const struct vrrp_ip *ip, char text[ADDR_TEXT_MAX]);
 /* As unsigned numbers in network order: <0, 0, >0; of two families IPv4 is the smaller. */
 int vrrp_ip_compare(const struct vrrp_ip *a, const struct vrrp_ip *b);
 bool vrrp_ip_is_multicast(const struct vrrp_ip *ip);
