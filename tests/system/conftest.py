@@ -237,7 +237,7 @@ def weir_bin():
 
 @pytest.fixture(scope="session")
 def tools():
-    """The folder of weir-client and weir-inject."""
+    """The folder of weir-client, weir-inject and weir-jobproto."""
     return pathlib.Path(APP).parent
 
 
