@@ -106,6 +106,17 @@ struct program_want {
 
 typedef int program_want_fn(void *ctx, const struct program_want *want);
 
+/* What worker starts for an ask (core/program.h). */
+struct program_plan {
+    const char *path;        /* absolute */
+    const char *const *argv; /* argv[0] too; ends with NULL */
+    const char *const *env;  /* all of it; ends with NULL */
+    uint64_t timeout_ns;
+    /* Never two of this name at once: a later ask ends the earlier one, and starts when that is
+     * reaped. NULL: they have nothing to do with each other. */
+    const char *sole;
+};
+
 /*
  * A question of `weir explain`: what would become of this, and why. Which module answers is told by
  * the kind of question; the words behind it are the module's own.
@@ -155,6 +166,13 @@ struct module {
 
     /* Calls want() for each program; as sockets(). May be NULL. */
     int (*programs)(const struct snapshot *snap, program_want_fn *want, void *ctx);
+    /*
+     * In worker: what an ask for one of these programs starts, in the arena and in the snapshot,
+     * which is worker's own. 0; 1: it is no ask of this module, or there is no such program. The
+     * texts end with a NUL. May be NULL.
+     */
+    int (*program)(const struct snapshot *snap, const struct slice *texts, size_t n_texts,
+                   struct arena *arena, struct program_plan *ret_plan);
     bool starts_programs; /* it asks worker for them: its process gets a socket to it */
 
     /* --- its life; each may be NULL. `state` is what start() returned --- */
@@ -275,6 +293,9 @@ int snapshot_sockets(const struct snapshot *snap, const char *kind, socket_want_
                      void *ctx);
 int snapshot_files(const struct snapshot *snap, const char *kind, file_want_fn *want, void *ctx);
 int snapshot_programs(const struct snapshot *snap, program_want_fn *want, void *ctx);
+/* Asks each module whose program it is. 0, or 1: nobody's. */
+int snapshot_program(const struct snapshot *snap, const struct slice *texts, size_t n_texts,
+                     struct arena *arena, struct program_plan *ret_plan);
 /* Does a module of the process ask worker to start programs? */
 bool module_process_starts_programs(const struct module_table *table, const char *kind);
 /* Does a module of the process drain before others do? */

@@ -41,6 +41,19 @@ void programs_init(struct process_life *life)
     list_init(&life->programs.runs);
 }
 
+/* ---- what is started ---- */
+
+const char *const *program_argv(struct slice program, const struct conf_list *arguments,
+                                struct arena *arena)
+{
+    const char **argv = ARENA_NEW_ARRAY(arena, const char *, arguments->n_items + 2);
+    argv[0] = program.ptr;
+    for (size_t i = 0; i < arguments->n_items; i++)
+        argv[i + 1] = ((const struct slice *)arguments->items[i])->ptr;
+    argv[arguments->n_items + 1] = NULL;
+    return argv;
+}
+
 /* ---- packets ---- */
 
 static size_t put_head(char *packet, char letter, uint64_t id)

@@ -16,10 +16,13 @@
  *
  * One packet each on SOCK_SEQPACKET; both ends are the same binary, and both check every length.
  * The texts behind 'S' are each ended by a NUL. The worker's own time-out ends a program;
- * PROGRAM_LOST is for a worker that hangs.
+ * PROGRAM_LOST is for a worker that hangs. What the texts mean is told by the module whose word
+ * names the program: struct module's program().
  */
 
+#include "base/arena.h"
 #include "base/slice.h"
+#include "conf/schema.h"
 #include "core/process.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -61,6 +64,15 @@ struct program_run *program_start(struct process *process, const char *const *te
                                   int64_t limit_ms, program_fn *fn, void *ctx);
 /* Ends it without a callback. NULL is fine. */
 void program_cancel(struct program_run **run);
+
+/* --- what is started -------------------------------------------------------------------------- */
+
+/* Every program gets it in its environment. */
+#define PROGRAM_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* argv of a program and its arguments (of struct slice), for struct program_plan. */
+const char *const *program_argv(struct slice program, const struct conf_list *arguments,
+                                struct arena *arena);
 
 /* --- serving: worker -------------------------------------------------------------------------- */
 

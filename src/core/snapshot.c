@@ -169,6 +169,17 @@ int snapshot_sockets(const struct snapshot *snap, const char *kind, socket_want_
     return 0;
 }
 
+int snapshot_program(const struct snapshot *snap, const struct slice *texts, size_t n_texts,
+                     struct arena *arena, struct program_plan *ret_plan)
+{
+    for (size_t i = 0; i < snap->table->n_items; i++) {
+        const struct module *module = snap->table->items[i];
+        if (module->program && module->program(snap, texts, n_texts, arena, ret_plan) == 0)
+            return 0;
+    }
+    return 1;
+}
+
 int snapshot_programs(const struct snapshot *snap, program_want_fn *want, void *ctx)
 {
     for (size_t i = 0; i < snap->table->n_items; i++) {

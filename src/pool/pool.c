@@ -8,6 +8,7 @@
 #include "pool/pool.h"
 
 #include "base/mem.h"
+#include "pool/check_program.h"
 #include "pool/pool_tls.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -507,4 +508,6 @@ const struct module pool_module = {
     .files = pool_tls_files,
     .files_for = pool_tls_kinds,
     .check_files = pool_tls_check_files,
+    .programs = check_programs,
+    .program = check_program,
 };

@@ -283,6 +283,11 @@ struct run *run_start(struct loop *loop, const struct run_spec *spec, run_fn *fn
     return run;
 }
 
+void run_kill(struct run *run)
+{
+    kill_all(run);
+}
+
 void run_cancel(struct run **run_ptr)
 {
     struct run *run = *run_ptr;

@@ -37,6 +37,8 @@ typedef void run_fn(void *ctx, const struct program_result *result);
 
 /* Always comes to fn, once, from the loop, never from within this call. */
 struct run *run_start(struct loop *loop, const struct run_spec *spec, run_fn *fn, void *ctx);
+/* Kills it; fn comes when it is reaped. */
+void run_kill(struct run *run);
 /* Kills it; fn does not come. It is reaped when the kernel says that it has ended. */
 void run_cancel(struct run **run);
 

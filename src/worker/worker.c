@@ -9,11 +9,8 @@
 #include "base/mem.h"
 #include "core/process.h"
 #include "core/program.h"
-#include "pool/pool.h"
 #include "worker/run.h"
-#include <stdio.h>
-
-enum { NS_PER_MS = 1000000, ENV_TEXT_MAX = 160, ENV_MAX = 6 };
+#include <string.h>
 
 struct worker_conf {
     struct conf_object object;
@@ -31,12 +28,16 @@ struct worker {
     struct metric_slab *slab; /* NULL: there is no room */
 };
 
-/* A program that runs for somebody. */
+/* A program that runs for somebody, or waits until another of its name is reaped. */
 struct job {
     struct list node;
     struct worker *worker;
     struct program_ticket ticket;
-    struct run *run;
+    struct run *run;   /* NULL: it waits */
+    bool is_cancelled; /* killed, nobody waits for its end */
+    char *sole;        /* struct program_plan; NULL: it has no name */
+    char *packed;      /* while it waits: the texts of the ask; else NULL */
+    size_t n_texts;
 };
 
 /* ---- words ---- */
@@ -114,77 +115,143 @@ static void job_free(struct job *job)
     list_remove(&job->node);
     job->worker->n_jobs--;
     set_running(job->worker);
+    mem_free(job->sole);
+    mem_free(job->packed);
     mem_free(job);
 }
+
+/* The newest of that name that waits for another to be reaped; or one that is not yet. */
+static struct job *find_sole(const struct worker *worker, const char *sole, bool is_waiting)
+{
+    LIST_EACH (node, &worker->jobs) {
+        struct job *job = LIST_ENTRY(node, struct job, node);
+        if (job->sole && (job->packed != NULL) == is_waiting && strcmp(job->sole, sole) == 0)
+            return job;
+    }
+    return NULL;
+}
+
+static void start_waiting(struct worker *worker, const char *sole);
 
 static void job_on_end(void *ctx, const struct program_result *result)
 {
     struct job *job = ctx;
     struct worker *worker = job->worker;
+    char *sole = job->sole;
     if (result->outcome == PROGRAM_NOT_STARTED)
         count(worker, PROGRAM_FAILED);
     if (result->outcome == PROGRAM_LATE)
         count(worker, PROGRAM_KILLED);
-    program_answer(worker->process, job->ticket, result);
+    if (!job->is_cancelled)
+        program_answer(worker->process, job->ticket, result);
+    job->sole = NULL;
     job_free(job);
+    if (sole)
+        start_waiting(worker, sole);
+    mem_free(sole);
 }
 
+/* Nobody waits for it any more. One with a name keeps its place until it is reaped. */
 static void job_cancel(struct job *job)
 {
+    if (job->run && job->sole) {
+        job->is_cancelled = true;
+        run_kill(job->run);
+        return;
+    }
     run_cancel(&job->run);
     job_free(job);
 }
 
-/* The program of a check, started with what its member is. */
-static void start_check(struct worker *worker, struct program_ticket ticket,
-                        const struct member *member, struct slice address, struct slice port)
+static struct job *job_create(struct worker *worker, struct program_ticket ticket)
 {
-    const struct check_conf *check = member->pool->check;
-    size_t n_args = check->argument_list.n_items;
-    const char **argv = MEM_NEW_ARRAY(const char *, n_args + 2);
-    char env_texts[4][ENV_TEXT_MAX];
-    const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                               env_texts[0],
-                               env_texts[1],
-                               env_texts[2],
-                               env_texts[3],
-                               NULL};
-    snprintf(env_texts[0], ENV_TEXT_MAX, "WEIR_POOL=%s", member->pool->name.ptr);
-    snprintf(env_texts[1], ENV_TEXT_MAX, "WEIR_MEMBER=%s", member->name.ptr);
-    snprintf(env_texts[2], ENV_TEXT_MAX, "WEIR_ADDRESS=%.*s", SLICE_ARG(address));
-    snprintf(env_texts[3], ENV_TEXT_MAX, "WEIR_PORT=%.*s", SLICE_ARG(port));
-    argv[0] = check->program.ptr;
-    for (size_t i = 0; i < n_args; i++)
-        argv[i + 1] = ((const struct slice *)check->argument_list.items[i])->ptr;
-    const struct run_spec spec = {
-        .path = check->program.ptr,
-        .argv = argv,
-        .env = env,
-        .timeout_ns = (uint64_t)check->timeout_ms * NS_PER_MS,
-    };
     struct job *job = MEM_NEW(struct job);
     *job = (struct job){.worker = worker, .ticket = ticket};
     list_init(&job->node);
     list_add_back(&worker->jobs, &job->node);
     worker->n_jobs++;
-    count(worker, PROGRAM_STARTED);
     set_running(worker);
-    job->run = run_start(worker->process->loops[0], &spec, job_on_end, job);
-    mem_free((void *)argv);
+    return job;
 }
 
-/* The member "web/app1" of a pool whose check is a program, or NULL. */
-static const struct member *find_member(const struct worker *worker, struct slice label)
+static void job_run(struct job *job, const struct program_plan *plan)
 {
-    const struct pool *pool = worker->snap ? pool_find(worker->snap, slice_cut(&label, '/')) : NULL;
-    if (!pool || !pool->check || pool->check->kind != CHECK_EXEC)
-        return NULL;
-    for (uint32_t i = 0; i < pool->n_members; i++) {
-        if (slice_equal(pool->members[i]->name, label))
-            return pool->members[i];
-    }
-    return NULL;
+    const struct run_spec spec = {
+        .path = plan->path,
+        .argv = plan->argv,
+        .env = plan->env,
+        .timeout_ns = plan->timeout_ns,
+    };
+    count(job->worker, PROGRAM_STARTED);
+    job->run = run_start(job->worker->process->loops[0], &spec, job_on_end, job);
 }
+
+static void answer(const struct worker *worker, struct program_ticket ticket,
+                   enum program_outcome outcome)
+{
+    const struct program_result result = {.outcome = outcome};
+    program_answer(worker->process, ticket, &result);
+}
+
+/* ---- one at a time ---- */
+
+/* Texts in one piece, each with its NUL. */
+static char *pack(const struct slice *texts, size_t n_texts)
+{
+    struct text packed = TEXT_NONE;
+    for (size_t i = 0; i < n_texts; i++) {
+        text_append(&packed, texts[i]);
+        text_append_char(&packed, '\0');
+    }
+    char *bytes = slice_dup(text_slice(&packed));
+    text_deinit(&packed);
+    return bytes;
+}
+
+/*
+ * The ask takes the place of those of its name that are there: what waits is refused, what runs is
+ * killed. Returns whether the job has to wait for that.
+ */
+static bool take_place(struct worker *worker, const char *sole)
+{
+    struct job *waiting = find_sole(worker, sole, true);
+    struct job *running = find_sole(worker, sole, false);
+    if (waiting) {
+        answer(worker, waiting->ticket, PROGRAM_REFUSED);
+        job_free(waiting);
+    }
+    if (running)
+        run_kill(running->run);
+    return running != NULL;
+}
+
+/* The one of that name that ran is reaped. The file may be another by now. */
+static void start_waiting(struct worker *worker, const char *sole)
+{
+    struct job *job = find_sole(worker, sole, true);
+    if (!job)
+        return;
+    struct slice texts[PROGRAM_TEXTS_MAX];
+    const char *next = job->packed;
+    for (size_t i = 0; i < job->n_texts; i++) {
+        texts[i] = slice_from(next);
+        next += texts[i].len + 1;
+    }
+    struct arena arena;
+    struct program_plan plan;
+    arena_init(&arena);
+    if (snapshot_program(worker->snap, texts, job->n_texts, &arena, &plan) == 0) {
+        job_run(job, &plan);
+        mem_free(job->packed);
+        job->packed = NULL;
+    } else {
+        answer(worker, job->ticket, PROGRAM_UNKNOWN);
+        job_free(job);
+    }
+    arena_deinit(&arena);
+}
+
+/* ---- asks ---- */
 
 static bool is_too_many(const struct worker *worker)
 {
@@ -192,24 +259,37 @@ static bool is_too_many(const struct worker *worker)
     return worker->n_jobs >= (uint64_t)conf->programs.at_once;
 }
 
+static void start(struct worker *worker, struct program_ticket ticket, const struct slice *texts,
+                  size_t n_texts, const struct program_plan *plan)
+{
+    bool waits = plan->sole && take_place(worker, plan->sole);
+    if (is_too_many(worker)) {
+        count(worker, PROGRAM_TOO_MANY);
+        answer(worker, ticket, PROGRAM_REFUSED);
+        return;
+    }
+    struct job *job = job_create(worker, ticket);
+    job->sole = plan->sole ? mem_strdup(plan->sole) : NULL;
+    if (waits) {
+        job->packed = pack(texts, n_texts);
+        job->n_texts = n_texts;
+    } else {
+        job_run(job, plan);
+    }
+}
+
 static void on_start(void *ctx, struct program_ticket ticket, const struct slice *texts,
                      size_t n_texts)
 {
     struct worker *worker = ctx;
-    bool is_check = n_texts == 4 && slice_is(texts[0], "check");
-    const struct member *member = is_check ? find_member(worker, texts[1]) : NULL;
-    struct program_result refusal = {.outcome = PROGRAM_UNKNOWN};
-    if (!member) {
-        program_answer(worker->process, ticket, &refusal);
-        return;
-    }
-    if (is_too_many(worker)) {
-        count(worker, PROGRAM_TOO_MANY);
-        refusal.outcome = PROGRAM_REFUSED;
-        program_answer(worker->process, ticket, &refusal);
-        return;
-    }
-    start_check(worker, ticket, member, texts[2], texts[3]);
+    struct arena arena;
+    struct program_plan plan;
+    arena_init(&arena);
+    if (worker->snap && snapshot_program(worker->snap, texts, n_texts, &arena, &plan) == 0)
+        start(worker, ticket, texts, n_texts, &plan);
+    else
+        answer(worker, ticket, PROGRAM_UNKNOWN);
+    arena_deinit(&arena);
 }
 
 static void on_cancel(void *ctx, struct program_ticket ticket)
@@ -238,31 +318,17 @@ static const struct program_calls calls = {.start = on_start, .cancel = on_cance
 
 /* ---- life ---- */
 
-static bool worker_is_needed(const struct snapshot *snap)
+/* One is enough. */
+static int stop_at_first(void *ctx, const struct program_want *want)
 {
-    const struct pool_conf *conf = pool_conf_of(snap);
-    for (uint32_t i = 0; i < conf->n_pools; i++) {
-        if (conf->pools[i]->check && conf->pools[i]->check->kind == CHECK_EXEC)
-            return true;
-    }
-    return false;
+    (void)ctx;
+    (void)want;
+    return -1;
 }
 
-static int worker_programs(const struct snapshot *snap, program_want_fn *want, void *ctx)
+static bool worker_is_needed(const struct snapshot *snap)
 {
-    const struct pool_conf *conf = pool_conf_of(snap);
-    for (uint32_t i = 0; i < conf->n_pools; i++) {
-        const struct check_conf *check = conf->pools[i]->check;
-        if (!check || check->kind != CHECK_EXEC)
-            continue;
-        const struct program_want program = {
-            .path = check->program,
-            .at = conf_where(&check->object, "PROGRAM"),
-        };
-        if (want(ctx, &program) < 0)
-            return -1;
-    }
-    return 0;
+    return snapshot_programs(snap, stop_at_first, NULL) < 0;
 }
 
 static int worker_start(struct process *process, void **ret_state, struct err *err)
@@ -286,8 +352,10 @@ static void worker_stop(void *state)
 {
     struct worker *worker = state;
     struct job *job;
-    while ((job = LIST_FIRST(&worker->jobs, struct job, node)) != NULL)
-        job_cancel(job);
+    while ((job = LIST_FIRST(&worker->jobs, struct job, node)) != NULL) {
+        run_cancel(&job->run);
+        job_free(job);
+    }
     if (worker->slab)
         metric_forget(worker->slab);
     mem_free(worker);
@@ -308,7 +376,6 @@ const struct module worker_module = {
     .process = "worker",
     .is_needed = worker_is_needed,
     .sandbox = {.allow = SANDBOX_EXEC},
-    .programs = worker_programs,
     .start = worker_start,
     .commit = worker_commit,
     .stop = worker_stop,

@@ -3,14 +3,15 @@
 #define WORKER_WORKER_H
 
 /*
- * The process `worker`: the one that starts programs. It runs where the file names a program, which
- * is a pool's `check exec` so far, and starts only what its own copy of the file names:
+ * The process `worker`: the one that starts programs. It runs where the file names a program, and
+ * starts only what its own copy of the file names. An ask (core/program.h) says to whom the program
+ * belongs; the module whose word names it says by struct module's program() what that is:
  *
- *     "check" POOL/MEMBER ADDRESS PORT     the program of the pool's check
+ *     "check" POOL/MEMBER ADDRESS PORT     a pool's `check exec`     pool/check_program.h
+ *     "vip" NAME STATE REASON              a vip's `on`              vip/hook.h
  *
- * by core/program.h, where ADDRESS and PORT are those that are in force, which health alone knows.
- * They reach the program as WEIR_ADDRESS and WEIR_PORT, beside WEIR_POOL, WEIR_MEMBER and PATH;
- * that is its whole environment. Its time-out is the check's, by worker's own copy.
+ * Programs that must not run beside each other (those of one vip) have a name in common: a later
+ * ask kills what runs by that name, and is started when that is reaped.
  *
  * Privileges. worker is the unprivileged user of all the others and has no capability; programs
  * inherit that, and no_new_privs, so that a setuid program gains nothing. It has no system call
