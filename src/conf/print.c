@@ -146,6 +146,9 @@ static void print_value(struct text *out, const struct conf_word *row, const voi
     case CONF_NET:
         print_net(out, value);
         break;
+    case CONF_IP_IN:
+        print_text(out, ((const struct conf_ip_in *)value)->ip.text, words);
+        break;
     case CONF_STATUSES:
         print_statuses(out, value);
         break;

@@ -264,6 +264,7 @@ static const struct conf_word shop_words[] = {
     {.name = "bind", .type = CONF_ADDR, .offset = SHOP(bind)},
     {.name = "peer", .type = CONF_ENDPOINT, .offset = SHOP(peer)},
     {.name = "self", .type = CONF_IP, .offset = SHOP(self)},
+    {.name = "place", .type = CONF_IP_IN, .flags = CONF_REPEAT, .offset = SHOP(places)},
     {.name = "trust", .type = CONF_NET, .flags = CONF_REPEAT, .offset = SHOP(trust)},
     {.name = "tag", .type = CONF_STRING, .flags = CONF_REPEAT, .offset = SHOP(tags)},
     {.name = "answer", .type = CONF_STATUS, .offset = SHOP(answer), .fallback = "200"},
@@ -425,6 +426,8 @@ static bool equal_value(const struct conf_word *word, const void *a, const void 
         return equal_addr(a, b);
     case CONF_NET:
         return equal_net(a, b);
+    case CONF_IP_IN: /* begins with its address, and that with its text */
+        return equal_addr(a, b);
     case CONF_FLAG:
         return *(const bool *)a == *(const bool *)b;
     case CONF_CHOICE:

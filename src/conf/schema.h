@@ -46,6 +46,7 @@
  *     CONF_ENDPOINT  the same or host.name:80      struct conf_addr, host set where it is a name
  *     CONF_IP        10.0.0.1 ::1                  struct conf_addr, port 0
  *     CONF_NET       10.0.0.0/8                    struct addr_net
+ *     CONF_IP_IN     10.0.0.9/8                    struct conf_ip_in, an address in its network
  *     CONF_STATUS    200                           int64_t, 100..599
  *     CONF_STATUSES  200 | 200..399                struct conf_range
  *     CONF_TIME      250ms 2s 5m 1h 7d             int64_t, milliseconds, within min..max
@@ -80,6 +81,7 @@ enum conf_type {
     CONF_ENDPOINT,
     CONF_IP,
     CONF_NET,
+    CONF_IP_IN,
     CONF_STATUS,
     CONF_STATUSES,
     CONF_TIME,
@@ -105,6 +107,12 @@ struct conf_addr {
     uint16_t port;
     struct slice text; /* as written */
     struct conf_at at;
+};
+
+/* An address of an interface: the bits behind the prefix are its own. */
+struct conf_ip_in {
+    struct conf_addr ip; /* its text has the length too */
+    uint8_t n_bits;      /* 1..32 or 1..128 */
 };
 
 struct conf_range {

@@ -54,6 +54,7 @@ static void test_values(void **state)
     struct sample *s = load("quiet; level 3; loops 4; owner a_b-c.d; motto \"two words\"\n"
                             "home conf.d/x; mode fast; bind [::1]:80; peer app.internal:8080\n"
                             "self 10.0.0.1; trust 10.0.0.0/8; trust ::/0; tag a; tag ${ODD}\n"
+                            "place 10.0.0.9/8; place fe80::1/64\n"
                             "answer 204; expect 500; wait 250ms; backoff 10s..1h; room 1M\n"
                             "pace 5/m; share 0%; favourite tall\n");
     char text[ADDR_TEXT_MAX];
@@ -75,6 +76,11 @@ static void test_values(void **state)
     assert_string_equal(addr_format_ip(&s->shop.self.addr, text), "10.0.0.1");
     assert_int_equal(s->shop.trust.n_items, 2);
     assert_int_equal(((struct addr_net *)s->shop.trust.items[0])->n_bits, 8);
+    const struct conf_ip_in *place = s->shop.places.items[1];
+    assert_int_equal(place->n_bits, 64);
+    assert_string_equal(addr_format_ip(&place->ip.addr, text), "fe80::1");
+    assert_slice(place->ip.text, "fe80::1/64");
+    assert_int_equal(place->ip.at.line, 4);
     assert_int_equal(s->shop.tags.n_items, 2);
     assert_slice(*(struct slice *)s->shop.tags.items[1], "x y {;$");
     assert_int_equal(s->shop.answer, 204);
@@ -88,7 +94,7 @@ static void test_values(void **state)
     assert_int_equal(s->shop.pace.per_ms, 60000);
     assert_int_equal(s->shop.share, 0);
     assert_slice(s->shop.favourite.name, "tall");
-    assert_int_equal(s->shop.favourite.at.line, 5);
+    assert_int_equal(s->shop.favourite.at.line, 6);
     drop(s);
 }
 
@@ -259,6 +265,12 @@ static void test_bad_values(void **state)
         {"peer app:0", "1:6 \"app:0\": \"0\" is not a port: write a number from 1 to 65535\n"},
         {"peer app:99999",
          "1:6 \"app:99999\": \"99999\" is not a port: write a number from 1 to 65535\n"},
+        {"place 10.0.0.9", "1:7 \"10.0.0.9\" has no length of its network: write 10.0.0.9/24\n"},
+        {"place fe80::1", "1:7 \"fe80::1\" has no length of its network: write fe80::1/64\n"},
+        {"place 10.0.0.9/33",
+         "1:7 \"10.0.0.9/33\": \"33\" is not the length of a network: write 1 to 32\n"},
+        {"place 10.0.0.9/",
+         "1:7 \"10.0.0.9/\": \"\" is not the length of a network: write 1 to 32\n"},
         {"answer 20", "1:8 \"20\" is not an HTTP status: write 200, or another from 100 to 599\n"},
         {"answer 600",
          "1:8 \"600\" is not an HTTP status: write 200, or another from 100 to 599\n"},
@@ -380,7 +392,7 @@ static void test_all_at_once(void **state)
 static void test_print(void **state)
 {
     struct sample *s = load("motto \"a $ \\\"b\\\"\"; owner ${A}; room 65536; wait 60s; quiet\n"
-                            "loops auto; trust 10.0.0.0/8; pace 10/s; tag \"\"\n"
+                            "loops auto; place 10.0.0.9/8; trust 10.0.0.0/8; pace 10/s; tag \"\"\n"
                             "defaults { shelf { share 5%; note x \"y z\" } }\n"
                             "shelf a { item x -1; check look }\n"
                             "shelf b \"item\" { item y 2 fragile }\n"
@@ -395,6 +407,7 @@ static void test_print(void **state)
                                          "owner alpha\n"
                                          "motto \"a \\$ \\\"b\\\"\"\n"
                                          "mode safe\n"
+                                         "place 10.0.0.9/8\n"
                                          "trust 10.0.0.0/8\n"
                                          "tag \"\"\n"
                                          "answer 200\n"

@@ -406,6 +406,29 @@ static int read_net(struct reading *reading, void *ret_value, struct err *err)
     return addr_net_parse(text_of(reading), ret_value, err);
 }
 
+static int read_ip_in(struct reading *reading, void *ret_value, struct err *err)
+{
+    struct conf_ip_in value = {.ip = addr_base(reading)};
+    struct slice length = text_of(reading);
+    struct slice ip = slice_cut(&length, '/');
+    uint64_t n_bits;
+    if (addr_parse_ip(ip, 0, &value.ip.addr, err) < 0)
+        return -1;
+    unsigned n_max = addr_family(&value.ip.addr) == AF_INET ? 32 : 128;
+    if (!length.ptr)
+        return err_set(err, "\"%s\" has no length of its network: write %.*s/%u",
+                       reading->quote.text, SLICE_ARG(ip), n_max == 32 ? 24U : 64U);
+    if (slice_to_u64(length, &n_bits) < 0 || n_bits < 1 || n_bits > n_max ||
+        (length.len > 1 && length.ptr[0] == '0')) {
+        struct conf_quote q;
+        return err_set(err, "\"%s\": \"%s\" is not the length of a network: write 1 to %u",
+                       reading->quote.text, conf_quote(length, &q), n_max);
+    }
+    value.n_bits = (uint8_t)n_bits;
+    *(struct conf_ip_in *)ret_value = value;
+    return 0;
+}
+
 /* ---- the table ---- */
 
 struct value_row {
@@ -426,6 +449,7 @@ static const struct value_row value_rows[CONF_N_TYPES] = {
     [CONF_ENDPOINT] = {read_endpoint, sizeof(struct conf_addr), "HOST:PORT"},
     [CONF_IP] = {read_ip, sizeof(struct conf_addr), "IP"},
     [CONF_NET] = {read_net, sizeof(struct addr_net), "IP/LEN"},
+    [CONF_IP_IN] = {read_ip_in, sizeof(struct conf_ip_in), "IP/LEN"},
     [CONF_STATUS] = {read_status, sizeof(int64_t), "STATUS"},
     [CONF_STATUSES] = {read_statuses, sizeof(struct conf_range), "STATUS..STATUS"},
     [CONF_TIME] = {read_time, sizeof(int64_t), "TIME"},

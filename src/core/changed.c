@@ -51,6 +51,10 @@ static bool same_value(enum conf_type type, const void *a, const void *b)
         const struct addr_net *x = a, *y = b;
         return x->n_bits == y->n_bits && addr_equal(&x->base, &y->base);
     }
+    case CONF_IP_IN: {
+        const struct conf_ip_in *x = a, *y = b;
+        return x->n_bits == y->n_bits && addr_equal(&x->ip.addr, &y->ip.addr);
+    }
     case CONF_STATUSES:
     case CONF_TIMES: {
         const struct conf_range *x = a, *y = b;
