@@ -59,14 +59,12 @@ static int set_options(int fd, const struct option *options, size_t n, struct er
 }
 
 /* Those that a host may refuse, and that are missed little. */
-static void set_wishes(int fd, bool is_ipv6)
+static void set_wishes(int fd)
 {
-    int priority = PRIORITY, size = RAW_QUEUE_BYTES, none = 0;
+    int priority = PRIORITY, size = RAW_QUEUE_BYTES;
     (void)setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority));
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    if (is_ipv6) /* since Linux 4.20: as IP_MULTICAST_ALL above */
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, &none, sizeof(none));
 }
 
 static int join_ipv4(int fd, uint32_t index, struct err *err)
@@ -103,16 +101,43 @@ static int set_way_out(int fd, const struct raw_options *options, struct err *er
     return result < 0 ? err_set_errno(err, errno, "cannot choose it for multicast") : 0;
 }
 
-static int refuse_all(int fd, struct err *err)
+static int set_filter(int fd, const struct sock_filter *filter, size_t n, struct err *err)
 {
-    struct sock_filter drop = {.code = BPF_RET | BPF_K, .k = 0};
-    struct sock_fprog program = {.len = 1, .filter = &drop};
+    struct sock_fprog program = {.len = (unsigned short)n};
+    memcpy(&program.filter, &filter, sizeof(program.filter)); /* the kernel only reads it */
     if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
-        return err_set_errno(err, errno, "cannot set that it hears nothing");
+        return err_set_errno(err, errno, "cannot choose what it hears");
     return 0;
 }
 
-/* Deaf until it is bound: what came from other interfaces before would lie in its queue. */
+/* What came from other interfaces before it is bound would lie in its queue. */
+static int set_deaf(int fd, struct err *err)
+{
+    static const struct sock_filter filter[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+    return set_filter(fd, filter, ARRAY_LEN(filter), err);
+}
+
+/* A raw socket of IPv6 hears all multicast, whatever it has joined: here it hears its group's. */
+static int set_group_ipv6(int fd, bool is_unicast, struct err *err)
+{
+    enum { TARGET = SKF_NET_OFF + 24, MULTICAST = 0xff, HEARD = 0x40000 };
+    const struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)TARGET),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MULTICAST, 0, 9),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)TARGET),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, is_unicast ? 0 : 0xff020000, 0, 6),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)TARGET + 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)TARGET + 8),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)TARGET + 12),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x12, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, HEARD),
+    };
+    return set_filter(fd, filter, ARRAY_LEN(filter), err);
+}
+
 static int bind_to(int fd, const char *name, struct err *err)
 {
     if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)) < 0)
@@ -120,28 +145,32 @@ static int bind_to(int fd, const char *name, struct err *err)
     return 0;
 }
 
-static int hear(int fd, const struct raw_options *options, struct err *err)
+static int hear_ipv4(int fd, const struct raw_options *options, struct err *err)
 {
     int none = 0;
-    if (options->is_write_only)
-        return 0;
     if (setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none)) < 0)
-        return err_set_errno(err, errno, "cannot set that it hears");
-    if (options->is_unicast)
-        return 0;
-    return options->is_ipv6 ? join_ipv6(fd, options->index, err)
-                            : join_ipv4(fd, options->index, err);
+        return err_set_errno(err, errno, "cannot choose what it hears");
+    return options->is_unicast ? 0 : join_ipv4(fd, options->index, err);
+}
+
+static int hear_ipv6(int fd, const struct raw_options *options, struct err *err)
+{
+    if (set_group_ipv6(fd, options->is_unicast, err) < 0)
+        return -1;
+    return options->is_unicast ? 0 : join_ipv6(fd, options->index, err);
 }
 
 static int set_up(int fd, const struct raw_options *options, struct err *err)
 {
     const struct option *table = options->is_ipv6 ? ipv6_options : ipv4_options;
     size_t n = options->is_ipv6 ? ARRAY_LEN(ipv6_options) : ARRAY_LEN(ipv4_options);
-    if (refuse_all(fd, err) < 0 || bind_to(fd, options->name, err) < 0 ||
+    if (set_deaf(fd, err) < 0 || bind_to(fd, options->name, err) < 0 ||
         set_options(fd, table, n, err) < 0 || set_way_out(fd, options, err) < 0)
         return -1;
-    set_wishes(fd, options->is_ipv6);
-    return hear(fd, options, err);
+    set_wishes(fd);
+    if (options->is_write_only)
+        return 0;
+    return options->is_ipv6 ? hear_ipv6(fd, options, err) : hear_ipv4(fd, options, err);
 }
 
 void raw_init(struct raw *raw)

@@ -19,6 +19,7 @@
 #include <string.h>
 
 enum {
+    USABLE = IFF_UP | IFF_LOWER_UP | IFF_RUNNING,
     IFA_PROTO_OF_LINUX_5_18 = 11, /* not in the headers of older ones */
 };
 
@@ -134,7 +135,7 @@ static int read_link(const struct nlmsghdr *head, struct rtnl_link *ret_link)
     *ret_link = (struct rtnl_link){
         .index = (uint32_t)info->ifi_index,
         .is_enabled = info->ifi_flags & IFF_UP,
-        .is_up = (info->ifi_flags & IFF_UP) && (info->ifi_flags & IFF_LOWER_UP),
+        .is_up = (info->ifi_flags & USABLE) == USABLE,
         .is_ethernet = info->ifi_type == ARPHRD_ETHER,
     };
     struct slice rest = attrs_of(head, sizeof(*info));
@@ -292,9 +293,9 @@ static int read_message(const struct nlmsghdr *head, struct rtnl_notice *notice)
 
 int rtnl_notice_read(struct slice *rest, struct rtnl_notice *ret_notice)
 {
-    assert((uintptr_t)rest->ptr % NLMSG_ALIGNTO == 0);
     if (rest->len == 0)
         return 0;
+    assert((uintptr_t)rest->ptr % NLMSG_ALIGNTO == 0);
     const struct nlmsghdr *head = (const void *)rest->ptr;
     if (rest->len < sizeof(*head) || head->nlmsg_len < sizeof(*head) || head->nlmsg_len > rest->len)
         return -1;

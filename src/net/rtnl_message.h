@@ -35,7 +35,7 @@ struct rtnl_link {
     uint32_t parent; /* the index of the interface below a macvlan or a veth; 0: none */
     uint32_t mtu;
     bool is_enabled;  /* switched on (IFF_UP) */
-    bool is_up;       /* switched on, and with a carrier (IFF_LOWER_UP) */
+    bool is_up;       /* and with a carrier (IFF_LOWER_UP), and in use (IFF_RUNNING) */
     bool is_ethernet; /* there is ARP on it; mac is set */
     uint8_t mac[VRRP_MAC_BYTES];
     char name[RTNL_NAME_BYTES];

@@ -13,11 +13,15 @@
  */
 
 #include "net/rtnl.h"
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
+#include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,6 +110,35 @@ static inline void veth_set_up(struct veth_scene *scene, int side)
     veth_put(scene, side, veth_ipv6(side), 64);
 }
 
+static inline int veth_open_ear(const struct veth_scene *scene, int side, uint16_t type)
+{
+    struct sockaddr_ll own = {.sll_family = AF_PACKET,
+                              .sll_protocol = htons(type),
+                              .sll_ifindex = (int)scene->links[side].index};
+    veth_enter(scene, side);
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
+    return fd;
+}
+
+/* A carrier that just came is not used at once: until then what is sent is lost without a word. */
+static inline void veth_wait(const struct veth_scene *scene)
+{
+    enum { TRIES = 4000, WAIT_MS = 5, TRIAL = ETH_P_802_EX1, TRIAL_BYTES = 60 };
+    for (int side = 0; side < 2; side++) {
+        uint8_t frame[TRIAL_BYTES] = {
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, [12] = TRIAL >> 8, [13] = TRIAL & 0xff};
+        int mouth = veth_open_ear(scene, 1 - side, TRIAL), tries = TRIES;
+        struct pollfd ear = {.fd = veth_open_ear(scene, side, TRIAL), .events = POLLIN};
+        do {
+            assert_true(send(mouth, frame, sizeof(frame), 0) > 0 && tries-- > 0);
+        } while (poll(&ear, 1, WAIT_MS) == 0);
+        close(mouth);
+        close(ear.fd);
+    }
+}
+
 /* Skips the test where it is not root. The test is in namespace 0 afterwards. */
 static inline void veth_open(struct veth_scene *scene)
 {
@@ -122,6 +155,8 @@ static inline void veth_open(struct veth_scene *scene)
     veth_add_pair(scene->namespaces[1]);
     for (int side = 0; side < 2; side++)
         veth_set_up(scene, side);
+    veth_wait(scene);
+    veth_enter(scene, 0);
 }
 
 static inline void veth_close(struct veth_scene *scene)
