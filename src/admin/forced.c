@@ -8,8 +8,15 @@
 
 #include "base/mem.h"
 #include <inttypes.h>
+#include <string.h>
 
-enum { NAME_MAX_BYTES = 63, VERSION = 1, VERSION_WITH_TTL = 2, NUMBERS_MAX = 3 };
+enum {
+    NAME_MAX_BYTES = 63,
+    VERSION = 1,
+    VERSION_WITH_TTL = 2,
+    VERSION_WITH_KINDS = 3,
+    NUMBERS_MAX = 3
+};
 
 #define MAGIC "weir-forced"
 
@@ -51,7 +58,7 @@ int forced_set(struct forced *forced, const struct forced_entry *entry, struct e
         return 0;
     }
     if (forced->by_label.n_live == FORCED_MAX)
-        return err_set(err, "%d members are forced already, which is the limit", FORCED_MAX);
+        return err_set(err, "%d things are forced already, which is the limit", FORCED_MAX);
     known = MEM_NEW(struct forced_entry);
     *known = *entry;
     map_put(&forced->by_label, slice_from(known->label), known);
@@ -77,10 +84,29 @@ static bool is_name(struct slice name)
     return true;
 }
 
-bool forced_label_is_valid(struct slice label)
+/* Of a vip, which is an address where it has no other. */
+static bool is_vip_name(struct slice name)
 {
-    struct slice pool = slice_cut(&label, '/');
-    return is_name(pool) && label.ptr && is_name(label);
+    if (name.len == 0 || name.len > NAME_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        if (!is_alnum(name.ptr[i]) && !memchr(".:-", name.ptr[i], 3))
+            return false;
+    }
+    return true;
+}
+
+enum forced_kind forced_kind_of(struct slice label, struct slice *ret_name)
+{
+    struct slice rest = label, kind = slice_cut(&rest, ':'), name = label;
+    if (ret_name)
+        *ret_name = rest.ptr ? rest : label;
+    if (rest.ptr && slice_is(kind, "vip"))
+        return is_vip_name(rest) ? FORCED_VIP : FORCED_NOTHING;
+    if (rest.ptr && slice_is(kind, "node"))
+        return is_name(rest) ? FORCED_NODE : FORCED_NOTHING;
+    struct slice pool = slice_cut(&name, '/');
+    return is_name(pool) && name.ptr && is_name(name) ? FORCED_MEMBER : FORCED_NOTHING;
 }
 
 /* ---- the sum ---- */
@@ -118,11 +144,14 @@ static bool has_ttl(const struct forced_entry *entry)
 static int version_of(const struct forced *forced)
 {
     uint32_t cursor = 0;
+    int version = VERSION;
     for (const struct forced_entry *entry; (entry = forced_next(forced, &cursor)) != NULL;) {
+        if (forced_kind_of(slice_from(entry->label), NULL) != FORCED_MEMBER)
+            return VERSION_WITH_KINDS;
         if (has_ttl(entry))
-            return VERSION_WITH_TTL;
+            version = VERSION_WITH_TTL;
     }
-    return VERSION;
+    return version;
 }
 
 static size_t encode_entry(const struct forced_entry *entry, struct text *out)
@@ -208,6 +237,21 @@ static int take_ttl(const struct forced *forced, struct slice label, struct slic
     return 0;
 }
 
+/* May such a line be in a text of that version? */
+static bool has_meaning(struct slice label, enum fact_state state, int version)
+{
+    switch (forced_kind_of(label, NULL)) {
+    case FORCED_MEMBER:
+        return true;
+    case FORCED_VIP:
+    case FORCED_NODE:
+        return state == FACT_DRAINING && version >= VERSION_WITH_KINDS;
+    case FORCED_NOTHING:
+        break;
+    }
+    return false;
+}
+
 static int decode_line(struct forced *forced, struct slice line, int version, struct err *err)
 {
     struct slice rest = line, word = slice_cut(&rest, ' '), label = slice_cut(&rest, ' ');
@@ -217,7 +261,7 @@ static int decode_line(struct forced *forced, struct slice line, int version, st
     while (kind < ARRAY_LEN(kinds) && !slice_is(word, kinds[kind].word))
         kind++;
     uint64_t numbers[NUMBERS_MAX] = {0};
-    if (kind == ARRAY_LEN(kinds) || !forced_label_is_valid(label) ||
+    if (kind == ARRAY_LEN(kinds) || !has_meaning(label, kinds[kind].state, version) ||
         take_numbers(rest, kinds[kind].n_numbers, numbers) < 0)
         return err_set(err, "a line of it has no meaning");
     struct forced_entry entry = {.state = FACT_NONE};
@@ -244,9 +288,13 @@ static int check_end(struct slice line, size_t n_lines, uint64_t sum, struct err
 static int decode(struct forced *forced, struct slice bytes, struct err *err)
 {
     struct slice rest = bytes, first = slice_cut(&rest, '\n');
-    int version = slice_is(first, MAGIC " 2") ? VERSION_WITH_TTL : VERSION;
-    if (version == VERSION && !slice_is(first, MAGIC " 1"))
-        return err_set(err, "it does not begin with \"" MAGIC " 1\" or 2");
+    int version = VERSION_WITH_KINDS;
+    if (slice_is(first, MAGIC " 1"))
+        version = VERSION;
+    else if (slice_is(first, MAGIC " 2"))
+        version = VERSION_WITH_TTL;
+    else if (!slice_is(first, MAGIC " 3"))
+        return err_set(err, "it does not begin with \"" MAGIC " 1\", 2 or 3");
     for (size_t n_lines = 0; rest.ptr && rest.len; n_lines++) {
         size_t at = bytes.len - rest.len;
         struct slice line = slice_cut(&rest, '\n');

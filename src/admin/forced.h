@@ -4,16 +4,18 @@
 
 /*
  * What the operator forces upon members, as it is kept: who drains, who is forced up or down, whose
- * weight was changed. The store lives in admin's memory and, as text, in the file `forced` of the
+ * weight was changed; and which floating addresses and nodes drain. The store lives in admin's memory and, as text, in the file `forced` of the
  * state directory (docs/formats/forced.md), so that it outlives admin, reloads and restarts:
  *
  *     weir-forced 1
  *     drain web/app1 1764195102123 300000 0
  *     down web/app2 1764195102123
  *     weight web/app3 1764195102123 5
- *     end 3 5d8f3c2a91b04e67
+ *     drain vip:front 1764195102123 0 0
+ *     end 4 5d8f3c2a91b04e67
  *
- * A text with a TTL in it is of version 2, so that an older weir does not take half of it.
+ * A text with a TTL in it is of version 2, one with a vip or a node of version 3, so that an older
+ * weir does not take half of it.
  *
  * The text is all or nothing: a line that is not exactly as specified, a count or a sum that is
  * wrong, and the whole is refused with a sentence, for its reader to set the file aside. Nothing
@@ -29,15 +31,18 @@
 #include <stdint.h>
 
 enum {
-    FORCED_MAX = 2000,          /* members; three facts each must fit a segment of the board */
+    FORCED_MAX = 2000,          /* of all kinds; three facts each must fit a segment of the board */
     FORCED_BYTES_MAX = 1 << 20, /* of the text; FORCED_MAX members take less than half */
-    FORCED_LABEL_MAX = 128,     /* "POOL/NAME" with its NUL */
+    FORCED_LABEL_MAX = 128,     /* "POOL/NAME", "vip:NAME", with the NUL */
     FORCED_WEIGHT_MAX = 256,    /* 0: no new requests */
     FORCED_TTL_MAX_S = 2592000, /* 30 days */
 };
 
+/* What a label names. Only members are forced up or down and given weights. */
+enum forced_kind { FORCED_NOTHING, FORCED_MEMBER, FORCED_VIP, FORCED_NODE };
+
 struct forced_entry {
-    char label[FORCED_LABEL_MAX]; /* "web/app1" */
+    char label[FORCED_LABEL_MAX]; /* "web/app1", "vip:front", "node:a" */
     enum fact_state state;        /* FACT_NONE, FACT_UP, FACT_DOWN, FACT_DRAINING */
     uint64_t state_since_ms;      /* wall clock */
     uint32_t ttl_s;               /* up, down: of DNS answers meanwhile; 0: none was given */
@@ -77,7 +82,8 @@ void forced_encode(const struct forced *forced, struct text *out);
 /* Fills a store that was inited and is empty. 0, or -1 with err, and it is empty again. */
 int forced_decode(struct forced *forced, struct slice bytes, struct err *err);
 
-/* Is it "POOL/NAME", both names as the language has them? */
-bool forced_label_is_valid(struct slice label);
+/* FORCED_NOTHING where it is no label. *ret_name (may be NULL) is what stands behind "vip:" and
+ * "node:", and for members the whole. */
+enum forced_kind forced_kind_of(struct slice label, struct slice *ret_name);
 
 #endif

@@ -15,7 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_entry(const struct forced_entry *entry)
 {
     assert(!forced_is_empty(entry));
-    assert(forced_label_is_valid(slice_from(entry->label)));
+    enum forced_kind kind = forced_kind_of(slice_from(entry->label), NULL);
+    assert(kind == FORCED_MEMBER ||
+           (kind != FORCED_NOTHING && entry->state == FACT_DRAINING && !entry->has_weight));
     assert(entry->state == FACT_NONE || entry->state == FACT_UP || entry->state == FACT_DOWN ||
            entry->state == FACT_DRAINING);
     assert(!entry->has_weight || entry->weight <= FORCED_WEIGHT_MAX);
@@ -54,21 +56,28 @@ static void check(struct slice bytes)
     forced_deinit(&forced);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* The lines between a first one of that version and a last one that fits. */
+static void check_whole(struct slice lines, int version)
 {
-    struct slice lines = slice_make((const char *)data, size);
     struct text whole = TEXT_NONE;
     size_t n_lines = 0;
-    check(lines);
     uint64_t sum = UINT64_C(0xcbf29ce484222325);
-    text_append(&whole, SLICE("weir-forced 1\n"));
+    text_printf(&whole, "weir-forced %d\n", version);
     text_append(&whole, lines);
-    for (size_t i = 0; i < size; i++)
-        n_lines += data[i] == '\n';
+    for (size_t i = 0; i < lines.len; i++)
+        n_lines += lines.ptr[i] == '\n';
     for (size_t i = 0; i < whole.len; i++)
         sum = (sum ^ (unsigned char)whole.ptr[i]) * UINT64_C(0x100000001b3);
     text_printf(&whole, "end %zu %016" PRIx64 "\n", n_lines, sum);
     check(text_slice(&whole));
     text_deinit(&whole);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice lines = slice_make((const char *)data, size);
+    check(lines);
+    for (int version = 1; version <= 3; version++)
+        check_whole(lines, version);
     return 0;
 }

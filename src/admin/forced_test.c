@@ -136,6 +136,45 @@ static void test_ttl(void **state)
     forced_deinit(&forced);
 }
 
+/* A vip or a node makes it version 3, in which alone their lines have a meaning. */
+static void test_kinds(void **state)
+{
+    static const struct {
+        const char *text;
+        int result;
+    } texts[] = {
+        {"weir-forced 3\ndrain vip:front 1 0 7\ndrain node:a 2 0 0\nend 2 0000000000000000\n", 0},
+        {"weir-forced 3\ndrain vip:2001:db8::1 1 0 7\nend 1 0000000000000000\n", 0},
+        {"weir-forced 3\ndrain vip:10.0.0.1 1 0 7\nup vip/a 1\nttl vip/a 3\n"
+         "end 3 0000000000000000\n",
+         0},
+        {"weir-forced 2\ndrain vip:front 1 0 7\nend 1 0000000000000000\n", -1},
+        {"weir-forced 1\ndrain node:a 1 0 7\nend 1 0000000000000000\n", -1},
+        {"weir-forced 3\ndown vip:front 1\nend 1 0000000000000000\n", -1},
+        {"weir-forced 3\nweight node:a 1 1\nend 1 0000000000000000\n", -1},
+        {"weir-forced 3\ndrain vip: 1 0 7\nend 1 0000000000000000\n", -1},
+        {"weir-forced 3\ndrain vip:a/b 1 0 7\nend 1 0000000000000000\n", -1},
+        {"weir-forced 3\ndrain node:a:b 1 0 7\nend 1 0000000000000000\n", -1},
+        {"weir-forced 3\ndrain pool:a 1 0 7\nend 1 0000000000000000\n", -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct text text = TEXT_NONE, out = TEXT_NONE;
+        struct forced forced;
+        struct err err = ERR_NONE;
+        text_append(&text, slice_from(texts[i].text));
+        seal(&text);
+        forced_init(&forced);
+        assert_int_equal(forced_decode(&forced, text_slice(&text), &err), texts[i].result);
+        forced_encode(&forced, &out);
+        if (texts[i].result == 0)
+            assert_string_equal(text_cstr(&out), text_cstr(&text));
+        forced_deinit(&forced);
+        text_deinit(&text);
+        text_deinit(&out);
+    }
+}
+
 /* Whatever is cut off or changed, it is noticed. */
 static void test_damage(void **state)
 {
@@ -205,7 +244,7 @@ static void test_nonsense(void **state)
         text_deinit(&bytes);
     }
     struct err err = ERR_NONE;
-    assert_int_equal(try(SLICE("weir-forced 3\nend 0 0\n"), &err), -1);
+    assert_int_equal(try(SLICE("weir-forced 4\nend 0 0\n"), &err), -1);
     assert_non_null(strstr(err.text, "does not begin"));
 }
 
@@ -237,8 +276,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_ttl),
-        cmocka_unit_test(test_damage),         cmocka_unit_test(test_nonsense),
-        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_kinds),          cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_nonsense),       cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
