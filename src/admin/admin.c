@@ -155,7 +155,9 @@ static const struct fact_kind admin_facts[] = {
     {"admin", FACT_KEEP, 0, "where admin listens"},
     {"force", FACT_KEEP, 0, "what the operator forces upon a member: draining, up, down"},
     {"weight", FACT_KEEP, 0, "the weight that the operator gave a member, as the value"},
-    {"drain", FACT_KEEP, 0, "a drain: draining, drained; the value is what is in flight"},
+    {"drain", FACT_KEEP, 0,
+     "a drain of a member, vip or node: draining, drained; the value is what is in flight, or "
+     "how many addresses are here"},
     {0},
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Drains: how far each is, and when it is over.
+ * Drains of members: how far each is, and when it is over.
  */
 
 #include "admin/operate.h"
@@ -187,7 +187,11 @@ void drain_look_all(struct operate *operate)
     if (!operate->snap)
         return;
     for (struct forced_entry *entry; (entry = forced_next(&operate->forced, &cursor)) != NULL;) {
-        if (entry->state == FACT_DRAINING && entry->drained_ms == 0)
+        if (entry->state != FACT_DRAINING)
+            continue;
+        if (forced_kind_of(slice_from(entry->label), NULL) != FORCED_MEMBER)
+            drain_move_look(operate, entry);
+        else if (entry->drained_ms == 0)
             look(operate, entry);
     }
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Finding the member that is meant.
+ * Finding what is meant.
  */
 
 #include "admin/find.h"
 
+#include "admin/floating.h"
 #include "base/mem.h"
 #include "conf/unit.h"
+#include "core/settings.h"
+#include <stdio.h>
 
 enum { FAR = 3 }; /* edits that make another name of it */
 
@@ -97,7 +100,7 @@ static enum find_result find_named(const struct snapshot *snap, struct slice tex
 
 /* ---- kinds ---- */
 
-static const char *const other_kinds[] = {"node", "listen", "vip", "pool", "dns", "queue"};
+static const char *const other_kinds[] = {"listen", "pool", "dns", "queue"};
 
 enum find_result find_member(const struct snapshot *snap, struct slice text,
                              const struct member **ret_member, struct err *err)
@@ -109,17 +112,111 @@ enum find_result find_member(const struct snapshot *snap, struct slice text,
         return find_named(snap, rest, ret_member, err);
     struct conf_quote quote;
     conf_quote(text, &quote);
+    if (slice_is(kind, "vip") || slice_is(kind, "node")) {
+        err_set(err, "%s: a %.*s may drain, nothing else is done with it", quote.text,
+                SLICE_ARG(kind));
+        return FIND_OTHER;
+    }
     for (size_t i = 0; i < ARRAY_LEN(other_kinds); i++) {
         if (!slice_is(kind, other_kinds[i]))
             continue;
         err_set(err,
-                "%s: this weir does it with members of pools only, as in member:POOL/NAME; with "
-                "a %s there is nothing to do",
+                "%s: it is done with members of pools, as in member:POOL/NAME; with a %s there is "
+                "nothing to do",
                 quote.text, other_kinds[i]);
         return FIND_OTHER;
     }
     err_set(err, "%s: nothing is called so; a member is member:POOL/NAME", quote.text);
     return FIND_NOTHING;
+}
+
+/* ---- what may drain ---- */
+
+static void set_thing(struct find_thing *thing, enum forced_kind kind, const char *prefix,
+                      struct slice name)
+{
+    *thing = (struct find_thing){.kind = kind};
+    snprintf(thing->label, sizeof(thing->label), "%s%.*s", prefix, SLICE_ARG(name));
+}
+
+static enum find_result find_vip(const struct snapshot *snap, struct slice name,
+                                 struct find_thing *ret_thing, struct err *err)
+{
+    struct conf_quote quote;
+    struct slice near = {0};
+    unsigned distance = name.len < 4 ? FAR - 1 : FAR;
+    if (floating_has(snap, name)) {
+        set_thing(ret_thing, FORCED_VIP, "vip:", name);
+        return FIND_OK;
+    }
+    const struct floating_names vips = floating_names(snap);
+    for (uint32_t i = 0; i < vips.n; i++) {
+        unsigned now = slice_distance(vips.items[i], name);
+        near = now < distance ? vips.items[i] : near;
+        distance = now < distance ? now : distance;
+    }
+    conf_quote(name, &quote);
+    if (near.len)
+        err_set(err, "there is no vip \"%s\"; did you mean vip:%.*s?", quote.text, SLICE_ARG(near));
+    else
+        err_set(err, "there is no vip \"%s\"; `weir facts` shows them", quote.text);
+    return FIND_NOTHING;
+}
+
+static enum find_result find_node(const struct snapshot *snap, struct slice name,
+                                  struct find_thing *ret_thing, struct err *err)
+{
+    struct conf_quote quote;
+    conf_quote(name, &quote);
+    if (name.len && slice_is(name, snap->node)) {
+        set_thing(ret_thing, FORCED_NODE, "node:", name);
+        return FIND_OK;
+    }
+    if (!snap->node[0]) {
+        err_set(err, "the file has no nodes; drain its vips one by one");
+        return FIND_NOTHING;
+    }
+    const struct nodes_conf *nodes = settings_of(snap)->nodes;
+    for (size_t i = 0; nodes && i < nodes->list.n_items; i++) {
+        if (!slice_equal(((const struct node_conf *)nodes->list.items[i])->name, name))
+            continue;
+        err_set(err, "node:%s is another machine, and drains there; this is node:%s", quote.text,
+                snap->node);
+        return FIND_OTHER;
+    }
+    err_set(err, "there is no node \"%s\"; this is node:%s", quote.text, snap->node);
+    return FIND_NOTHING;
+}
+
+/* Without a kind, and no member: a vip or this node of exactly that name. */
+static bool find_plain(const struct snapshot *snap, struct slice text, struct find_thing *ret_thing)
+{
+    if (floating_has(snap, text))
+        set_thing(ret_thing, FORCED_VIP, "vip:", text);
+    else if (text.len && slice_is(text, snap->node))
+        set_thing(ret_thing, FORCED_NODE, "node:", text);
+    else
+        return false;
+    return true;
+}
+
+enum find_result find_thing(const struct snapshot *snap, struct slice text, bool is_move,
+                            struct find_thing *ret_thing, struct err *err)
+{
+    struct slice name = text, kind = slice_cut(&name, ':');
+    const struct member *member;
+    if (is_move && name.ptr && slice_is(kind, "vip"))
+        return find_vip(snap, name, ret_thing, err);
+    if (is_move && name.ptr && slice_is(kind, "node"))
+        return find_node(snap, name, ret_thing, err);
+    enum find_result result = find_member(snap, text, &member, err);
+    if (result == FIND_OK) {
+        set_thing(ret_thing, FORCED_MEMBER, "", slice_from(member->label));
+        ret_thing->member = member;
+    } else if (is_move && find_plain(snap, text, ret_thing)) {
+        return FIND_OK;
+    }
+    return result;
 }
 
 /* ---- pools ---- */

@@ -4,8 +4,9 @@
 
 /*
  * What the operator forces upon members, as it is kept: who drains, who is forced up or down, whose
- * weight was changed; and which floating addresses and nodes drain. The store lives in admin's memory and, as text, in the file `forced` of the
- * state directory (docs/formats/forced.md), so that it outlives admin, reloads and restarts:
+ * weight was changed; and which floating addresses and nodes drain. The store lives in admin's
+ * memory and, as text, in the file `forced` of the state directory (docs/formats/forced.md), so
+ * that it outlives admin, reloads and restarts:
  *
  *     weir-forced 1
  *     drain web/app1 1764195102123 300000 0

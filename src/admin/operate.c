@@ -6,9 +6,11 @@
 
 #include "admin/operate.h"
 
+#include "admin/floating.h"
 #include "admin/keep.h"
 #include "base/mem.h"
 #include "core/process.h"
+#include "pool/pool.h"
 #include <stdio.h>
 
 enum { NS_PER_MS = 1000000 };
@@ -62,8 +64,17 @@ static void state_weight(struct operate *operate, const struct forced_entry *ent
                           entry->weight_since_ms * NS_PER_MS);
 }
 
+static bool is_member(const struct forced_entry *entry)
+{
+    return forced_kind_of(slice_from(entry->label), NULL) == FORCED_MEMBER;
+}
+
 static void state_all(struct operate *operate, const struct forced_entry *entry)
 {
+    if (!is_member(entry)) {
+        drain_move_state(operate, entry);
+        return;
+    }
     state_force(operate, entry);
     state_weight(operate, entry);
     drain_state(operate, entry);
@@ -98,7 +109,7 @@ static void read_file(struct operate *operate)
     keep_set_aside(operate->process->state_fd, OPERATE_FILE);
 }
 
-/* ---- members that are gone ---- */
+/* ---- what is gone ---- */
 
 static bool has_member(const struct snapshot *snap, struct slice label)
 {
@@ -111,17 +122,33 @@ static bool has_member(const struct snapshot *snap, struct slice label)
     return false;
 }
 
+static bool is_configured(const struct snapshot *snap, struct slice label)
+{
+    struct slice name;
+    switch (forced_kind_of(label, &name)) {
+    case FORCED_MEMBER:
+        return has_member(snap, label);
+    case FORCED_VIP:
+        return floating_has(snap, name);
+    case FORCED_NODE:
+        return slice_is(name, snap->node);
+    case FORCED_NOTHING:
+        break;
+    }
+    return false;
+}
+
 /* Who is configured no more is forgotten: another one may get its name later. */
 static size_t forget_gone(struct operate *operate, const struct snapshot *snap)
 {
     size_t n_gone = 0;
     uint32_t cursor = 0;
     for (struct forced_entry *entry; (entry = forced_next(&operate->forced, &cursor)) != NULL;) {
-        if (has_member(snap, slice_from(entry->label)))
+        if (is_configured(snap, slice_from(entry->label)))
             continue;
         log_write(log_of(operate), LOG_LEVEL_WARN,
-                  "member:%s is configured no more: what was forced upon it is forgotten",
-                  entry->label);
+                  "%s%s is configured no more: what was forced upon it is forgotten",
+                  is_member(entry) ? "member:" : "", entry->label);
         entry->state = FACT_NONE;
         entry->has_weight = false;
         state_all(operate, entry);
@@ -160,13 +187,13 @@ void operate_configure(struct operate *operate, const struct snapshot *snap)
 
 /* ---- changes ---- */
 
-struct forced_entry operate_entry(const struct operate *operate, const struct member *member)
+struct forced_entry operate_entry(const struct operate *operate, const char *label)
 {
-    const struct forced_entry *known = forced_find(&operate->forced, slice_from(member->label));
+    const struct forced_entry *known = forced_find(&operate->forced, slice_from(label));
     struct forced_entry entry = {.state = FACT_NONE};
     if (known)
         entry = *known;
-    slice_copy(slice_from(member->label), entry.label, sizeof(entry.label));
+    slice_copy(slice_from(label), entry.label, sizeof(entry.label));
     return entry;
 }
 
@@ -205,29 +232,37 @@ void operate_start(struct operate *operate, struct process *process)
 }
 
 /* An earlier life may have been killed between the file and the facts: the file is what counts. */
-static const struct forced_entry *entry_of(const struct operate *operate, const char *fact,
-                                           char separator)
+static const struct forced_entry *entry_of(const struct operate *operate, const char *fact)
 {
     struct slice label = slice_from(fact);
-    slice_cut(&label, separator);
+    slice_cut(&label, ':');
     return forced_find(&operate->forced, label);
 }
 
 static bool keep_force(void *ctx, const char *name)
 {
-    const struct forced_entry *entry = entry_of(ctx, name, ':');
+    const struct forced_entry *entry = entry_of(ctx, name);
     return entry && entry->state != FACT_NONE;
 }
 
 static bool keep_weight(void *ctx, const char *name)
 {
-    const struct forced_entry *entry = entry_of(ctx, name, ':');
+    const struct forced_entry *entry = entry_of(ctx, name);
     return entry && entry->has_weight;
 }
 
+/* drain:member/web/app1 is of "web/app1", drain:vip/front of "vip:front". */
 static bool keep_drain(void *ctx, const char *name)
 {
-    const struct forced_entry *entry = entry_of(ctx, name, '/');
+    const struct operate *operate = ctx;
+    struct slice rest = slice_from(name);
+    slice_cut(&rest, ':');
+    struct slice kind = slice_cut(&rest, '/');
+    char label[FORCED_LABEL_MAX];
+    bool is_label = slice_is(kind, "member");
+    snprintf(label, sizeof(label), "%.*s%s%.*s", is_label ? 0 : (int)kind.len, kind.ptr,
+             is_label ? "" : ":", SLICE_ARG(rest));
+    const struct forced_entry *entry = forced_find(&operate->forced, slice_from(label));
     return entry && entry->state == FACT_DRAINING;
 }
 

@@ -10,6 +10,9 @@
  *                                                      answers meanwhile, in seconds, or 0
  *     weight:web/app1         up, value: the weight    which weight counts instead of the file's
  *     drain:member/web/app1   draining, drained        a drain and how far it is; value: in flight
+ *     drain:vip/front         draining, drained        of a floating address, which yields while
+ *     drain:node/a            draining, drained        there is such a fact, and of this node: all
+ *                                                      of its addresses; value: how many are here
  *
  * A drain is an operation of admin's own:
  *
@@ -22,6 +25,10 @@
  *                            and the server may be switched off
  *     weir undrain -> nothing is forced
  *
+ * The drain of a vip or a node is over when no address of it is here (admin/floating.h), and begins
+ * anew where one comes back because nobody else serves it. A node's members and its records in DNS
+ * are as they were: the former serve every node, the latter follow what health says.
+ *
  * Where DNS answers the member's address, a drain also waits until nobody can remember it any more:
  * the fact answer:POOL/NAME (dns/record_set.h) says until when.
  *
@@ -33,7 +40,6 @@
 #include "admin/forced.h"
 #include "core/loop.h"
 #include "core/module.h"
-#include "pool/pool.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -75,14 +81,27 @@ void operate_load(struct operate *operate);
 void operate_configure(struct operate *operate, const struct snapshot *snap);
 void operate_stop(struct operate *operate);
 
-/* What is forced upon a member now; nothing: a fresh entry. */
-struct forced_entry operate_entry(const struct operate *operate, const struct member *member);
+/* What is forced upon what has the label now; nothing: a fresh entry. */
+struct forced_entry operate_entry(const struct operate *operate, const char *label);
 /* Keeps the entry and states its facts. 0, or -1 with err: nothing has changed. */
 int operate_change(struct operate *operate, const struct forced_entry *entry, struct err *err);
 /* Milliseconds of the wall clock. */
 uint64_t operate_now_ms(const struct operate *operate);
 
-/* --- drains (admin/drain.c) --- */
+/* --- drains of vips and nodes (admin/drain_move.c) --- */
+
+/* "still here: nobody else takes it" */
+void drain_move_describe(const struct operate *operate, const struct forced_entry *entry,
+                         struct text *out);
+/* Appends what stands in its way; nothing where nothing does. */
+void drain_move_warn(const struct operate *operate, const struct forced_entry *entry,
+                     struct text *out);
+/* One look, which may end it or begin it anew. */
+void drain_move_look(struct operate *operate, struct forced_entry *entry);
+/* States its fact, or takes it away. */
+void drain_move_state(const struct operate *operate, const struct forced_entry *entry);
+
+/* --- drains of members, and all (admin/drain.c) --- */
 
 /* How far the drain of this entry is, as the board says. */
 struct drain_progress drain_look(const struct operate *operate, const struct forced_entry *entry);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weir completion: what a shell reads to complete commands, made of the rows of the table of
- * commands (cli/usage.h). Names of members come from the running weir while the operator types:
- * `weir completion members` prints them and is silent where none runs.
+ * commands (cli/usage.h). Names come from the running weir while the operator types: `weir
+ * completion members` prints those of members, `weir completion targets` all that may drain, and
+ * both are silent where none runs.
  */
 #include "base/mem.h"
 #include "base/text.h"
@@ -29,6 +30,9 @@ static const struct filler fillers[] = {
     {"MEMBER", "compgen -W \"$(weir completion members 2>/dev/null)\" -- \"$cur\"",
      "compadd -- ${(f)\"$(weir completion members 2>/dev/null)\"}",
      "weir completion members 2>/dev/null"},
+    {"TARGET", "compgen -W \"$(weir completion targets 2>/dev/null)\" -- \"$cur\"",
+     "compadd -- ${(f)\"$(weir completion targets 2>/dev/null)\"}",
+     "weir completion targets 2>/dev/null"},
 };
 
 static const struct filler *filler_of(struct slice value)
@@ -210,24 +214,45 @@ static void print_fish(const struct command_env *env, struct text *out)
     }
 }
 
-/* ---- members ---- */
+/* ---- names ---- */
+
+static void print_members(const json_t *status, struct text *out)
+{
+    const json_t *pool, *member;
+    size_t i, j;
+    json_array_foreach(json_object_get(status, "pools"), i, pool)
+    {
+        json_array_foreach(json_object_get(pool, "members"), j, member)
+            text_printf(out, "%s/%s\n", remote_text(pool, "name"), remote_text(member, "name"));
+    }
+}
+
+/* Without their kinds: to a shell a colon ends a word. */
+static void print_targets(const json_t *status, struct text *out)
+{
+    const char *node = remote_text(status, "node");
+    const json_t *fact;
+    size_t i;
+    print_members(status, out);
+    json_array_foreach(json_object_get(status, "facts"), i, fact)
+    {
+        struct slice name = slice_from(remote_text(fact, "name"));
+        if (slice_is(slice_cut(&name, ':'), "vip"))
+            text_printf(out, "%.*s\n", SLICE_ARG(name));
+    }
+    if (node[0])
+        text_printf(out, "%s\n", node);
+}
 
 /* Where nobody answers there is nothing to complete, and nothing to say. */
-static void print_members(struct text *out)
+static void print_names(void (*print)(const json_t *status, struct text *out), struct text *out)
 {
     char *state_dir = cli_state_dir(NULL);
     json_t *status = NULL;
-    const json_t *pool, *member;
     struct err err = ERR_NONE;
-    size_t i, j;
     if (ask_json(state_dir ? state_dir : SETTINGS_STATE_DEFAULT, "GET", "/v1/status", MEMBERS_MS,
-                 &status, &err) == 0) {
-        json_array_foreach(json_object_get(status, "pools"), i, pool)
-        {
-            json_array_foreach(json_object_get(pool, "members"), j, member)
-                text_printf(out, "%s/%s\n", remote_text(pool, "name"), remote_text(member, "name"));
-        }
-    }
+                 &status, &err) == 0)
+        print(status, out);
     json_decref(status);
     mem_free(state_dir);
 }
@@ -250,7 +275,9 @@ static int run_completion(const struct command_env *env, int argc, char **argv)
     if (i < ARRAY_LEN(shells))
         shells[i].print(env, &out);
     else if (strcmp(name, "members") == 0)
-        print_members(&out);
+        print_names(print_members, &out);
+    else if (strcmp(name, "targets") == 0)
+        print_names(print_targets, &out);
     else
         return cli_wrong(env, argv[0], "there is no completion for ", name);
     fwrite(text_cstr(&out), 1, out.len, stdout);
@@ -260,7 +287,7 @@ static int run_completion(const struct command_env *env, int argc, char **argv)
 
 const struct command command_completion = {
     .name = "completion",
-    .usage = "completion bash|zsh|fish|members",
-    .doc = "prints what a shell needs to complete commands, or the members' names",
+    .usage = "completion bash|zsh|fish|members|targets",
+    .doc = "prints what a shell needs to complete commands, or names",
     .run = run_completion,
 };

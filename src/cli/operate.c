@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * weir drain, undrain, force, weight: what the operator wants of a member. weir answers with what
- * will happen next; a drain is waited for, one line of progress that a terminal writes over.
+ * weir drain, undrain, force, weight: what the operator wants of a member, or of a floating address
+ * or this node, which drain. weir answers with what will happen next; a drain is waited for, one
+ * line of progress that a terminal writes over.
  */
 #include "base/mem.h"
 #include "cli/ask.h"
@@ -23,7 +24,7 @@ enum {
 /* ---- one command ---- */
 
 /* Prints the answer's text and warning, or why not. Returns the exit status; *ret_label (may be
- * NULL) is the member, for mem_free(). */
+ * NULL) is what it was about, "member:web/app1", for mem_free(). */
 static int order(const struct command *command, const struct remote_options *options,
                  const char *target, json_t *take_request, char **ret_label)
 {
@@ -37,7 +38,7 @@ static int order(const struct command *command, const struct remote_options *opt
                                &answer, &err);
     remote_print_answer(command->name, result, answer, &err);
     if (result == 0 && ret_label)
-        *ret_label = mem_strdup(remote_text(answer, "member"));
+        *ret_label = mem_strdup(remote_text(answer, "target"));
     json_decref(answer);
     json_decref(take_request);
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -57,7 +58,7 @@ struct waiting {
 static void show_line(struct waiting *waiting, const char *text)
 {
     char line[LINE_MAX_BYTES];
-    snprintf(line, sizeof(line), "member:%s drains: %s", waiting->label, text);
+    snprintf(line, sizeof(line), "%s drains: %s", waiting->label, text);
     if (strcmp(line, waiting->line) == 0)
         return;
     memcpy(waiting->line, line, sizeof(line));
@@ -72,14 +73,14 @@ static void leave_line(const struct waiting *waiting)
     fflush(stdout);
 }
 
-/* The member's row among the drains, or NULL. */
+/* Its row among the drains, or NULL. */
 static const json_t *row_of(const json_t *drains, const char *label)
 {
     const json_t *row;
     size_t i;
     json_array_foreach(drains, i, row)
     {
-        if (strcmp(remote_text(row, "member"), label) == 0)
+        if (strcmp(remote_text(row, "target"), label) == 0)
             return row;
     }
     return NULL;
@@ -91,7 +92,7 @@ static int look_at(struct waiting *waiting, const json_t *answer)
     const json_t *row = row_of(json_object_get(answer, "drains"), waiting->label);
     if (!row) {
         leave_line(waiting);
-        fprintf(stderr, "weir drain: member:%s drains no more: somebody has taken it back\n",
+        fprintf(stderr, "weir drain: %s drains no more: somebody has taken it back\n",
                 waiting->label);
         return EXIT_FAILURE;
     }
@@ -100,7 +101,7 @@ static int look_at(struct waiting *waiting, const json_t *answer)
         return -1;
     }
     leave_line(waiting);
-    printf("member:%s is drained: %s\n", waiting->label, remote_text(row, "text"));
+    printf("%s is drained: %s\n", waiting->label, remote_text(row, "text"));
     return EXIT_SUCCESS;
 }
 
@@ -139,8 +140,8 @@ static int wait_until_drained(const struct remote_options *options, const char *
     } while (sigtimedwait(&interrupts, NULL, &pause) < 0);
     leave_line(&waiting);
     fprintf(stderr,
-            "weir drain: not waited for any longer; member:%s goes on draining "
-            "(`weir undrain member:%s` takes it back)\n",
+            "weir drain: not waited for any longer; %s goes on draining "
+            "(`weir undrain %s` takes it back)\n",
             label, label);
     return EXIT_FAILURE;
 }
@@ -217,15 +218,15 @@ static int run_weight(const struct command_env *env, int argc, char **argv)
 
 const struct command command_drain = {
     .name = "drain",
-    .usage = "drain MEMBER [timeout TIME] [--no-wait] [--state DIR]",
-    .doc = "gives a member no new requests, and waits until it has finished what it has",
+    .usage = "drain TARGET [timeout TIME] [--no-wait] [--state DIR]",
+    .doc = "gives a member no new requests, or floating addresses to other nodes, and waits",
     .run = run_drain,
 };
 
 const struct command command_undrain = {
     .name = "undrain",
-    .usage = "undrain MEMBER [--state DIR]",
-    .doc = "takes a member back that drains",
+    .usage = "undrain TARGET [--state DIR]",
+    .doc = "takes back what drains",
     .run = run_undrain,
 };
 

@@ -17,8 +17,8 @@ static const struct {
     const char *usage, *want;
 } rows[] = {
     {"help", "help "},
-    {"drain MEMBER [timeout TIME] [--no-wait] [--state DIR]",
-     "drain <MEMBER> timeout <TIME> --no-wait --state=DIR "},
+    {"drain TARGET [timeout TIME] [--no-wait] [--state DIR]",
+     "drain <TARGET> timeout <TIME> --no-wait --state=DIR "},
     {"force MEMBER up|down|auto [--state DIR]", "force <MEMBER> up down auto --state=DIR "},
     {"explain 'METHOD URL' [header 'NAME: VALUE' ...] [--file FILE]",
      "explain <METHOD> <URL> header <NAME> <VALUE> --file=FILE "},

@@ -106,6 +106,8 @@ struct program_want {
 
 typedef int program_want_fn(void *ctx, const struct program_want *want);
 
+typedef void float_fn(void *ctx, struct slice name);
+
 /* What worker starts for an ask (core/program.h). */
 struct program_plan {
     const char *path;        /* absolute */
@@ -146,6 +148,10 @@ struct module {
     /* --- what it publishes --- */
     const struct fact_kind *fact_kinds;        /* ends with a NULL name; NULL: none */
     const struct metric_table *const *metrics; /* ends with NULL; NULL: none */
+
+    /* Its things that move from node to node (floating addresses, facts `vip:NAME`): calls fn with
+     * the name of each. Of one module in the table. NULL: none. */
+    void (*floats)(const struct snapshot *snap, float_fn *fn, void *ctx);
 
     /* --- where it runs --- */
     const char *process;                            /* "edge"; NULL: nowhere */

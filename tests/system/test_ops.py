@@ -128,8 +128,11 @@ MISTAKES = [
     (("drain", "app1"), 1, "may be member:web/app1 or member:api/app1"),
     (("drain", "web/ap1"), 1, "did you mean member:web/app1?"),
     (("drain", "web"), 1, "is a pool; say which member"),
-    (("drain", "node:a"), 1, "members of pools only"),
-    (("drain", "listen:shop"), 1, "members of pools only"),
+    (("drain", "node:a"), 1, "the file has no nodes"),
+    (("drain", "vip:front"), 1, "there is no vip"),
+    (("force", "vip:front", "up"), 1, "a vip may drain"),
+    (("weight", "node:a", "1"), 1, "a node may drain"),
+    (("drain", "listen:shop"), 1, "with members of pools"),
     (("drain", "zone:x"), 1, "a member is member:POOL/NAME"),
     (("drain",), 2, "usage: weir drain"),
     (("drain", "web/app1", "timout", "5s"), 2, "timeout TIME"),
@@ -173,7 +176,8 @@ def test_mistakes_over_http(ops):
             (b"{\"target\": \"only\", \"tiemout\": \"5s\"}", 400, "tiemout"),
             (b"{\"target\": \"nobody\"}", 404, "there is no member"),
             (b"{\"target\": \"\"}", 404, "there is no member"),
-            (b"{\"target\": \"node:a\"}", 422, "members of pools only")]:
+            (b"{\"target\": \"node:a\"}", 404, "the file has no nodes"),
+            (b"{\"target\": \"pool:web\"}", 422, "with members of pools")]:
         got = post("/v1/drain", body)
         assert (got[0], sentence in got[1]) == (status, True), (body, got)
     assert post("/v1/weight", b'{"target": "only", "weight": 1.5}')[0] == 400
