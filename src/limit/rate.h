@@ -7,8 +7,8 @@
  *
  *     due_ns    when the next would come, if all came evenly; in the past: a burst is saved up
  *
- *        now                          due                        one is allowed while due is at most
- *     ----|----------------------------|---->  time              burst - 1 intervals ahead of now
+ *        now                          due              one is allowed while due is at most
+ *     ----|----------------------------|---->  time      burst - 1 intervals ahead of now
  *         '---- at most burst - 1 -----'
  *               intervals
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What a rate lets through, by scripts: a time and whether one may come then; it comes where it may.
+ * What a rate lets through, by scripts: a time, and whether one may come then; if so it does.
  */
 
 #include "limit/rate.h"
