@@ -16,6 +16,7 @@
 #include "health/health.h"
 #include "pool/pool.h"
 #include "super/super.h"
+#include "vip/vip.h"
 #include "worker/worker.h"
 #include <string.h>
 
@@ -23,7 +24,7 @@ int main(int argc, char **argv)
 {
     static const struct module *const modules[] = {
         &settings_module, &pool_module, &health_module, &worker_module,
-        &dns_module,      &edge_module, &admin_module,
+        &dns_module,      &vip_module,  &edge_module,   &admin_module,
     };
     static const struct command *const commands[] = {
         &command_run,        &command_check,  &command_status,  &command_facts,   &command_reload,

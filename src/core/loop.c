@@ -97,6 +97,11 @@ uint64_t loop_clock_ns(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t loop_boot_ns(void)
+{
+    return read_clock(CLOCK_BOOTTIME);
+}
+
 uint64_t loop_now_ns(const struct loop *loop)
 {
     return loop->now_ns;

@@ -188,7 +188,6 @@ static const struct conf_word words[] = {
      .max = 168 * HOUR,
      .doc = "How long the processes of the former binary may take to finish what they have behind "
             "an upgrade: long downloads, tunnels. What is left then is cut."},
-    PLANNED("vip", "A floating address."),
     PLANNED("queue", "A durable queue of jobs."),
     PLANNED("worker", "Programs that do jobs."),
     PLANNED("jobs", "A listener for producers and consumers of jobs."),

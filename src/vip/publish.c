@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What is told of a vip: its fact, its gauges, its programs' state, and the log.
+ */
+
+#include "vip/count.h"
+#include "vip/internal.h"
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NS_PER_S UINT64_C(1000000000)
+
+enum { MUTE_S = 10 };
+
+/* ---- facts ---- */
+
+static uint32_t n_groups_in(const struct vip *vip, enum vrrp_state state, uint32_t *ret_n)
+{
+    uint32_t n = 0;
+    *ret_n = 0;
+    for (size_t f = 0; f < VIP_FAMILIES; f++) {
+        if (!vip->groups[f].is_started)
+            continue;
+        (*ret_n)++;
+        n += group_state(&vip->groups[f].group) == state;
+    }
+    return n;
+}
+
+static bool is_leaving(const struct vip *vip)
+{
+    for (size_t f = 0; f < VIP_FAMILIES; f++)
+        if (vip->groups[f].is_started && vip->groups[f].group.machine.is_leaving)
+            return true;
+    return false;
+}
+
+enum fact_state vip_fact_state(const struct vip *vip)
+{
+    uint32_t n, n_active = n_groups_in(vip, VRRP_ACTIVE, &n);
+    if (n_active > 0 && (vip->is_yielding || vip->is_ending || is_leaving(vip)))
+        return FACT_DRAINING;
+    if (n_active > 0)
+        return n_active == n ? FACT_ACTIVE : FACT_DEGRADED;
+    return n_groups_in(vip, VRRP_BACKUP, &n) > 0 ? FACT_BACKUP : FACT_DOWN;
+}
+
+/* The group whose last move is the vip's. */
+static const struct vip_group *newest(const struct vip *vip)
+{
+    const struct vip_group *found = NULL;
+    for (size_t f = 0; f < VIP_FAMILIES; f++) {
+        const struct vip_group *at = &vip->groups[f];
+        if (at->is_started &&
+            (!found || at->group.machine.since_ns > found->group.machine.since_ns))
+            found = at;
+    }
+    return found;
+}
+
+static const char *trouble_of(const struct vip *vip)
+{
+    for (size_t f = 0; f < VIP_FAMILIES; f++)
+        if (vip->groups[f].is_started && vip->groups[f].trouble[0])
+            return vip->groups[f].trouble;
+    return "";
+}
+
+static const char *reason_of(const struct vip *vip, enum fact_state state)
+{
+    const char *drained = vip->watch ? lack_watch_drained(vip->watch) : NULL;
+    const struct vip_group *at = newest(vip);
+    if (vip->is_holding)
+        return "VRRP is silent, but a peer says that it is Active and serves";
+    if (state == FACT_DOWN && trouble_of(vip)[0])
+        return trouble_of(vip);
+    if (state == FACT_DRAINING && drained)
+        return drained;
+    if (state == FACT_DRAINING && vip->vips->is_draining)
+        return "weir stops";
+    return at ? vrrp_reason_text(at->group.machine.reason) : "";
+}
+
+static void publish_gauges(const struct vip *vip)
+{
+    metric_word *row = metric_row(vip->slab->slab, 0);
+    const struct vip_group *at = newest(vip);
+    if (!at)
+        return;
+    metric_set(row, VIP_WORD_STATE, (uint64_t)group_state(&at->group));
+    metric_set(row, VIP_WORD_PRIORITY, vrrp_machine_priority(&at->group.machine));
+    metric_set(row, VIP_WORD_LACK, vip->lack);
+    metric_set(row, VIP_WORD_HOLDING, vip->is_holding);
+}
+
+void vip_publish(struct vip *vip)
+{
+    struct process *process = vip->vips->process;
+    struct board *board = process->board;
+    uint64_t wall_ns = loop_wall_ns(process->loops[0]);
+    enum fact_state state = vip_fact_state(vip);
+    const char *reason = reason_of(vip, state);
+    struct fact former = {.state = FACT_NONE};
+    bool is_there = board_read(board, board_find(board, vip->fact), &former);
+    publish_gauges(vip);
+    if (!is_there || former.state != state || former.value != (double)vip->lack ||
+        strcmp(former.reason, reason) != 0)
+        board_state(board, vip->fact, state, vip->lack, reason, wall_ns);
+    if (is_there && former.state == state && former.value != (double)vip->lack)
+        board_tell(board, vip->fact, wall_ns);
+    vip->is_told = true;
+    vip->has_news = false;
+    bool is_here = state == FACT_ACTIVE || state == FACT_DRAINING || state == FACT_DEGRADED;
+    if (!vip->is_ending)
+        hook_runner_become(vip->hooks, is_here ? HOOK_ACTIVE : HOOK_BACKUP, reason);
+}
+
+/* ---- log ---- */
+
+bool vip_may_say(struct mute *mute, uint64_t now_ns, uint64_t *ret_n_muted)
+{
+    if (now_ns < mute->until_ns) {
+        mute->n_muted++;
+        return false;
+    }
+    *ret_n_muted = mute->n_muted;
+    *mute = (struct mute){.until_ns = now_ns + MUTE_S * NS_PER_S};
+    return true;
+}
+
+static struct log *log_of(const struct vip_group *at)
+{
+    return at->vip->vips->process->logs[0];
+}
+
+void vip_say_moved(struct vip_group *at, const struct vrrp_action *action)
+{
+    struct vip *vip = at->vip;
+    const struct log_field fields[] = {{"vip", vip->name}};
+    const char *family = vip_family_name(vip_family_of(at));
+    switch (action->kind) {
+    case VRRP_DO_HOLD:
+        vip->is_holding = true;
+        log_fields(log_of(at), LOG_LEVEL_WARN, fields, 1,
+                   "%s (%s): VRRP is silent on %s, but a peer says that it is Active and serves: "
+                   "look at the link between them",
+                   vip->fact, family, vip->port->name);
+        break;
+    case VRRP_DO_RELEASE:
+        vip->is_holding = false;
+        log_fields(log_of(at), LOG_LEVEL_INFO, fields, 1,
+                   "%s (%s): VRRP is silent no longer, or "
+                   "nobody else serves",
+                   vip->fact, family);
+        break;
+    case VRRP_DO_MOVE:
+        log_fields(log_of(at), LOG_LEVEL_INFO, fields, 1, "%s (%s) is %s on %s: %s", vip->fact,
+                   family, vrrp_state_name(action->to), vip->port->name,
+                   action->reason == VRRP_WHY_LINK_DOWN && at->trouble[0]
+                       ? at->trouble
+                       : vrrp_reason_text(action->reason));
+        break;
+    case VRRP_DO_ADVERT:
+    case VRRP_DO_ADD:
+    case VRRP_DO_REMOVE:
+    case VRRP_DO_ANNOUNCE:
+    case VRRP_DO_ASK:
+        break;
+    }
+}
+
+static const char *show_ip(const struct vrrp_ip *ip, char text[INET6_ADDRSTRLEN])
+{
+    if (ip->n_bytes == 0)
+        return "nobody";
+    return inet_ntop(ip->n_bytes == 16 ? AF_INET6 : AF_INET, ip->bytes, text, INET6_ADDRSTRLEN);
+}
+
+static void say_oddities(const struct vip_group *at, const struct group_note *note,
+                         uint64_t n_muted)
+{
+    char ip[INET6_ADDRSTRLEN];
+    log_write(log_of(at), LOG_LEVEL_WARN,
+              "%s: the advertisement of %s is not as this file has it:%s%s%s (%" PRIu64
+              " more like it)",
+              at->vip->fact, show_ip(&note->source, ip),
+              note->oddities & VRRP_ODD_INTERVAL ? " another interval" : "",
+              note->oddities & VRRP_ODD_ADDRESSES ? " other addresses" : "",
+              note->oddities & VRRP_ODD_OWNER ? " a second owner" : "", n_muted);
+}
+
+void vip_say_note(struct vip_group *at, const struct group_note *note)
+{
+    enum { ODD = VRRP_REFUSALS, ERROR };
+    char ip[INET6_ADDRSTRLEN];
+    uint32_t kind = note->error      ? (uint32_t)ERROR
+                    : note->oddities ? (uint32_t)ODD
+                                     : (uint32_t)note->refusal;
+    uint64_t n_muted;
+    if (!vip_may_say(&at->mutes[kind], loop_boot_ns(), &n_muted))
+        return;
+    if (note->error)
+        log_write(log_of(at), LOG_LEVEL_WARN, "%s: %s (%" PRIu64 " more like it)", at->vip->fact,
+                  note->error, n_muted);
+    else if (note->oddities)
+        say_oddities(at, note, n_muted);
+    else
+        log_write(log_of(at), LOG_LEVEL_WARN,
+                  "%s: an advertisement of %s is refused: %s (%" PRIu64 " more like it)",
+                  at->vip->fact, show_ip(&note->source, ip), vrrp_refusal_text(note->refusal),
+                  n_muted);
+}
