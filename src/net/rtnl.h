@@ -83,8 +83,9 @@ int rtnl_addr_remove(struct rtnl *rtnl, const struct rtnl_address *address, stru
 
 /*
  * An interface with a MAC of its own above `parent`, by its name; switched off. It is in mode
- * private: neither the parent's own traffic nor its siblings' comes out of it, only what the link
- * brings. 0: *ret_index; 1: the name is taken; -1.
+ * vepa: neither the parent's own traffic nor its siblings' comes out of it, only what the link
+ * brings. (In mode private the parent would not hear of another host that sends with the same
+ * MAC, as both nodes of a virtual MAC do.) 0: *ret_index; 1: the name is taken; -1.
  */
 int rtnl_macvlan_add(struct rtnl *rtnl, uint32_t parent, const char *name,
                      const uint8_t mac[VRRP_MAC_BYTES], uint32_t *ret_index, struct err *err);

@@ -423,7 +423,7 @@ void rtnl_request_macvlan(struct rtnl_request *request, uint32_t sequence, uint3
     struct nlattr *info = mnl_attr_nest_start(head, IFLA_LINKINFO);
     mnl_attr_put_strz(head, IFLA_INFO_KIND, "macvlan");
     struct nlattr *data = mnl_attr_nest_start(head, IFLA_INFO_DATA);
-    mnl_attr_put_u32(head, IFLA_MACVLAN_MODE, MACVLAN_MODE_PRIVATE);
+    mnl_attr_put_u32(head, IFLA_MACVLAN_MODE, MACVLAN_MODE_VEPA);
     mnl_attr_nest_end(head, data);
     mnl_attr_nest_end(head, info);
     finish(request, head);

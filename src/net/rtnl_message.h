@@ -126,7 +126,7 @@ void rtnl_request_address_put(struct rtnl_request *request, uint32_t sequence,
                               const struct rtnl_address *address, const struct rtnl_life *life);
 void rtnl_request_address_remove(struct rtnl_request *request, uint32_t sequence,
                                  const struct rtnl_address *address);
-/* A macvlan in mode private above `parent`, switched off. */
+/* A macvlan in mode vepa above `parent`, switched off. */
 void rtnl_request_macvlan(struct rtnl_request *request, uint32_t sequence, uint32_t parent,
                           const char *name, const uint8_t mac[VRRP_MAC_BYTES]);
 void rtnl_request_link_remove(struct rtnl_request *request, uint32_t sequence, uint32_t index);

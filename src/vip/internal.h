@@ -154,8 +154,6 @@ enum fact_state vip_fact_state(const struct vip *vip);
 void vip_hear_peers(struct vip *vip);
 /* Is it a fact that vip_hear_peers() reads? */
 bool vip_is_peers_fact(const char *name);
-/* What the other node says of the vip: false: nothing that counts. */
-bool vip_peer_word(const struct vip *vip, uint32_t node, struct fact *ret_fact);
 
 /* ---- status.c ---- */
 

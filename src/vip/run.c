@@ -40,6 +40,7 @@ static void on_timer(struct loop *loop, struct loop_timer *timer)
     struct vip_group *at = CONTAINER_OF(timer, struct vip_group, timer);
     (void)loop;
     port_read(at->vip->port, vip_family_of(at));
+    vip_hear_peers(at->vip);
     group_time(&at->group, loop_boot_ns());
     vip_arm(at);
 }
@@ -60,17 +61,29 @@ static bool find_mac(struct vip_group *at, uint8_t ret_mac[VRRP_MAC_BYTES], stru
                          err) == 0;
 }
 
+/* A group without a link makes no move that would be told. */
+static void say_trouble(const struct vip_group *at, const char *former)
+{
+    if (at->trouble[0] && strcmp(at->trouble, former) != 0 &&
+        group_state(&at->group) == VRRP_INITIALIZE)
+        log_write(at->vip->vips->process->logs[0], LOG_LEVEL_WARN, "%s (%s) takes no part: %s",
+                  at->vip->fact, vip_family_name(vip_family_of(at)), at->trouble);
+}
+
 static void look_at_port(struct vip_group *at)
 {
     const struct port *port = at->vip->port;
     size_t family = vip_family_of(at);
     struct err err = ERR_NONE;
     struct group_link link = {.source = port->sockets[family].source};
+    char former[PORT_TROUBLE_MAX];
+    slice_copy(slice_from(at->trouble), former, sizeof(former));
     slice_copy(slice_from(port->sockets[family].trouble), at->trouble, sizeof(at->trouble));
     if (!find_mac(at, link.mac, &err))
         slice_copy(slice_from(err.text), at->trouble, sizeof(at->trouble));
     link.is_up = port_is_up(port, family) && at->trouble[0] == '\0';
     group_set_link(&at->group, &link, loop_boot_ns());
+    say_trouble(at, former);
 }
 
 void vip_on_port(struct vip *vip)

@@ -48,9 +48,16 @@ static void be_urgent(const struct process *process)
 static void on_change(void *ctx, const struct board_change *change)
 {
     const struct vips *vips = ctx;
-    for (uint32_t i = 0; i < vips->n_items; i++)
-        if (vips->items[i]->watch)
-            lack_watch_on_change(vips->items[i]->watch, change);
+    for (uint32_t i = 0; i < vips->n_items; i++) {
+        struct vip *vip = vips->items[i];
+        if (vip->watch)
+            lack_watch_on_change(vip->watch, change);
+        if (vips->is_let_go || !vip_is_peers_fact(change->name))
+            continue;
+        vip_hear_peers(vip);
+        for (size_t f = 0; f < VIP_FAMILIES; f++)
+            vip_arm(&vip->groups[f]);
+    }
 }
 
 static void on_lost(void *ctx, size_t segment)
