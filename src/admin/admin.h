@@ -14,7 +14,8 @@
  *     GET  /metrics     OpenMetrics text                        (from the board)
  *     GET  /v1/status   everything, as JSON                     (the board and every process)
  *     GET  /v1/facts    the facts                               (from the board)
- *     GET  /v1/explain  ?request=GET%20https://host/path, &from=, &header=, &listen=
+ *     GET  /v1/explain  ?request=GET%20https://host/path, &from=, &header=, &listen=; of DNS
+ *                       ?dns=www.example.org%20A, &from= (dns/explain.h), which its process answers
  *     GET  /v1/drain    the drains, and how far they are      (from the board)
  *     POST /v1/drain    {"target": "member:web/app1", "timeout": "5m"}: sessions unused for so long
  *                       count as ended

@@ -171,10 +171,10 @@ static void asking_answer(struct asking *asking)
     asking_destroy(asking);
 }
 
-static void asking_on_answer(void *ctx, bool is_ok, struct slice answer)
+static void asking_on_answer(void *ctx, enum query_result result, struct slice answer)
 {
     struct asked *asked = ctx;
-    asked->answer = is_ok ? VIEW_ANSWERED : VIEW_SILENT;
+    asked->answer = result == QUERY_ANSWERED ? VIEW_ANSWERED : VIEW_SILENT;
     text_append(&asked->text, answer);
     if (--asked->asking->n_waiting == 0)
         asking_answer(asked->asking);

@@ -24,7 +24,11 @@ struct filler {
     const char *bash, *zsh, *fish;
 };
 
+#define TYPES "A AAAA ANY CAA CNAME DNAME DS HTTPS MX NAPTR NS PTR SOA SRV SVCB TLSA TXT"
+
 static const struct filler fillers[] = {
+    {"TYPE", "compgen -W \"" TYPES "\" -- \"$cur\"", "compadd -- " TYPES,
+     "string split \" \" \"" TYPES "\""},
     {"FILE", "compgen -f -- \"$cur\"", "_files", "__fish_complete_path"},
     {"DIR", "compgen -d -- \"$cur\"", "_files -/", "__fish_complete_directories"},
     {"MEMBER", "compgen -W \"$(weir completion members 2>/dev/null)\" -- \"$cur\"",

@@ -10,6 +10,7 @@
 #include "cli/remote.h"
 #include "cli/table.h"
 #include "core/disk.h"
+#include "core/inspect.h"
 #include "core/settings.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -140,44 +141,81 @@ static void tell_choice(struct telling *telling, const json_t *pool)
     table_deinit(&table);
 }
 
-/* Of data that the weir file holds. */
-static void tell_data(struct telling *telling, const json_t *answer)
+/* What a record from pools adds to its step. */
+static void tell_pools(struct telling *telling, const json_t *step)
 {
-    const json_t *data = json_object_get(answer, "answer"), *item, *pool;
-    uint64_t n = json_array_size(data), at_most = remote_count(answer, "at_most");
+    uint64_t n = remote_count(step, "data"), at_most = remote_count(step, "at_most");
+    const json_t *pool;
     size_t i;
-    text_printf(&telling->out, " by %s, for %" PRIu64 " s:%s", remote_text(answer, "at"),
-                remote_count(answer, "ttl"), n ? "" : " nothing");
-    if (strcmp(remote_text(answer, "source"), "alias") == 0)
-        text_append(&telling->out, SLICE(" an alias of"));
-    json_array_foreach(data, i, item)
-        text_printf(&telling->out, "%s %s", i ? "," : "", json_string_value(item));
-    if (at_most && at_most < n)
-        text_printf(&telling->out, " (%" PRIu64 " of them at a time)", at_most);
-    text_append_char(&telling->out, '\n');
-    if (json_is_true(json_object_get(answer, "fails_open")))
+    if (at_most < n)
+        text_printf(&telling->out, "  %" PRIu64 " of %" PRIu64 " at a time, drawn anew for each\n",
+                    at_most, n);
+    if (json_is_true(json_object_get(step, "fails_open")))
         text_append(&telling->out, SLICE("  nobody is up: the record fails open\n"));
-    json_array_foreach(json_object_get(answer, "pools"), i, pool) tell_choice(telling, pool);
+    json_array_foreach(json_object_get(step, "pools"), i, pool) tell_choice(telling, pool);
+}
+
+static void tell_step(struct telling *telling, const json_t *step)
+{
+    static const struct {
+        const char *key, *before;
+    } names[] = {{"cut", "cut"}, {"closest", "closest name"}, {"wildcard", "wildcard"}};
+    text_printf(&telling->out, "  %s: %s\n", remote_text(step, "name"), remote_text(step, "why"));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (json_object_get(step, names[i].key))
+            text_printf(&telling->out, "    %s %s\n", names[i].before,
+                        remote_text(step, names[i].key));
+    }
+    if (json_object_get(step, "at"))
+        text_printf(&telling->out, "    %s at %s\n", remote_text(step, "type"),
+                    remote_text(step, "at"));
+    text_printf(&telling->out, "    for %" PRIu64 " s: %s\n", remote_count(step, "ttl"),
+                remote_text(step, "ttl_why"));
+    tell_pools(telling, step);
+}
+
+static void tell_section(struct telling *telling, const json_t *answer, const char *key)
+{
+    static const struct table_column columns[] = {
+        {"NAME", false}, {"TTL", true}, {"TYPE", false}, {"DATA", false}};
+    const json_t *records = json_object_get(answer, key), *record;
+    struct table table;
+    size_t i;
+    if (json_array_size(records) == 0)
+        return;
+    text_printf(&telling->out, "\n  %s\n", key);
+    table_init(&table, columns, ARRAY_LEN(columns));
+    json_array_foreach(records, i, record)
+    {
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(record, "name")));
+        table_printf(&table, TABLE_PLAIN, "%" PRIu64, remote_count(record, "ttl"));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(record, "type")));
+        table_cell(&table, TABLE_PLAIN, slice_from(remote_text(record, "data")));
+    }
+    table_print(&table, &telling->style, &telling->out);
+    table_deinit(&table);
 }
 
 static void tell_dns(struct telling *telling, const json_t *answer)
 {
-    const char *source = remote_text(answer, "source");
+    const json_t *step;
+    size_t i;
     table_paint(&telling->style, TABLE_HEAD, slice_from(remote_text(answer, "name")),
                 &telling->out);
-    text_printf(&telling->out, " %s in zone %s", remote_text(answer, "type"),
-                remote_text(answer, "zone"));
-    if (strcmp(source, "file") == 0)
-        text_append(&telling->out, SLICE(": as its zone file has it\n"));
-    else if (strcmp(source, "none") == 0)
-        text_append(&telling->out, SLICE(": no record of the file says anything\n"));
-    else
-        tell_data(telling, answer);
+    text_printf(&telling->out, " %s: %s", remote_text(answer, "type"),
+                remote_text(answer, "rcode"));
+    if (json_object_get(answer, "zone"))
+        text_printf(&telling->out, " from zone %s", remote_text(answer, "zone"));
+    text_printf(&telling->out, ", %" PRIu64 " bytes\n", remote_count(answer, "bytes"));
+    json_array_foreach(json_object_get(answer, "steps"), i, step) tell_step(telling, step);
+    tell_section(telling, answer, "answer");
+    tell_section(telling, answer, "authority");
+    tell_section(telling, answer, "additional");
 }
 
 static void tell(struct telling *telling, const json_t *answer)
 {
-    if (json_object_get(answer, "zone")) {
+    if (json_object_get(answer, "rcode")) {
         tell_dns(telling, answer);
         return;
     }
@@ -241,8 +279,9 @@ static int ask_running(const struct asking *asking, const char *state_dir, json_
 
 /* ---- asking a file ---- */
 
-static int explain_snapshot(const struct asking *asking, const struct snapshot *snap,
-                            const struct board *board, struct text *out, struct err *err)
+static int explain_snapshot(const struct asking *asking, const struct module *module,
+                            const struct snapshot *snap, const struct board *board,
+                            const struct conf_bundle *files, struct text *out, struct err *err)
 {
     struct slice fields[FIELDS_MAX];
     struct json json;
@@ -250,21 +289,24 @@ static int explain_snapshot(const struct asking *asking, const struct snapshot *
                               .text = slice_from(asking->request),
                               .listen = slice_from(asking->listen),
                               .fields = fields,
-                              .n_fields = asking->n_fields};
+                              .n_fields = asking->n_fields,
+                              .files = files};
     if (asking->from && addr_parse_ip(slice_from(asking->from), 0, &ask.from, err) < 0)
         return err_prefix(err, "from");
     for (size_t i = 0; i < asking->n_fields; i++)
         fields[i] = slice_from(asking->fields[i]);
     json_init(&json, out);
     json_object_begin(&json);
-    int result = module_explain(snap, board, &ask, &json, err);
+    if (module->explain(snap, board, &ask, &json, err) < 0)
+        return -1;
     json_object_end(&json);
     json_finish(&json);
-    return result;
+    return 0;
 }
 
 /* A board on which nothing is stated. */
-static int explain_without_facts(const struct asking *asking, const struct snapshot *snap,
+static int explain_without_facts(const struct asking *asking, const struct module *module,
+                                 const struct snapshot *snap, const struct conf_bundle *files,
                                  struct text *out, struct err *err)
 {
     const char *names[BOARD_SEGMENTS_MAX];
@@ -275,10 +317,30 @@ static int explain_without_facts(const struct asking *asking, const struct snaps
         return -1;
     int result = board_open(&fds, BOARD_NO_SEGMENT, &board, err);
     if (result == 0) {
-        result = explain_snapshot(asking, snap, board, out, err);
+        result = explain_snapshot(asking, module, snap, board, files, out, err);
         board_close(&board);
     }
     board_fds_close(&fds);
+    return result;
+}
+
+/* With the bytes of its files where the module answers from what its process makes of them. */
+static int explain_with_files(const struct asking *asking, const struct snapshot *snap,
+                              struct conf_diag *diag, struct text *out, struct err *err)
+{
+    struct conf_bundle files;
+    const struct module *module = module_explains(snap->table, asking->kind, err);
+    if (!module)
+        return -1;
+    if (!module->explain_inside)
+        return explain_without_facts(asking, module, snap, NULL, out, err);
+    conf_bundle_init(&files);
+    int result = inspect_files(snap, module->process, &files, diag);
+    if (result == 0)
+        result = explain_without_facts(asking, module, snap, &files, out, err);
+    else
+        err_set(err, "not all of its files can be read: weir check says more");
+    conf_bundle_deinit(&files);
     return result;
 }
 
@@ -303,7 +365,7 @@ static int ask_file(const struct command_env *env, const struct asking *asking, 
         fputs(text_cstr(&text), stderr);
         err_set(err, "%s has mistakes", file);
     } else {
-        result = explain_without_facts(asking, snap, &text, err);
+        result = explain_with_files(asking, snap, diag, &text, err);
         json_error_t error;
         *ret_answer = result == 0 ? json_loadb(text_cstr(&text), text.len, 0, &error) : NULL;
     }

@@ -110,14 +110,13 @@ const struct conf_overlay_words *module_overlay_words(const struct module_table 
     return NULL;
 }
 
-int module_explain(const struct snapshot *snap, const struct board *board,
-                   const struct explain_ask *ask, struct json *json, struct err *err)
+const struct module *module_explains(const struct module_table *table, const char *kind,
+                                     struct err *err)
 {
-    for (size_t i = 0; i < snap->table->n_items; i++) {
-        const struct module *module = snap->table->items[i];
-        int result = module->explain ? module->explain(snap, board, ask, json, err) : 1;
-        if (result <= 0)
-            return result;
+    for (size_t i = 0; i < table->n_items; i++) {
+        if (table->items[i]->explains && strcmp(table->items[i]->explains, kind) == 0)
+            return table->items[i];
     }
-    return err_set(err, "no part of weir knows such a question");
+    err_set(err, "no part of weir answers questions about %s", kind);
+    return NULL;
 }

@@ -130,6 +130,9 @@ struct explain_ask {
     struct addr from;           /* who asks; len 0: not said */
     const struct slice *fields; /* header fields, "X-Canary: yes" */
     size_t n_fields;
+    /* Of a module with explain_inside(), outside of its process: the blobs of its files. NULL: they
+     * are not at hand. */
+    const struct conf_bundle *files;
 };
 
 struct module {
@@ -207,15 +210,20 @@ struct module {
     /* Members of an object that is already open: what the facts and metrics do not say. */
     void (*status)(void *state, struct json *json);
 
-    /* --- answering for the process, from the outside (admin, or a command) --- */
+    /* --- why something is as it is --- */
+    const char *explains; /* the kind of question (struct explain_ask); NULL: none */
     /*
      * Members of an object that is already open: what the configuration and the facts on the board
      * make of the question. Asks nobody and changes nothing, so it may be called in any process
-     * that has a snapshot. 0; 1: not this module's kind of question; -1 and err: what is wrong with
-     * the question. Nothing is written then. May be NULL.
+     * that has a snapshot. 0, or -1 and err: what is wrong with the question; nothing is written
+     * then.
      */
     int (*explain)(const struct snapshot *snap, const struct board *board,
                    const struct explain_ask *ask, struct json *json, struct err *err);
+    /* The same within its process, from what that has made of the configuration; admin asks there
+     * then. NULL: explain() knows as much. */
+    int (*explain_inside)(void *state, const struct explain_ask *ask, struct json *json,
+                          struct err *err);
 };
 
 /* --- the table -------------------------------------------------------------------------------- */
@@ -236,12 +244,9 @@ const char *module_process_name(const struct module_table *table, const char *ki
 const struct fact_kind *module_fact_kind(const struct module_table *table, const char *fact_name);
 const struct metric_table *module_metric_table(const struct module_table *table, const char *name);
 
-/*
- * Asks the module that answers such a question, into an object that is open. 0, or -1 with err;
- * nothing is written then.
- */
-int module_explain(const struct snapshot *snap, const struct board *board,
-                   const struct explain_ask *ask, struct json *json, struct err *err);
+/* The module that answers such questions, or NULL with err. */
+const struct module *module_explains(const struct module_table *table, const char *kind,
+                                     struct err *err);
 
 /* --- snapshots -------------------------------------------------------------------------------- */
 

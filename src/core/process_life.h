@@ -9,7 +9,7 @@
  *     process_former.c   what it reports behind an upgrade, until its end
  *     process_loops.c    threads, and running something in each of them
  *     process_sockets.c  the listening sockets that the supervisor hands over
- *     process_status.c   what `status` answers
+ *     process_status.c   what `status` and `explain` answer
  *     query.c            questions of admin to the others
  *     request.c          requests of admin to the supervisor
  *     program.c          requests to start programs
@@ -183,6 +183,9 @@ void queries_deinit(struct process_life *life);
 int queries_link(struct process_life *life, const char *kind, int fd, struct err *err);
 /* What `status` answers. */
 void process_status(struct process_life *life, struct text *out);
+/* What `explain` answers to the words behind it. 0, or -1 with err and nothing appended. */
+int process_explain(struct process_life *life, struct slice words, struct text *out,
+                    struct err *err);
 
 /* A link to the process `kind`; fd is taken. */
 void programs_init(struct process_life *life);

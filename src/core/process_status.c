@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What a process says of itself when admin asks for its status.
+ * What a process says when admin asks: how it is, and why something is as it is.
  */
 
 #include "core/process_life.h"
+
 #include <unistd.h>
 
 static void add_number(struct json *json, const char *key, const _Atomic uint64_t *value,
@@ -68,4 +69,43 @@ void process_status(struct process_life *life, struct text *out)
     add_modules(&json, life);
     json_object_end(&json);
     json_finish(&json);
+}
+
+/* ---- why ---- */
+
+static int explain(struct process_life *life, const struct module *module,
+                   const struct explain_ask *ask, struct text *out, struct err *err)
+{
+    struct json json;
+    size_t before = out->len;
+    json_init(&json, out);
+    json_object_begin(&json);
+    void *state = life->states[snapshot_place(life->process.snap, module)];
+    if (module->explain_inside(state, ask, &json, err) < 0) {
+        out->len = before;
+        return -1;
+    }
+    json_object_end(&json);
+    json_finish(&json);
+    return 0;
+}
+
+int process_explain(struct process_life *life, struct slice words, struct text *out,
+                    struct err *err)
+{
+    struct explain_ask ask = {.n_fields = 0};
+    char kind[32];
+    const struct process *process = &life->process;
+    slice_copy(slice_cut(&words, ' '), kind, sizeof(kind));
+    struct slice from = slice_cut(&words, ' ');
+    ask.kind = kind;
+    ask.text = words;
+    if (!slice_is(from, "-") && addr_parse_ip(from, 0, &ask.from, err) < 0)
+        return err_prefix(err, "from");
+    const struct module *module = module_explains(process->table, kind, err);
+    if (!module)
+        return -1;
+    if (!process->snap || !module->explain_inside || !module_lives_in(module, process->kind))
+        return err_set(err, "%s knows nothing of %s", process->kind, kind);
+    return explain(life, module, &ask, out, err);
 }

@@ -7,6 +7,7 @@
  *     | 'Q' | id 8 | verb |                asked by admin
  *     | 'P' | id 8 | part of the answer |  more follows
  *     | 'A' | id 8 | last part |
+ *     | 'N' | id 8 | what is wrong with the question |
  *
  * The one who answers keeps what the socket does not take; the one who asks believes nothing but
  * the numbers of its own open questions.
@@ -75,10 +76,10 @@ static void query_destroy(struct query *query)
     mem_free(query);
 }
 
-static void query_end(struct query *query, bool is_ok, struct slice answer)
+static void query_end(struct query *query, enum query_result result, struct slice answer)
 {
     if (query->fn)
-        query->fn(query->ctx, is_ok, answer);
+        query->fn(query->ctx, result, answer);
     query_destroy(query);
 }
 
@@ -86,7 +87,7 @@ static void query_fail(struct query *query, const char *why)
 {
     struct text text = TEXT_NONE;
     text_printf(&text, "%s %s", query->kind, why);
-    query_end(query, false, text_slice(&text));
+    query_end(query, QUERY_SILENT, text_slice(&text));
     text_deinit(&text);
 }
 
@@ -96,7 +97,7 @@ static void query_on_limit(struct loop *loop, struct loop_timer *timer)
     struct query *query = CONTAINER_OF(timer, struct query, limit);
     if (query->is_own) {
         process_status(query->life, &query->answer);
-        query_end(query, true, text_slice(&query->answer));
+        query_end(query, QUERY_ANSWERED, text_slice(&query->answer));
     } else if (!query->link) {
         query_fail(query, text_cstr(&query->answer));
     } else {
@@ -185,17 +186,24 @@ static void link_on_question(struct query_link *link, uint64_t id, struct slice 
     /* Only admin asks; who does not fetch its answers is not given more. */
     if (strcmp(link->kind, "admin") != 0 || link->backlog.len > QUERY_BACKLOG_MAX)
         return;
-    if (!slice_is(verb, "status"))
-        return;
     struct text answer = TEXT_NONE;
-    process_status(link->life, &answer);
-    link_answer(link, id, text_slice(&answer));
+    struct err err = ERR_NONE;
+    struct slice word = slice_cut(&verb, ' ');
+    if (slice_is(word, "status")) {
+        process_status(link->life, &answer);
+        link_answer(link, id, text_slice(&answer));
+    } else if (slice_is(word, "explain")) {
+        if (process_explain(link->life, verb, &answer, &err) == 0)
+            link_answer(link, id, text_slice(&answer));
+        else
+            link_put(link, 'N', id, slice_from(err.text));
+    }
     text_deinit(&answer);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-static void link_on_part(struct query_link *link, uint64_t id, struct slice part, bool is_last)
+static void link_on_part(struct query_link *link, char letter, uint64_t id, struct slice part)
 {
     struct query *query = NULL;
     LIST_EACH (node, &link->asked) {
@@ -210,8 +218,9 @@ static void link_on_part(struct query_link *link, uint64_t id, struct slice part
         return;
     }
     text_append(&query->answer, part);
-    if (is_last)
-        query_end(query, true, text_slice(&query->answer));
+    if (letter != 'P')
+        query_end(query, letter == 'A' ? QUERY_ANSWERED : QUERY_REFUSED,
+                  text_slice(&query->answer));
 }
 
 static void link_on_packet(struct query_link *link, struct slice packet)
@@ -226,10 +235,9 @@ static void link_on_packet(struct query_link *link, struct slice packet)
         link_on_question(link, id, rest);
         break;
     case 'P':
-        link_on_part(link, id, rest, false);
-        break;
     case 'A':
-        link_on_part(link, id, rest, true);
+    case 'N':
+        link_on_part(link, packet.ptr[0], id, rest);
         break;
     default:
         break;

@@ -14,6 +14,10 @@
  *     status   a JSON object: kind, pid, generation of the snapshot, is_draining, loops (an array
  *              of turns, events, timers, tasks, busy_us, longest_us), and modules: what each
  *              module's status() adds, by its name
+ *     explain KIND FROM TEXT
+ *              a JSON object: what explain_inside() of the module that answers such questions adds.
+ *              FROM is an IP address, or - where it was not said. Refused with a sentence where
+ *              something is wrong with the question
  *
  * An answer comes within QUERY_LIMIT_MS or the callback hears that it did not; so whatever hangs,
  * the one who asks admin does not. Called in admin's loop 0 only.
@@ -27,18 +31,23 @@ enum {
     QUERY_LIMIT_MS = 1000,
     QUERY_ANSWER_MAX = 1 << 20, /* bytes */
     QUERY_PENDING_MAX = 64,     /* questions under way, a process */
-    QUERY_VERB_MAX = 256,
+    QUERY_VERB_MAX = 2048,      /* bytes */
 };
 
-/*
- * is_ok: `answer` is the whole answer. Otherwise it says why there is none: "edge does not run",
- * "edge did not answer within 1 s", "edge is asked too much". It lives until the callback returns.
- */
-typedef void query_fn(void *ctx, bool is_ok, struct slice answer);
+enum query_result {
+    QUERY_ANSWERED,
+    QUERY_REFUSED, /* the answer says what is wrong with the question */
+    QUERY_SILENT,  /* the answer says why none came: "edge does not run", "edge did not answer
+                      within 1 s", "edge is asked too much" */
+};
+
+/* `answer` is whole, and lives until the callback returns. */
+typedef void query_fn(void *ctx, enum query_result result, struct slice answer);
 
 /*
  * Asks the process of that kind. fn is always called, once, from the loop, never from within this
- * call. One process may ask itself.
+ * call. `verb` has at most
+ * QUERY_VERB_MAX bytes. One process may ask itself for its status.
  */
 void query_send(struct process *process, const char *kind, const char *verb, query_fn *fn,
                 void *ctx);

@@ -269,6 +269,7 @@ size_t answer_write(const struct answer_view *view, const struct answer_ask *ask
     compose.random = ask->random;
     compose.facts = no_facts;
     compose.is_authoritative = compose.has_pool = false;
+    compose.trace = NULL;
     dns_writer_init(&compose.out, out, limit_bytes);
     dns_write_header(&compose.out, query->id, 0);
     dns_write_question(&compose.out, query->question);

@@ -230,27 +230,52 @@ static void walk_set(struct walk *walk, struct slice name)
     dns_name_fold(name, walk->names[walk->n]);
 }
 
-/* On to where a CNAME leads; false: the answer ends here. */
-static bool walk_on(struct walk *walk, struct slice target)
+static enum answer_end end_at(struct walk *walk, struct slice target)
 {
     if (walk->n == ANSWER_CHAIN_MAX)
-        return false;
+        return ANSWER_TOO_MANY;
     walk->n++;
     walk_set(walk, target);
     for (unsigned i = 0; i < walk->n; i++) {
         if (walk->lens[i] == walk->lens[walk->n] &&
             memcmp(walk->names[i], walk->names[walk->n], walk->lens[i]) == 0)
-            return false;
+            return ANSWER_LOOPS;
     }
-    return dns_name_ends(walk_name(walk), zone_origin(walk->zone));
+    return dns_name_ends(walk_name(walk), zone_origin(walk->zone)) ? ANSWER_ENDS : ANSWER_LEAVES;
+}
+
+/* On to where a CNAME leads; false: the answer ends here. */
+static bool walk_on(struct answer_compose *compose, struct walk *walk, struct slice target)
+{
+    enum answer_end end = end_at(walk, target);
+    if (compose->trace)
+        compose->trace->end = end;
+    return end == ANSWER_ENDS;
+}
+
+/* What has become of the present name. */
+static void note(struct answer_compose *compose, const struct walk *walk, struct zone_found found,
+                 enum answer_step_kind kind, const struct zone_rrset *rrset)
+{
+    if (!compose->trace)
+        return;
+    assert(compose->trace->n <= ANSWER_CHAIN_MAX);
+    struct answer_step *step = &compose->trace->steps[compose->trace->n++];
+    step->kind = kind;
+    step->is_exact = found.is_exact;
+    step->node = found.node;
+    step->rrset = rrset;
+    step->name_len = walk->owner_len;
+    memcpy(step->name, walk->owner, walk->owner_len);
 }
 
 /* A DNAME above the name (RFC 6672 section 2.2): false, the answer ends here. */
-static bool take_dname(struct answer_compose *compose, struct walk *walk,
-                       const struct zone_node *node)
+static bool take_dname(struct answer_compose *compose, struct walk *walk, struct zone_found found)
 {
+    const struct zone_node *node = found.node;
     const struct zone_rrset *dname = zone_node_find(node, DNS_DNAME);
     assert(dname);
+    note(compose, walk, found, ANSWER_DNAME, dname);
     const uint8_t *cursor = dname->data;
     struct slice target = zone_data_next(&cursor);
     size_t n_prefix = (size_t)walk->owner_len - node->name_len;
@@ -274,31 +299,34 @@ static bool take_dname(struct answer_compose *compose, struct walk *walk,
         return false;
     }
     return made.len <= DNS_NAME_MAX && walk->type != DNS_CNAME && walk->type != DNS_ANY &&
-           walk_on(walk, made);
+           walk_on(compose, walk, made);
 }
 
 /* The node has the name, or is the wildcard that stands for it. False: the answer ends here. */
-static bool take_node(struct answer_compose *compose, struct walk *walk,
-                      const struct zone_node *node)
+static bool take_node(struct answer_compose *compose, struct walk *walk, struct zone_found found)
 {
+    const struct zone_node *node = found.is_exact ? found.node : found.node->wildcard;
     const struct zone_rrset *rrset = zone_node_find(node, walk->type);
     if (!rrset && walk->type == DNS_ANY && node->n_rrsets > 0)
         rrset = &node->rrsets[0];
     if (rrset) {
+        note(compose, walk, found, ANSWER_FOUND, rrset);
         answer_compose_rrset(compose, walk_owner(walk), rrset, walk->zone);
         return false;
     }
     rrset = zone_node_find(node, DNS_CNAME);
     if (!rrset) {
+        note(compose, walk, found, ANSWER_NO_DATA, NULL);
         answer_compose_negative(compose, walk->zone, UINT32_MAX);
         return false;
     }
+    note(compose, walk, found, ANSWER_ALIAS, rrset);
     if (!write_rrset(compose, DNS_ANSWER, walk_owner(walk), rrset)) {
         compose->facts.is_truncated = true;
         return false;
     }
     const uint8_t *cursor = rrset->data;
-    return walk_on(walk, zone_data_next(&cursor));
+    return walk_on(compose, walk, zone_data_next(&cursor));
 }
 
 static bool take_found(struct answer_compose *compose, struct walk *walk, struct zone_found found)
@@ -309,20 +337,21 @@ static bool take_found(struct answer_compose *compose, struct walk *walk, struct
         if (!(found.is_exact && node->cut == node && walk->type == DNS_DS)) {
             if (walk->n == 0)
                 compose->is_authoritative = false;
+            note(compose, walk, found, ANSWER_REFERRAL, zone_node_find(node->cut, DNS_NS));
             answer_compose_referral(compose, node->cut);
             return false;
         }
     } else if (!found.is_exact) {
         if (node->flags & ZONE_HAS_DNAME)
-            return take_dname(compose, walk, node);
+            return take_dname(compose, walk, found);
         if (!node->wildcard) {
+            note(compose, walk, found, ANSWER_NO_NAME, NULL);
             compose->facts.rcode = DNS_NXDOMAIN;
             answer_compose_negative(compose, walk->zone, UINT32_MAX);
             return false;
         }
-        node = node->wildcard;
     }
-    return take_node(compose, walk, node);
+    return take_node(compose, walk, found);
 }
 
 static struct zone_found find_first(const struct answer_compose *compose,

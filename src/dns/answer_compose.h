@@ -17,7 +17,36 @@
 
 #include "dns/answer.h"
 #include "dns/zone_tree.h"
+#include "wire/dns.h"
 #include "wire/dns_write.h"
+
+/* How an answer came about, a step for each name that it went by: for who explains it. */
+enum answer_step_kind {
+    ANSWER_FOUND, /* records of the type, in `rrset` */
+    ANSWER_ALIAS, /* a CNAME */
+    ANSWER_DNAME, /* one above the name, of which a CNAME was made */
+    ANSWER_NO_DATA,
+    ANSWER_NO_NAME,
+    ANSWER_REFERRAL, /* `rrset`: the NS of the cut */
+};
+
+struct answer_step {
+    enum answer_step_kind kind;
+    bool is_exact;                  /* `node` has the name; else it is its closest encloser, and */
+    const struct zone_node *node;   /* node->wildcard, where the kind is one of records, stands */
+    const struct zone_rrset *rrset; /* for it. NULL where the kind has none */
+    uint8_t name_len;
+    uint8_t name[DNS_NAME_MAX]; /* in the case in which it was met */
+};
+
+/* Why it went no further than the last step, where that is an alias. */
+enum answer_end { ANSWER_ENDS, ANSWER_LEAVES, ANSWER_LOOPS, ANSWER_TOO_MANY };
+
+struct answer_trace {
+    enum answer_end end;
+    unsigned n;
+    struct answer_step steps[ANSWER_CHAIN_MAX + 1];
+};
 
 struct answer_compose {
     const struct zone_set *zones;
@@ -27,7 +56,8 @@ struct answer_compose {
     struct dns_writer out;
     struct answer_facts facts;
     bool is_authoritative;
-    bool has_pool; /* an RRset of a pool is in it, or would be: not to be made ready */
+    bool has_pool;              /* an RRset of a pool is in it, or would be: not to be made ready */
+    struct answer_trace *trace; /* empty at the start; NULL: not wanted */
 };
 
 /* header, question; ask->query with its name in the view. */

@@ -299,7 +299,24 @@ static int dns_check_files(const struct snapshot *snap, const struct conf_bundle
 static int explain(const struct snapshot *snap, const struct board *board,
                    const struct explain_ask *ask, struct json *json, struct err *err)
 {
-    return dns_explain(snap, dns_conf_of(snap), board, ask, json, err);
+    return dns_explain_conf(snap, dns_conf_of(snap), board, ask, json, err);
+}
+
+static int explain_inside(void *state, const struct explain_ask *ask, struct json *json,
+                          struct err *err)
+{
+    const struct dns *dns = state;
+    const struct dns_plan *plan = dns->current;
+    if (!plan)
+        return err_set(err, "no zone is served yet");
+    const struct explain_source source = {
+        .conf = plan->conf,
+        .board = dns->process->board,
+        .zones = plan->zones->set,
+        .records = plan->records,
+        .view = dns->view,
+    };
+    return dns_explain(&source, ask, json, err);
 }
 
 static const struct fact_kind fact_kinds[] = {
@@ -340,5 +357,7 @@ const struct module dns_module = {
     .drain = dns_drain,
     .is_drained = dns_is_drained,
     .status = dns_status,
+    .explains = "dns",
     .explain = explain,
+    .explain_inside = explain_inside,
 };

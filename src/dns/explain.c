@@ -1,272 +1,354 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Why a name is answered as it is.
+ * A question is put to a desk of its own, and its response read again; then the steps that led to
+ * it are told.
  */
 
 #include "dns/explain.h"
 
 #include "base/mem.h"
-#include "dns/record_set.h"
-#include "wire/dns.h"
+#include "base/text.h"
+#include "conf/bundle.h"
+#include "dns/answer_compose.h"
+#include "dns/count.h"
+#include "dns/policy.h"
+#include "dns/zones.h"
 #include "wire/dns_name.h"
-#include "wire/dns_rdata.h"
+#include "wire/dns_read.h"
+#include <assert.h>
 #include <stdio.h>
 
-struct question {
-    uint8_t bytes[DNS_NAME_MAX];
-    struct slice name; /* in bytes, letters small */
-    uint16_t type;
-    const struct zone_conf *zone;
+/* A question, what was answered, and how that came about. */
+struct telling {
+    const struct explain_source *source;
+    struct addr from;
+    struct answer_view view;
+    uint8_t packet[DNS_HEADER_BYTES + DNS_QUESTION_MAX];
+    struct dns_query query;
+    uint8_t message[DNS_MESSAGE_MAX];
+    size_t len;
+    uint8_t space[DNS_MESSAGE_MAX]; /* for the answer that is traced */
+    struct answer_facts facts;
+    struct answer_trace trace;
+    metric_word row[DNS_WORDS];
 };
 
-static int read_question(const struct dns_conf *conf, struct slice text, struct question *question,
-                         struct err *err)
+static int read_question(struct telling *telling, struct slice text, struct err *err)
 {
-    struct slice rest = text, name = slice_cut(&rest, ' ');
+    struct slice name = slice_cut(&text, ' ');
+    uint8_t *at = telling->packet + DNS_HEADER_BYTES;
+    uint16_t type;
     size_t len;
-    if (rest.ptr == NULL || dns_type_read(rest, &question->type) < 0)
+    if (text.ptr == NULL || dns_type_read(text, &type) < 0)
         return err_set(err, "a name and a type, as in \"www.example.org A\"");
-    if (dns_name_read(name, DNS_ROOT, question->bytes, &len, err) < 0)
+    if (dns_name_read(name, DNS_ROOT, at, &len, err) < 0)
         return -1;
-    question->name = slice_make((const char *)question->bytes, len);
-    dns_name_fold(question->name, question->bytes);
-    question->zone = NULL;
-    for (size_t i = 0; i < conf->zone_list.n_items; i++) {
-        const struct zone_conf *zone = conf->zone_list.items[i];
-        if (dns_name_ends(question->name, zone->origin) &&
-            (!question->zone || zone->origin.len > question->zone->origin.len))
-            question->zone = zone;
-    }
-    if (!question->zone)
-        return err_set(err, "no zone holds %.*s: it is refused", SLICE_ARG(name));
+    dns_put16(telling->packet + 4, 1);
+    dns_put16(at + len, type);
+    dns_put16(at + len + 2, DNS_CLASS_IN);
+    struct slice packet = slice_make((const char *)telling->packet, DNS_HEADER_BYTES + len + 4);
+    if (dns_query_parse(packet, &telling->query) != DNS_OK)
+        return err_set(err, "%.*s is no question", SLICE_ARG(text));
     return 0;
 }
 
-/* ---- which record ---- */
+/* ---- asking ---- */
 
-static bool is_at(const struct record_conf *record, struct slice owner)
+static void ask_desk(struct telling *telling)
 {
-    return dns_name_equal(record->owner, owner);
+    struct dns_desk *desk = MEM_NEW(struct dns_desk);
+    size_t question = telling->query.question.len;
+    desk->view = &telling->view;
+    desk->row = telling->row;
+    desk->edns_bytes = DNS_UDP_EDNS;
+    rng_init(&desk->rng, 1);
+    const struct desk_ask ask = {
+        .packet = slice_make((const char *)telling->packet, DNS_HEADER_BYTES + question),
+        .from = &telling->from,
+        .is_tcp = true,
+    };
+    telling->len = desk_answer(desk, &ask, telling->message);
+    assert(telling->len > 0);
+    mem_free(desk);
 }
 
-static bool has_owner(const struct zone_conf *zone, struct slice owner)
+/* Types that are no data are answered without a look at a zone, but for ANY (policy.c). */
+static void trace(struct telling *telling)
 {
-    for (uint32_t i = 0; i < zone->n_records; i++) {
-        if (is_at(zone->records[i], owner))
-            return true;
-    }
-    return false;
+    struct answer_compose *compose;
+    struct dns_query *query = &telling->query;
+    uint16_t type = query->type;
+    if (dns_type_is_meta(type) && type != DNS_ANY)
+        return;
+    compose = MEM_NEW(struct answer_compose);
+    compose->zones = telling->view.zones;
+    compose->records = telling->view.records;
+    compose->from = &telling->from;
+    compose->random = 1;
+    compose->facts.record_index = ANSWER_NO_RECORD;
+    compose->trace = &telling->trace;
+    dns_writer_init(&compose->out, telling->space, sizeof(telling->space));
+    dns_write_header(&compose->out, query->id, 0);
+    dns_write_question(&compose->out, query->question);
+    query->type = type == DNS_ANY ? DNS_HINFO : type;
+    answer_compose(compose, query);
+    query->type = type;
+    telling->facts = compose->facts;
+    mem_free(compose);
 }
 
-/* The owner whose records count: the name's own, or the nearest wildcard's (RFC 4592). Its bytes
- * are written to `space`. */
-static struct slice owner_of(const struct question *question, uint8_t space[DNS_NAME_MAX])
+/* ---- what is answered ---- */
+
+static void put_name(struct json *json, const char *key, struct slice name)
 {
-    struct slice above = question->name;
-    if (has_owner(question->zone, question->name))
-        return question->name;
-    while (above.len > question->zone->origin.len) {
-        above = dns_name_parent(above);
-        if (above.len + 2 > DNS_NAME_MAX)
-            continue;
-        space[0] = 1;
-        space[1] = '*';
-        memcpy(space + 2, above.ptr, above.len);
-        struct slice wildcard = slice_make((const char *)space, above.len + 2);
-        if (has_owner(question->zone, wildcard))
-            return wildcard;
-    }
-    return question->name;
+    char text[DNS_NAME_TEXT_MAX];
+    dns_name_show(name, text);
+    explain_put(json, key, text);
 }
 
-static const struct record_conf *find(const struct zone_conf *zone, struct slice owner,
-                                      uint16_t type)
+static void put_type(struct json *json, uint16_t type)
 {
-    for (uint32_t i = 0; i < zone->n_records; i++) {
-        if (zone->records[i]->type == type && is_at(zone->records[i], owner))
-            return zone->records[i];
-    }
-    return NULL;
+    char text[DNS_TYPE_TEXT_MAX];
+    explain_put(json, "type", dns_type_show(type, text));
 }
 
-/* ---- saying it ---- */
-
-static void put(struct json *json, const char *key, const char *value)
+static void put_record(struct json *json, struct slice message, const struct dns_record *record)
 {
-    json_key(json, key);
-    json_cstr(json, value);
-}
-
-static void put_rdata(struct json *json, uint16_t type, struct slice rdata)
-{
+    uint8_t *rdata = mem_alloc(DNS_RDATA_MAX);
     struct text text = TEXT_NONE;
-    dns_rdata_show(type, rdata, &text);
+    int len = dns_read_rdata(message, record, rdata);
+    assert(len >= 0);
+    dns_rdata_show(record->type, slice_make((const char *)rdata, (size_t)len), &text);
+    json_object_begin(json);
+    put_name(json, "name", dns_record_name(record));
+    explain_put_number(json, "ttl", record->ttl_s);
+    put_type(json, record->type);
+    json_key(json, "data");
     json_slice(json, text_slice(&text));
+    json_object_end(json);
+    text_deinit(&text);
+    mem_free(rdata);
+}
+
+static void put_sections(struct json *json, struct slice message)
+{
+    static const char *const keys[] = {
+        [DNS_ANSWER] = "answer", [DNS_AUTHORITY] = "authority", [DNS_ADDITIONAL] = "additional"};
+    for (int section = DNS_ANSWER; section < DNS_N_SECTIONS; section++) {
+        struct dns_reader reader;
+        struct dns_record record;
+        json_key(json, keys[section]);
+        json_array_begin(json);
+        dns_reader_init(&reader, message);
+        while (dns_read_record(&reader, &record) > 0) {
+            if (record.section == (enum dns_section)section)
+                put_record(json, message, &record);
+        }
+        json_array_end(json);
+    }
+}
+
+static void put_answer(const struct telling *telling, struct json *json)
+{
+    struct slice message = slice_make((const char *)telling->message, telling->len);
+    uint16_t flags = dns_get16(telling->message + 2);
+    char rcode[DNS_RCODE_TEXT_MAX];
+    put_name(json, "name", slice_make(telling->query.question.ptr, telling->query.name_len));
+    put_type(json, telling->query.type);
+    explain_put(json, "rcode", dns_rcode_show(flags & DNS_RCODE_MASK, rcode));
+    json_key(json, "is_authoritative");
+    json_bool(json, flags & DNS_AA);
+    explain_put_number(json, "bytes", telling->len);
+    if (telling->facts.zone)
+        put_name(json, "zone", zone_origin(telling->facts.zone));
+    put_sections(json, message);
+}
+
+/* ---- why ---- */
+
+static const char *const results[] = {
+    [ANSWER_FOUND] = "found",     [ANSWER_ALIAS] = "alias",     [ANSWER_DNAME] = "dname",
+    [ANSWER_NO_DATA] = "no-data", [ANSWER_NO_NAME] = "no-name", [ANSWER_REFERRAL] = "referral",
+};
+
+static bool is_by_wildcard(const struct answer_step *step)
+{
+    return !step->is_exact && (step->kind == ANSWER_FOUND || step->kind == ANSWER_ALIAS ||
+                               step->kind == ANSWER_NO_DATA);
+}
+
+static void tell_types(const struct zone_node *node, struct text *out)
+{
+    char type[DNS_TYPE_TEXT_MAX];
+    for (size_t i = 0; i < node->n_rrsets; i++)
+        text_printf(out, "%s%s", i ? ", " : "", dns_type_show(node->rrsets[i].type, type));
+}
+
+static void tell_no_data(const struct answer_step *step, struct text *out)
+{
+    const struct zone_node *node = step->is_exact ? step->node : step->node->wildcard;
+    if (node->n_rrsets == 0) {
+        text_append(out, SLICE("there only because there are names below it, it has no records"));
+        return;
+    }
+    text_append(out, SLICE("no records of this type: it has "));
+    tell_types(node, out);
+}
+
+static void tell_step(const struct answer_step *step, struct text *out)
+{
+    switch (step->kind) {
+    case ANSWER_FOUND:
+        text_append(out, SLICE("records of this type"));
+        break;
+    case ANSWER_ALIAS:
+        text_append(out, SLICE("another name for something: a CNAME"));
+        break;
+    case ANSWER_DNAME:
+        text_append(out,
+                    SLICE("not there, and what lies below the DNAME above it has other names"));
+        break;
+    case ANSWER_NO_DATA:
+        tell_no_data(step, out);
+        break;
+    case ANSWER_NO_NAME:
+        text_append(out, SLICE("not there, and no wildcard stands for it"));
+        break;
+    case ANSWER_REFERRAL:
+        text_append(out, SLICE("delegated to other servers"));
+        break;
+    }
+    if (is_by_wildcard(step))
+        text_append(out, SLICE(", by the wildcard that stands for what is not there"));
+}
+
+/* Of the last step, where it is an alias that nobody followed. */
+static void tell_end(enum answer_end end, struct text *out)
+{
+    static const char *const texts[] = {
+        [ANSWER_ENDS] = "",
+        [ANSWER_LEAVES] = "; where it leads is not in this zone",
+        [ANSWER_LOOPS] = "; it leads back to a name that was met before",
+        [ANSWER_TOO_MANY] = "; it is the last that is followed",
+    };
+    text_printf(out, "%s", texts[end]);
+}
+
+static void put_place(struct json *json, const struct zone *zone, const struct zone_rrset *rrset)
+{
+    struct zone_at at = zone_rrset_at(zone, rrset);
+    struct text text = TEXT_NONE;
+    if (!at.path)
+        return;
+    text_printf(&text, "%s:%u", at.path, at.line);
+    explain_put(json, "at", text_cstr(&text));
     text_deinit(&text);
 }
 
-static void put_variant(struct json *json, uint16_t type, const struct record_variant *variant)
-{
-    json_key(json, "answer");
-    json_array_begin(json);
-    for (uint16_t i = 0; i < variant->n; i++)
-        put_rdata(json, type, record_variant_rdata(variant, i));
-    json_array_end(json);
-    json_key(json, "at_most");
-    json_uint(json, variant->at_most);
-}
-
-static void put_member(struct json *json, const struct board *board,
-                       const struct record_member *member, enum record_why why)
-{
-    char addr[ADDR_TEXT_MAX];
-    struct fact fact;
-    struct fact_ref ref = board_find(board, member->member->fact);
-    bool is_known = ref.is_set && board_read(board, ref, &fact);
-    json_object_begin(json);
-    put(json, "member", member->member->label);
-    put(json, "address", addr_format_ip(&member->addr, addr));
-    put(json, "state", fact_state_name(member->state));
-    json_key(json, "weight");
-    json_uint(json, member->weight);
-    json_key(json, "in");
-    json_bool(json, record_is_in(why));
-    put(json, "why", record_why_text(why));
-    put(json, "reason", is_known ? fact.reason : "not judged yet");
-    if (member->turn_s != RECORD_NO_TURN) {
-        json_key(json, "turn_seconds");
-        json_uint(json, member->turn_s);
-    }
-    json_object_end(json);
-}
-
-static void put_choice(struct json *json, const struct board *board,
-                       const struct record_choice *choice, const struct record_member *members,
-                       const enum record_why *whys, bool is_answered)
-{
-    char name[64];
-    slice_copy(choice->pool->name, name, sizeof(name));
-    json_object_begin(json);
-    put(json, "pool", name);
-    put(json, "mode", choice->mode == RECORD_ALL ? "all" : "healthy");
-    json_key(json, "answers");
-    json_bool(json, is_answered);
-    json_key(json, "members");
-    json_array_begin(json);
-    for (uint32_t i = 0; i < choice->pool->n_members; i++)
-        put_member(json, board, &members[i], whys[i]);
-    json_array_end(json);
-    json_object_end(json);
-}
-
-static const struct record_branch *branch_of(const struct record_conf *record,
-                                             const struct record_variant *variant)
-{
-    for (uint32_t i = 0; i < record->n_branches; i++) {
-        const struct record_branch *branch = &record->branches[i];
-        if (branch->is_everybody == variant->is_everybody &&
-            (branch->is_everybody || (branch->net.n_bits == variant->net.n_bits &&
-                                      addr_equal(&branch->net.base, &variant->net.base))))
-            return branch;
-    }
-    return &record->branches[record->n_branches - 1];
-}
-
-static void put_pools(struct json *json, const struct board *board, struct record_set *set,
-                      const struct record_conf *record, const struct record_branch *branch)
-{
-    struct record_outcome *outcome = MEM_NEW(struct record_outcome);
-    record_outcome_make(record, branch, record_set_facts, set, outcome);
-    json_key(json, "fails_open");
-    json_bool(json, outcome->is_open);
-    json_key(json, "pools");
-    json_array_begin(json);
-    for (uint32_t i = 0; i < branch->n_choices; i++) {
-        const struct record_choice *choice = &branch->choices[i];
-        put_choice(json, board, choice, record_set_facts(set, choice->pool), outcome->whys[i],
-                   outcome->choice == i);
-    }
-    json_array_end(json);
-    mem_free(outcome);
-}
-
-static void explain_pools(const struct snapshot *snap, const struct dns_conf *conf,
-                          const struct board *board, const struct record_conf *record,
-                          const struct addr *from, struct json *json)
-{
-    struct record_set *set = record_set_create(snap, conf, board);
-    const struct record_answer *answer = record_set_view(set)->answers[record->index];
-    uint8_t scope_bits;
-    const struct record_variant *variant = record_answer_match(answer, from, &scope_bits);
-    put(json, "source", "pools");
-    json_key(json, "ttl");
-    json_uint(json, variant->ttl_s);
-    json_key(json, "scope_bits");
-    json_uint(json, scope_bits);
-    put_variant(json, record->type, variant);
-    put_pools(json, board, set, record, branch_of(record, variant));
-    record_set_destroy(&set);
-}
-
-static void explain_values(const struct question *question, struct slice owner, uint16_t type,
-                           struct json *json)
-{
-    put(json, "source", type == question->type ? "values" : "alias");
-    json_key(json, "ttl");
-    json_uint(json, find(question->zone, owner, type)->ttl_max_s);
-    json_key(json, "answer");
-    json_array_begin(json);
-    for (uint32_t i = 0; i < question->zone->n_records; i++) {
-        const struct record_conf *record = question->zone->records[i];
-        if (record->type != type || !is_at(record, owner))
-            continue;
-        for (uint32_t k = 0; k < record->n_rdatas; k++)
-            put_rdata(json, type, record->rdatas[k]);
-    }
-    json_array_end(json);
-}
-
-static void put_question(const struct question *question, struct json *json)
-{
-    char name[DNS_NAME_TEXT_MAX], type[DNS_TYPE_TEXT_MAX];
-    dns_name_show(question->name, name);
-    put(json, "name", name);
-    put(json, "type", dns_type_show(question->type, type));
-    dns_name_show(question->zone->origin, name);
-    put(json, "zone", name);
-}
-
-static void put_place(const struct snapshot *snap, const struct record_conf *record,
+static void put_rrset(const struct telling *telling, const struct answer_step *step,
                       struct json *json)
 {
-    struct text text = TEXT_NONE;
-    put(json, "at", conf_at_format(snap->files, record->at, &text));
-    text_deinit(&text);
+    put_type(json, step->rrset->type);
+    put_place(json, step->node->zone, step->rrset);
+    if (step->rrset->n > 0) {
+        explain_put_number(json, "ttl", step->rrset->ttl_s);
+        explain_put(json, "ttl_why", "as it is written");
+    } else {
+        explain_pool(telling->source, step->rrset, &telling->from, json);
+    }
 }
 
-int dns_explain(const struct snapshot *snap, const struct dns_conf *conf, const struct board *board,
-                const struct explain_ask *ask, struct json *json, struct err *err)
+static void put_negative(struct json *json, const struct zone *zone)
 {
-    struct question question;
-    uint8_t space[DNS_NAME_MAX];
-    if (!slice_is(SLICE("dns"), ask->kind))
-        return 1;
-    if (read_question(conf, ask->text, &question, err) < 0)
-        return -1;
-    struct slice owner = owner_of(&question, space);
-    const struct record_conf *record = find(question.zone, owner, question.type);
-    const struct record_conf *alias = find(question.zone, owner, DNS_CNAME);
-    put_question(&question, json);
-    if (!record)
-        record = alias;
-    if (record)
-        put_place(snap, record, json);
-    if (record && record_is_from_pools(record))
-        explain_pools(snap, conf, board, record, &ask->from, json);
-    else if (record)
-        explain_values(&question, owner, record->type, json);
+    explain_put_number(json, "ttl", zone->negative_ttl_s);
+    explain_put(json, "ttl_why", "the lesser of the SOA's TTL and its minimum");
+}
+
+static void put_step(const struct telling *telling, unsigned i, struct json *json)
+{
+    const struct answer_step *step = &telling->trace.steps[i];
+    struct text why = TEXT_NONE;
+    tell_step(step, &why);
+    if (i + 1 == telling->trace.n)
+        tell_end(telling->trace.end, &why);
+    json_object_begin(json);
+    put_name(json, "name", slice_make((const char *)step->name, step->name_len));
+    explain_put(json, "result", results[step->kind]);
+    explain_put(json, "why", text_cstr(&why));
+    if (step->kind == ANSWER_REFERRAL)
+        put_name(json, "cut", zone_node_name(step->node->cut));
+    else if (!step->is_exact)
+        put_name(json, "closest", zone_node_name(step->node));
+    if (is_by_wildcard(step))
+        put_name(json, "wildcard", zone_node_name(step->node->wildcard));
+    if (step->rrset)
+        put_rrset(telling, step, json);
     else
-        put(json, "source", question.zone->file_list.n_items ? "file" : "none");
-    return 0;
+        put_negative(json, step->node->zone);
+    json_object_end(json);
+    text_deinit(&why);
+}
+
+int dns_explain(const struct explain_source *source, const struct explain_ask *ask,
+                struct json *json, struct err *err)
+{
+    struct telling *telling = MEM_NEW(struct telling);
+    telling->source = source;
+    telling->from = ask->from;
+    telling->view =
+        (struct answer_view){.zones = source->zones,
+                             .records = (const struct record_answer *const *)source->view->answers};
+    int result = read_question(telling, ask->text, err);
+    if (result == 0) {
+        ask_desk(telling);
+        trace(telling);
+        put_answer(telling, json);
+        json_key(json, "steps");
+        json_array_begin(json);
+        for (unsigned i = 0; i < telling->trace.n; i++)
+            put_step(telling, i, json);
+        json_array_end(json);
+    }
+    mem_free(telling);
+    return result;
+}
+
+/* ---- of a file ---- */
+
+static struct slice bundle_bytes(void *ctx, const char *name)
+{
+    const struct conf_bundle *const *files = ctx;
+    return conf_bundle_blob(*files, name);
+}
+
+int dns_explain_conf(const struct snapshot *snap, const struct dns_conf *conf,
+                     const struct board *board, const struct explain_ask *ask, struct json *json,
+                     struct err *err)
+{
+    const struct conf_bundle *files = ask->files;
+    if (!files)
+        return err_set(err, "the zone files are not at hand here");
+    const struct zones_options options = {
+        .snap = snap,
+        .conf = conf,
+        .bytes = bundle_bytes,
+        .bytes_ctx = &files,
+        .wall_s = 1, /* a serial that is a time: of the server that reads the zone, and none does */
+    };
+    struct zones *zones = zones_make(&options, NULL, err);
+    if (!zones)
+        return -1;
+    struct record_set *records = record_set_create(snap, conf, board);
+    const struct explain_source source = {
+        .conf = conf,
+        .board = board,
+        .zones = zones->set,
+        .records = records,
+        .view = record_set_view(records),
+    };
+    int result = dns_explain(&source, ask, json, err);
+    record_set_destroy(&records);
+    zones_destroy(&zones);
+    return result;
 }

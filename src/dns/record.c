@@ -236,4 +236,6 @@ void record_outcome_make(const struct record_conf *record, const struct record_b
         }
     }
     ret_outcome->ttl_s = ttl_of(record, &patience);
+    ret_outcome->turn_s = patience.turn_s;
+    ret_outcome->force_s = patience.force_s;
 }

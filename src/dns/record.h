@@ -155,6 +155,9 @@ struct record_outcome {
     bool is_open;    /* nobody is up, and the choice fails open */
     uint32_t n;
     uint32_t ttl_s;
+    /* What bounds it beside the record's range: the least turn_s and force_ttl_s of the members
+     * that were looked at, or RECORD_NO_TURN. */
+    uint32_t turn_s, force_s;
     enum record_why whys[RECORD_CHOICES_MAX][POOL_MEMBERS_MAX];
 };
 

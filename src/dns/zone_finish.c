@@ -288,24 +288,53 @@ static void lay_out(struct layout *layout, const struct build_node *node)
     sort_types(layout);
     for (size_t i = 0; i < layout->n; i++)
         layout->n_rrsets += i == 0 || layout->records[i]->type != layout->records[i - 1]->type;
+    layout->data_bytes += layout->n_rrsets * ZONE_PLACE_BYTES;
 }
 
-static void fill_rrset(struct zone_rrset *rrset, const struct build_record *record, uint8_t **data)
+/* The place of a path among the zone's, one more than its index; 0: none, or one too many. */
+static uint16_t path_of(struct zone *zone, const char *path)
 {
-    if (record->type != rrset->type) {
-        rrset->type = record->type;
-        rrset->data = *data;
-        if (record->is_pool)
-            rrset->record_index = record->ttl_s;
-        else
-            rrset->ttl_s = record->ttl_s;
+    if (!path)
+        return 0;
+    /* Records come file by file: it is nearly always the last one. */
+    for (size_t i = zone->n_paths; i-- > 0;) {
+        if (strcmp(zone->paths[i], path) == 0)
+            return (uint16_t)(i + 1);
     }
-    if (record->is_pool)
-        return;
-    rrset->n++;
-    dns_put16(*data, record->len);
-    memcpy(*data + 2, record->data, record->len);
-    *data += 2 + record->len;
+    if (zone->n_paths == UINT16_MAX)
+        return 0;
+    if ((zone->n_paths & (zone->n_paths - 1)) == 0)
+        zone->paths = mem_realloc((void *)zone->paths,
+                                  (zone->n_paths ? 2 * zone->n_paths : 1) * sizeof(char *));
+    zone->paths[zone->n_paths++] = arena_printf(&zone->arena, "%s", path);
+    return (uint16_t)zone->n_paths;
+}
+
+/* The records of one type, from records[0] on; how many there are of it. */
+static size_t fill_rrset(struct zone *zone, struct zone_rrset *rrset,
+                         const struct build_record *const *records, size_t n, uint8_t **data)
+{
+    const struct build_record *first = records[0];
+    size_t i = 0;
+    rrset->type = first->type;
+    rrset->data = *data;
+    if (first->is_pool)
+        rrset->record_index = first->ttl_s;
+    else
+        rrset->ttl_s = first->ttl_s;
+    for (; i < n && records[i]->type == rrset->type; i++) {
+        const struct build_record *record = records[i];
+        if (record->is_pool)
+            continue;
+        rrset->n++;
+        dns_put16(*data, record->len);
+        memcpy(*data + 2, record->data, record->len);
+        *data += 2 + record->len;
+    }
+    dns_put16(*data, path_of(zone, first->at.path));
+    dns_put32(*data + 2, first->at.line);
+    *data += ZONE_PLACE_BYTES;
+    return i;
 }
 
 static void make_node(struct zone *zone, struct layout *layout, struct build_node *node)
@@ -323,11 +352,8 @@ static void make_node(struct zone *zone, struct layout *layout, struct build_nod
     made->flags = node->flags;
     made->n_rrsets = (uint16_t)layout->n_rrsets;
     struct zone_rrset *rrset = made->rrsets;
-    for (size_t i = 0; i < layout->n; i++) {
-        if (i > 0 && layout->records[i]->type != layout->records[i - 1]->type)
-            rrset++;
-        fill_rrset(rrset, layout->records[i], &data);
-    }
+    for (size_t i = 0; i < layout->n;)
+        i += fill_rrset(zone, rrset++, layout->records + i, layout->n - i, &data);
     node->made = made;
     zone->n_records += layout->n;
     if (node->n_labels > zone->max_labels)
@@ -403,9 +429,20 @@ void zone_destroy(struct zone **zone)
     if (!*zone)
         return;
     mem_free((*zone)->nodes);
+    mem_free((void *)(*zone)->paths);
     arena_deinit(&(*zone)->arena);
     mem_free(*zone);
     *zone = NULL;
+}
+
+struct zone_at zone_rrset_at(const struct zone *zone, const struct zone_rrset *rrset)
+{
+    const uint8_t *at = rrset->data;
+    for (uint16_t i = 0; i < rrset->n; i++)
+        zone_data_next(&at);
+    uint16_t path = dns_get16(at);
+    return (struct zone_at){
+        .path = path ? zone->paths[path - 1] : NULL, .line = dns_get32(at + 2), .column = 0};
 }
 
 struct slice zone_origin(const struct zone *zone)

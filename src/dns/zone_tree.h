@@ -3,7 +3,8 @@
 #define DNS_ZONE_TREE_H
 
 /*
- * What a finished zone looks like in memory; for the files of dns/zone* and dns/answer* alone.
+ * What a finished zone looks like in memory; for the files of dns/zone*, dns/answer* and
+ * dns/explain* alone.
  *
  * A node is a name that exists: one with records, or one that only has names below it (an empty
  * non-terminal). A node, its RRsets, their data and its name lie in one block, so that a query
@@ -12,6 +13,9 @@
  *     | struct zone_node | struct zone_rrset ... | name | data of each RRset |
  *
  *     data: | length 16 | bytes | length 16 | bytes | ...    as many as the RRset has records
+ *           | path 16 | line 32 |                            where the first of them was written
+ *
+ * Nobody who answers reads the place; who explains an answer does.
  *
  * The table is open addressing over all zones of the set. The closest encloser of a name is found
  * by looking up its parents, the longest first; a node knows the wildcard below it, or the cut that
@@ -102,6 +106,8 @@ struct zone {
     struct arena arena;
     struct zone_node **nodes; /* all, [0] is the apex */
     size_t n_nodes;
+    const char **paths; /* of the files that its records stand in */
+    size_t n_paths;
     size_t n_records;
     unsigned max_labels; /* of its names */
     bool has_inner;      /* another zone of the set lies within it */
@@ -133,6 +139,11 @@ static inline struct slice zone_data_next(const uint8_t **cursor)
     *cursor = at + 2 + len;
     return slice_make((const char *)at + 2, len);
 }
+
+enum { ZONE_PLACE_BYTES = 6 };
+
+/* Where an RRset was written; path NULL: nobody said. It lives as long as the zone. */
+struct zone_at zone_rrset_at(const struct zone *zone, const struct zone_rrset *rrset);
 
 /* What a name leads to. */
 struct zone_found {

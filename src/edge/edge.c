@@ -280,5 +280,6 @@ const struct module edge_module = {
     .drain = edge_drain,
     .is_drained = edge_is_drained,
     .status = edge_status,
+    .explains = "http",
     .explain = edge_explain,
 };

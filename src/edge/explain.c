@@ -48,8 +48,6 @@ static int nobody_listens(const struct explain_request *request, const struct ex
 int edge_explain(const struct snapshot *snap, const struct board *board,
                  const struct explain_ask *ask, struct json *json, struct err *err)
 {
-    if (!slice_is(SLICE("http"), ask->kind))
-        return 1;
     const struct edge_conf *conf = edge_conf_of(snap);
     struct explain_request request;
     int result = explain_request_init(&request, ask, err);

@@ -340,6 +340,10 @@ def test_completion(ops):
                                                   "api/app1", "api/only"}
     assert complete("weir", "drain", "api/o") == ["api/only"]
     assert complete("weir", "force", "only", "u") == ["up"]
+    assert complete("weir", "force", "only", "down", "t") == ["ttl"]
+    assert complete("weir", "explain", "d") == ["dns"]
+    assert complete("weir", "explain", "dns", "www.example.org", "AAA") == ["AAAA"]
+    assert complete("weir", "explain", "dns", "www.example.org", "A", "f") == ["from"]
     assert complete("weir", "status", "--state", str(ops.state)[:-2]) == [str(ops.state)]
     for shell in ("zsh", "fish"):
         script = subprocess.run([WEIR, "completion", shell], capture_output=True, text=True, check=True).stdout
