@@ -25,6 +25,7 @@
 
 enum {
     WAL_SPARES = 3,           /* segments that are kept ready */
+    WAL_SPARES_MAX = 8,       /* a crash may leave some more */
     WAL_ZERO_CHUNK = 1 << 20, /* bytes of a new segment that are written at a time */
     WAL_NAME_MAX = 16,
 };
@@ -121,7 +122,7 @@ struct wal {
     const struct wal_disk *disk;
     struct wal_segment **segments; /* with records, by number; the last is the active one */
     uint32_t n_segments, cap_segments;
-    struct wal_segment *spares[WAL_SPARES + 1];
+    struct wal_segment *spares[WAL_SPARES_MAX];
     uint32_t n_spares, n_tasks;
     uint32_t next_number;
     uint32_t size;      /* of segments to be made */
@@ -189,6 +190,8 @@ void wal_live_add(struct wal *wal, struct wal_segment *segment, uint64_t bytes);
 void wal_tie(struct wal *wal, struct wal_segment *holder, uint32_t number, uint32_t bytes);
 /* Its descriptor, opened again where it was closed; -errno. */
 int wal_segment_fd(struct wal *wal, struct wal_segment *segment);
+/* Its descriptor, until it is wanted again. */
+void wal_segment_close(struct wal *wal, struct wal_segment *segment);
 /* Closes descriptors above open_max, but that of `keep`. */
 void wal_table_trim(struct wal *wal, const struct wal_segment *keep);
 /* The footer of a sealed segment, read and verified, into wal->cleaner's or another text. */

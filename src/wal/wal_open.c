@@ -116,6 +116,8 @@ static int open_segment(struct wal *wal, uint32_t number, struct wal_segment **r
         segment->n_records = numbers.n_records;
         wal->n_open++;
     }
+    if (segment->is_sealed && wal->n_open > wal->options.open_max)
+        wal_segment_close(wal, segment);
     *ret_segment = segment;
     return 0;
 }
@@ -140,28 +142,35 @@ static void unseal(struct wal *wal, struct wal_segment *segment)
 }
 
 /*
- * The last sealed segment may have been about to be sealed: its trailer reached the disk and its
- * footer did not. That is so only where nothing was written behind it.
+ * The last sealed segment may have been about to be sealed. Its trailer may have reached the disk
+ * and its footer not: then it is no seal, which can be only where nothing was written behind it. Or
+ * a process that was killed left both in the kernel's memory: they are synced now.
  */
-static void doubt_last_seal(struct wal *wal, struct wal_segment **all, size_t n)
+static int doubt_last_seal(struct wal *wal, struct wal_segment **all, size_t n, struct err *err)
 {
     struct wal_entries entries;
     struct text footer = TEXT_NONE;
     size_t last = n;
     while (last > 0 && !all[last - 1]->is_sealed)
         last--;
-    if (last > 0 && (last == n || !has_record(wal, all[last])) &&
+    if (last == 0)
+        return 0;
+    if ((last == n || !has_record(wal, all[last])) &&
         wal_footer_read(wal, all[last - 1], &footer, &entries, NULL) < 0)
         unseal(wal, all[last - 1]);
     text_deinit(&footer);
+    int fd = wal_segment_fd(wal, all[last - 1]);
+    int result = fd < 0 ? fd : wal->disk->fdatasync(wal->disk->ctx, fd);
+    if (result < 0)
+        return err_set_errno(err, -result, "%08x.wal: cannot sync it", all[last - 1]->form.number);
+    return 0;
 }
 
 /* Sorts what was opened into the table and the spares. All of it has an owner afterwards. */
 static int place_segments(struct wal *wal, struct wal_segment **all, size_t n, struct err *err)
 {
     size_t n_sealed = 0;
-    int result = 0;
-    doubt_last_seal(wal, all, n);
+    int result = doubt_last_seal(wal, all, n, err);
     while (n_sealed < n && all[n_sealed]->is_sealed)
         n_sealed++;
     for (size_t i = n_sealed + 1; i < n && result == 0; i++) {
@@ -171,10 +180,13 @@ static int place_segments(struct wal *wal, struct wal_segment **all, size_t n, s
                              "records all the same",
                              all[n_sealed]->form.number, all[i]->form.number);
     }
+    if (result == 0 && n > n_sealed + 1 + WAL_SPARES_MAX)
+        result = err_set(err, "there are %zu empty segments, more than weir ever makes",
+                         n - n_sealed - 1);
     for (size_t i = 0; i < n; i++) {
         if (result == 0 && i <= n_sealed)
             wal_table_add(wal, all[i]);
-        else if (result == 0 && wal->n_spares < WAL_SPARES)
+        else if (result == 0)
             wal->spares[wal->n_spares++] = all[i];
         else
             wal_segment_destroy(wal, all[i]);

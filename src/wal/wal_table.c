@@ -17,7 +17,7 @@ struct wal_segment *wal_segment_create(const struct wal_form *form, int fd)
     return segment;
 }
 
-static void close_fd(struct wal *wal, struct wal_segment *segment)
+void wal_segment_close(struct wal *wal, struct wal_segment *segment)
 {
     if (segment->fd < 0)
         return;
@@ -31,7 +31,7 @@ void wal_segment_destroy(struct wal *wal, struct wal_segment *segment)
 {
     if (!segment)
         return;
-    close_fd(wal, segment);
+    wal_segment_close(wal, segment);
     mem_free(segment->ties);
     mem_free(segment);
 }
@@ -148,7 +148,7 @@ void wal_table_trim(struct wal *wal, const struct wal_segment *keep)
         }
         if (!oldest)
             return;
-        close_fd(wal, oldest);
+        wal_segment_close(wal, oldest);
     }
 }
 
