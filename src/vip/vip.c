@@ -238,6 +238,13 @@ static int vip_programs(const struct snapshot *snap, program_want_fn *want, void
     return 0;
 }
 
+static void vip_floats(const struct snapshot *snap, float_fn *fn, void *ctx)
+{
+    const struct vips_conf *conf = vips_conf_of(snap);
+    for (size_t i = 0; i < conf->vip_list.n_items; i++)
+        fn(ctx, ((const struct vip_conf *)conf->vip_list.items[i])->name);
+}
+
 static int vip_program(const struct snapshot *snap, const struct slice *texts, size_t n_texts,
                        struct arena *arena, struct program_plan *ret_plan)
 {
@@ -290,6 +297,7 @@ const struct module vip_module = {
     .is_needed = vip_is_needed,
     .sandbox = {.allow = SANDBOX_NETLINK | SANDBOX_RAW,
                 .capabilities = UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_NET_RAW},
+    .floats = vip_floats,
     .programs = vip_programs,
     .program = vip_program,
     .starts_programs = true,
