@@ -122,14 +122,14 @@ static int open_segment(struct wal *wal, uint32_t number, struct wal_segment **r
     return 0;
 }
 
-/* Its first record is one of this life of the file. */
+/* Its first record, which is one without a payload, is of this life of the file. */
 static bool has_record(const struct wal *wal, const struct wal_segment *segment)
 {
-    char header[WAL_RECORD_HEADER];
+    char bytes[WAL_RECORD_HEADER];
     struct wal_header found;
     struct wal_spot spot = wal_form_spot(&segment->form, WAL_RECORDS_BEGIN);
-    return wal_disk_read(wal->disk, segment->fd, header, sizeof(header), WAL_RECORDS_BEGIN) == 0 &&
-           wal_header_read(&spot, header, &found) == 0;
+    return wal_disk_read(wal->disk, segment->fd, bytes, sizeof(bytes), WAL_RECORDS_BEGIN) == 0 &&
+           wal_record_read(&spot, bytes, sizeof(bytes), &found) > 0;
 }
 
 static void unseal(struct wal *wal, struct wal_segment *segment)

@@ -5,11 +5,11 @@ import pathlib
 import subprocess
 
 SEEDS = os.environ.get("WEIR_SIM_SEEDS", "10000")
-PROGRAM = pathlib.Path(os.environ["WEIR"]).parent / "tests" / "sim" / "vrrp-sim"
+FOLDER = pathlib.Path(os.environ["WEIR"]).parent / "tests" / "sim"
 
 
-def play(*words):
-    done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, check=False)
+def play(*words, program="vrrp-sim"):
+    done = subprocess.run([FOLDER / program, *words], capture_output=True, text=True, check=False)
     print(done.stdout[-4000:], done.stderr[-4000:])
     assert done.returncode == 0, done.stdout[-4000:]
 
@@ -20,3 +20,11 @@ def test_vrrp_scenes_sim():
 
 def test_vrrp_rules_sim():
     play("notice", "1000")
+
+
+def test_wal_lives_sim():
+    play("play", os.environ.get("WEIR_SIM_SEEDS", "100000"), program="wal-sim")
+
+
+def test_wal_each_sim():
+    play("each", "200", program="wal-sim")
