@@ -35,9 +35,7 @@ static void say_member(struct order *order)
 static void say_move(struct order *order)
 {
     const char *label = order->thing.label;
-    text_printf(&order->text, "%s drains: %s", label,
-                order->thing.kind == FORCED_NODE ? "its floating addresses go to other nodes, "
-                                                 : "it goes to another node, ");
+    text_printf(&order->text, "%s drains: ", label);
     drain_move_describe(order->operate, &order->entry, &order->text);
     text_printf(&order->text, "; `weir undrain %s` takes it back", label);
     drain_move_warn(order->operate, &order->entry, &order->warning);

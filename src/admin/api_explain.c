@@ -25,6 +25,9 @@ static int take(struct question *question, struct slice name, struct slice value
     } else if (slice_is(name, "dns")) {
         ask->kind = "dns";
         ask->text = value;
+    } else if (slice_is(name, "vip")) {
+        ask->kind = "vip";
+        ask->text = value;
     } else if (slice_is(name, "listen")) {
         ask->listen = value;
     } else if (slice_is(name, "from")) {
@@ -36,8 +39,8 @@ static int take(struct question *question, struct slice name, struct slice value
         question->fields[ask->n_fields++] = value;
     } else {
         return err_set(err,
-                       "there is no parameter \"%.*s\"; there are request, dns, from, header "
-                       "and listen",
+                       "there is no parameter \"%.*s\"; there are request, dns, vip, from, "
+                       "header and listen",
                        (int)(name.len < 40 ? name.len : 40), name.ptr);
     }
     return 0;
@@ -55,9 +58,9 @@ static int read_question(struct question *question, struct slice query, struct e
     }
     if (result < 0)
         return err_set(err, "the query is malformed");
-    if (question->ask.text.len == 0)
-        return err_set(err, "which request? as ?request=GET%%20https://host/path, or "
-                            "?dns=www.example.org%%20A");
+    if (question->ask.text.len == 0 && !slice_is(SLICE("vip"), question->ask.kind))
+        return err_set(err, "which request? as ?request=GET%%20https://host/path, "
+                            "?dns=www.example.org%%20A, or ?vip=");
     return 0;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * weir explain: which route takes a request, which members may get it, and why the others do not.
+ * weir explain: which route takes a request, which members may get it, and why the others do not;
+ * what DNS answers; where a floating address is, and why.
  * With a running weir its facts count; with --file the configuration alone.
  */
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/explain_vip.h"
 #include "cli/remote.h"
 #include "cli/table.h"
 #include "core/disk.h"
@@ -20,7 +22,7 @@
 enum { VALUES_MAX = 129, FIELDS_MAX = 64 };
 
 struct asking {
-    const char *kind; /* "http" or "dns" */
+    const char *kind; /* "http", "dns" or "vip" */
     const char *request;
     const char *from, *listen;
     const char *fields[FIELDS_MAX];
@@ -219,6 +221,10 @@ static void tell(struct telling *telling, const json_t *answer)
         tell_dns(telling, answer);
         return;
     }
+    if (json_object_get(answer, "vips")) {
+        explain_vip_tell(answer, &telling->style, &telling->out);
+        return;
+    }
     const json_t *listen;
     size_t i;
     json_array_foreach(json_object_get(answer, "listens"), i, listen)
@@ -265,7 +271,7 @@ static int ask_running(const struct asking *asking, const char *state_dir, json_
 {
     struct text target = TEXT_NONE;
     text_append(&target, SLICE("/v1/explain?"));
-    encode(&target, strcmp(asking->kind, "dns") == 0 ? "dns" : "request", asking->request);
+    encode(&target, strcmp(asking->kind, "http") == 0 ? "request" : asking->kind, asking->request);
     if (asking->from)
         encode(&target, "&from", asking->from);
     if (asking->listen)
@@ -408,6 +414,14 @@ static bool read_dns_words(struct asking *asking, const char *const *values, int
     return true;
 }
 
+/* vip [NAME] */
+static bool read_vip_words(struct asking *asking, const char *const *values, int n)
+{
+    asking->kind = "vip";
+    asking->request = n > 1 ? values[1] : "";
+    return n <= 2;
+}
+
 static int run_explain(const struct command_env *env, int argc, char **argv)
 {
     const char *values[VALUES_MAX], *file = NULL, *node = NULL, *state = NULL;
@@ -426,6 +440,9 @@ static int run_explain(const struct command_env *env, int argc, char **argv)
     if (strcmp(values[0], "dns") == 0) {
         if (!read_dns_words(&asking, values, n, &question))
             return cli_wrong(env, argv[0], "dns NAME TYPE [from ADDR] is what it takes", "");
+    } else if (strcmp(values[0], "vip") == 0) {
+        if (!read_vip_words(&asking, values, n))
+            return cli_wrong(env, argv[0], "vip [NAME] is what it takes", "");
     } else if (!read_words(&asking, values, n))
         return cli_wrong(env, argv[0],
                          "behind the request come from ADDR, header 'NAME: VALUE', listen NAME",
@@ -451,8 +468,9 @@ static int run_explain(const struct command_env *env, int argc, char **argv)
 
 const struct command command_explain = {
     .name = "explain",
-    .usage = "explain 'METHOD URL'|dns NAME TYPE [from ADDR] [header 'NAME: VALUE' ...] "
+    .usage = "explain 'METHOD URL'|dns NAME TYPE|vip [NAME] [from ADDR] [header 'NAME: VALUE' ...] "
              "[listen NAME] [--file FILE] [--node NAME] [--json] [--state DIR]",
-    .doc = "says which route takes a request, who may get it, and why; or what DNS answers",
+    .doc = "says which route takes a request, who may get it, and why; what DNS "
+           "answers; or where a floating address is",
     .run = run_explain,
 };

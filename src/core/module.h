@@ -124,8 +124,8 @@ struct program_plan {
  * the kind of question; the words behind it are the module's own.
  */
 struct explain_ask {
-    const char *kind;           /* "http", "dns" */
-    struct slice text;          /* http: "GET https://www.example.org/path"; dns: "NAME TYPE" */
+    const char *kind;           /* "http", "dns", "vip" */
+    struct slice text;          /* "GET https://www.example.org/path"; "NAME TYPE"; NAME or empty */
     struct slice listen;        /* only there; empty: wherever it may come in */
     struct addr from;           /* who asks; len 0: not said */
     const struct slice *fields; /* header fields, "X-Canary: yes" */

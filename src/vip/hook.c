@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The words of hooks, what worker starts for an ask, and when one is repeated.
+ * The hooks of a vip, what worker starts for an ask, and when one is repeated.
  */
 
 #include "vip/hook.h"
@@ -12,77 +12,15 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { NS_PER_MS = 1000000, MS_SECOND = 1000, MS_HOUR = 3600 * MS_SECOND };
+enum { NS_PER_MS = 1000000 };
 
-/* ---- words ---- */
+/* ---- a list of them ---- */
 
-static const struct conf_choice states[] = {
-    {.name = "active", .value = HOOK_ACTIVE, .doc = "this node has the address"},
-    {.name = "backup", .value = HOOK_BACKUP, .doc = "it has not"},
-    {0},
-};
-
-static const struct conf_choice hows[] = {
-    {.name = "exec", .value = 0, .doc = "a program is started"},
-    {0},
-};
-
-static const struct conf_word hook_args[] = {
-    {.name = "STATE",
-     .type = CONF_CHOICE,
-     .flags = CONF_REQUIRED,
-     .offset = offsetof(struct hook_conf, state),
-     .choices = states,
-     .doc = "in which state it is told"},
-    {.name = "HOW",
-     .type = CONF_CHOICE,
-     .flags = CONF_REQUIRED,
-     .offset = offsetof(struct hook_conf, how),
-     .choices = hows,
-     .doc = "how it is told"},
-    {.name = "PROGRAM",
-     .type = CONF_PATH,
-     .flags = CONF_REQUIRED,
-     .offset = offsetof(struct hook_conf, program),
-     .doc = "the file that is executed; it ends with status 0 where all is well, may be repeated, "
-            "and finds what it needs in WEIR_VIP, WEIR_ADDRESSES, WEIR_STATE, WEIR_REASON, "
-            "WEIR_INTERFACE and WEIR_NODE"},
-    {.name = "ARGUMENT",
-     .type = CONF_STRING,
-     .flags = CONF_OPTIONAL | CONF_REPEAT,
-     .offset = offsetof(struct hook_conf, argument_list),
-     .doc = "its arguments, up to a word of the hook; quote one that is such a word"},
-    {0},
-};
-
-static const struct conf_word hook_words[] = {
-    {.name = "every",
-     .type = CONF_TIME,
-     .offset = offsetof(struct hook_conf, every_ms),
-     .fallback = "60s",
-     .min = 1 * MS_SECOND,
-     .max = 24 * MS_HOUR,
-     .doc = "again so long after it ended well, while the state lasts; one that failed is "
-            "repeated after 1s, 2s, 4s up to 60s"},
-    {.name = "timeout",
-     .type = CONF_TIME,
-     .offset = offsetof(struct hook_conf, timeout_ms),
-     .fallback = "10s",
-     .min = 100,
-     .max = MS_HOUR,
-     .doc = "it is killed when it runs for longer, and has failed"},
-    {0},
-};
-
-const struct conf_block hook_block = {
-    .size = sizeof(struct hook_conf),
-    .args = hook_args,
-    .words = hook_words,
-};
+static const char *const states[HOOK_STATES] = {[HOOK_ACTIVE] = "active", [HOOK_BACKUP] = "backup"};
 
 const char *hook_state_name(enum hook_state state)
 {
-    return states[state].name;
+    return states[state];
 }
 
 const struct hook_conf *hooks_find(const struct conf_list *hooks, enum hook_state state)
@@ -134,7 +72,7 @@ bool hook_is_ask(const struct slice *texts, size_t n_texts, struct slice *ret_vi
 static const struct hook_conf *find_named(const struct conf_list *hooks, struct slice state)
 {
     for (int i = 0; i < HOOK_STATES; i++) {
-        if (slice_is(state, states[i].name))
+        if (slice_is(state, states[i]))
             return hooks_find(hooks, (enum hook_state)i);
     }
     return NULL;

@@ -32,7 +32,8 @@
  *
  * It ends with status 0 where all is well; the first line that it prints is kept and shown.
  *
- * This header has the words, what an ask becomes, and the pace; vip/hook_runner.h asks.
+ * vip/conf.c has the words. This header has what they fill, what an ask becomes, and the pace;
+ * vip/hook_runner.h asks.
  */
 
 #include "base/arena.h"
@@ -49,7 +50,7 @@ enum {
     HOOK_REASON_MAX = 160, /* bytes of WEIR_REASON, with the NUL */
 };
 
-/* --- words ------------------------------------------------------------------------------------ */
+/* --- what the words fill ---------------------------------------------------------------------- */
 
 enum hook_state { HOOK_ACTIVE, HOOK_BACKUP, HOOK_STATES };
 
@@ -61,8 +62,6 @@ struct hook_conf {
     struct conf_list argument_list; /* of struct slice */
     int64_t every_ms, timeout_ms;
 };
-
-extern const struct conf_block hook_block; /* `on STATE exec PROGRAM ARGUMENT ...` */
 
 /* At most one a state. 0, or -1 after it has told load->diag. */
 int hooks_check(const struct conf_list *hooks, struct conf_load *load);

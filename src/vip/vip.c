@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "vip/count.h"
+#include "vip/explain.h"
 #include "vip/hook.h"
 #include "vip/internal.h"
 #include <assert.h>
@@ -312,4 +313,5 @@ const struct module vip_module = {
     .status = tell_status,
     .drains_first = true,
     .relinquish = vip_relinquish,
+    .explain = vip_explain,
 };

@@ -65,7 +65,7 @@ static const struct conf_word worker_words[] = {
      .flags = CONF_EMBED,
      .offset = offsetof(struct worker_conf, programs),
      .block = &programs_block,
-     .doc = "the programs that are started for checks"},
+     .doc = "the programs that are started for checks and vips"},
     {0},
 };
 

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the operator does with a floating address, what a node lacks for it, and the programs that are told."""
+import json
+import pathlib
+import shutil
+import tempfile
+import time
+
+import pytest
+
+from conftest import until
+
+VIP = "10.77.0.100"
+
+FILE = """
+nodes { a 10.77.0.1; b 10.77.0.2 }
+listen shop http 0.0.0.0:8080 { route pool web }
+pool web { check tcp every 100ms fall 2 rise 2; member app 127.0.0.1:9090 }
+vip 10.77.0.100/24 on e0 { name front; id 51; prefer a; interval 100ms; %s }
+"""
+
+# The lock goes with whoever holds it, and with its children.
+HOOK = """#!/bin/sh
+exec 9>>%(folder)s/lock.$WEIR_NODE
+flock -n 9 || echo overlap >> %(folder)s/$WEIR_NODE
+echo "begin $WEIR_VIP $WEIR_STATE $WEIR_ADDRESSES $WEIR_INTERFACE" >> %(folder)s/$WEIR_NODE
+sleep 0.3
+echo "end $WEIR_STATE" >> %(folder)s/$WEIR_NODE
+"""
+
+
+@pytest.fixture
+def pair(net, weir_on):
+    def make(words=""):
+        network = net()
+        for host in (network.n1, network.n2):
+            host.start("python3", "-m", "http.server", "9090", "--bind", "127.0.0.1", log="/dev/null")
+        nodes = [weir_on(host, FILE % words, node=name) for host, name in ((network.n1, "a"), (network.n2, "b"))]
+        assert until(lambda: network.n1.has(VIP) and not network.n2.has(VIP)), nodes[0].log()
+        return network, nodes
+
+    return make
+
+
+@pytest.fixture
+def folder():
+    """One that programs of the unprivileged user reach and write."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="weir-hook-"))
+    path.chmod(0o777)
+    yield path
+    shutil.rmtree(path)
+
+
+def lacks(one):
+    answer = json.loads(one.command("explain", "vip", "front", "--json").stdout)
+    return {need["needs"]: need["lowers"] for need in answer["vips"][0]["needs"] if need["lacks"]}
+
+
+def test_a_drain_moves_it_and_is_kept(pair):
+    network, (one, _) = pair()
+    done = one.command("drain", "vip:front")
+    assert "vip:front is drained" in done.stdout
+    assert network.n2.has(VIP) and not network.n1.has(VIP)
+    one.command("undrain", "vip:front")
+    assert until(lambda: network.n1.has(VIP) and not network.n2.has(VIP))
+    one.command("drain", "node:a")
+    assert until(lambda: network.n2.has(VIP) and not network.n1.has(VIP))
+    assert "drain:node/a" in one.facts()
+    one.stop()
+    one.start()
+    assert "drain:node/a" in one.facts()
+    time.sleep(1)
+    assert network.n2.has(VIP) and not network.n1.has(VIP)
+    one.command("undrain", "a")
+    assert until(lambda: network.n1.has(VIP))
+
+
+def test_a_node_that_lacks_its_pool_loses_it(pair):
+    network, (one, other) = pair()
+    assert until(lambda: lacks(one) == lacks(other) == {} and network.n1.has(VIP))
+    for pid in network.n1.pids():
+        if "http.server" in open(f"/proc/{pid}/cmdline").read():
+            network.n1.run("kill", pid)
+    assert until(lambda: network.n2.has(VIP) and not network.n1.has(VIP)), one.log()
+    assert lacks(one) == {"pool:web": 30}
+    assert "lacks" in one.command("explain", "vip").stdout
+
+
+def test_hooks_run_one_at_a_time(pair, folder):
+    script = folder / "hook"
+    script.write_text(HOOK % {"folder": folder})
+    script.chmod(0o755)
+    network, (one, _) = pair(f"on active exec {script} every 1s; on backup exec {script} every 1s")
+
+    def said(node):
+        return (folder / node).read_text().splitlines() if (folder / node).exists() else []
+
+    begin = "begin front active 10.77.0.100/24 e0"
+    assert until(lambda: "end active" in said("a"))
+    assert until(lambda: "end backup" in said("b"))
+    n_before = said("b").count(begin)
+    # Again while the state lasts.
+    assert until(lambda: said("a").count(begin) >= 2)
+    one.command("drain", "vip:front")
+    assert until(lambda: said("b").count(begin) > n_before and said("a").count("end backup") > 0)
+    one.command("undrain", "vip:front")
+    assert until(lambda: one.facts()["hook:front"]["reason"].startswith("active: exit status 0"))
+    assert network.n1.has(VIP)
+    assert "overlap" not in said("a") + said("b")
+    # One that fails is told, and tried again.
+    script.write_text("#!/bin/sh\necho no such instance\nexit 3\n")
+    assert until(lambda: one.facts()["hook:front"]["state"] == "failed")
+    assert one.facts()["hook:front"]["reason"] == "active: exit status 3: no such instance"
+    assert until(lambda: one.facts()["hook:front"]["value"] >= 2)
