@@ -41,7 +41,7 @@ static void show_bounds(const struct conf_word *row, struct text *out)
     void (*show)(struct text *, int64_t) = NULL;
     if (!row->min && !row->max)
         return;
-    if (row->type == CONF_TIME || row->type == CONF_TIMES)
+    if (row->type == CONF_TIME || row->type == CONF_TIMES || row->type == CONF_PERIOD)
         show = conf_unit_show_time;
     else if (row->type == CONF_SIZE)
         show = conf_unit_show_size;

@@ -121,6 +121,13 @@ static void print_value(struct text *out, const struct conf_word *row, const voi
     case CONF_PERCENT:
         text_printf(out, "%lld%%", (long long)*(const int64_t *)value);
         break;
+    case CONF_PERIOD:
+        if (*(const int64_t *)value == 0) {
+            text_append(out, SLICE("auto"));
+            break;
+        }
+        conf_unit_show_time(out, *(const int64_t *)value);
+        break;
     case CONF_TIME:
         conf_unit_show_time(out, *(const int64_t *)value);
         break;

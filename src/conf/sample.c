@@ -440,6 +440,7 @@ static bool equal_value(const struct conf_word *word, const void *a, const void 
     case CONF_COUNT:
     case CONF_STATUS:
     case CONF_TIME:
+    case CONF_PERIOD:
     case CONF_SIZE:
     case CONF_PERCENT:
         return *(const int64_t *)a == *(const int64_t *)b;

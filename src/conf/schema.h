@@ -50,6 +50,7 @@
  *     CONF_STATUS    200                           int64_t, 100..599
  *     CONF_STATUSES  200 | 200..399                struct conf_range
  *     CONF_TIME      250ms 2s 5m 1h 7d             int64_t, milliseconds, within min..max
+ *     CONF_PERIOD    250ms | auto                  the same, auto is 0
  *     CONF_TIMES     10s..1h                       struct conf_range, milliseconds
  *     CONF_SIZE      64k 256M 2G 512               int64_t, bytes
  *     CONF_RATE      10/s 5/m                      struct conf_rate
@@ -85,6 +86,7 @@ enum conf_type {
     CONF_STATUS,
     CONF_STATUSES,
     CONF_TIME,
+    CONF_PERIOD,
     CONF_TIMES,
     CONF_SIZE,
     CONF_RATE,

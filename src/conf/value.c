@@ -124,6 +124,18 @@ static int read_time(struct reading *reading, void *ret_value, struct err *err)
     return 0;
 }
 
+static int read_period(struct reading *reading, void *ret_value, struct err *err)
+{
+    int64_t ms;
+    if (slice_is(text_of(reading), "auto")) {
+        *(int64_t *)ret_value = 0;
+        return 0;
+    }
+    if (conf_unit_time(text_of(reading), &ms, NULL) < 0)
+        return err_set(err, "\"%s\" is no time: write 250ms, 2s or auto", reading->quote.text);
+    return read_time(reading, ret_value, err);
+}
+
 static int read_size(struct reading *reading, void *ret_value, struct err *err)
 {
     const struct conf_word *word = reading->word;
@@ -453,6 +465,7 @@ static const struct value_row value_rows[CONF_N_TYPES] = {
     [CONF_STATUS] = {read_status, sizeof(int64_t), "STATUS"},
     [CONF_STATUSES] = {read_statuses, sizeof(struct conf_range), "STATUS..STATUS"},
     [CONF_TIME] = {read_time, sizeof(int64_t), "TIME"},
+    [CONF_PERIOD] = {read_period, sizeof(int64_t), "TIME|auto"},
     [CONF_TIMES] = {read_times, sizeof(struct conf_range), "TIME..TIME"},
     [CONF_SIZE] = {read_size, sizeof(int64_t), "SIZE"},
     [CONF_RATE] = {read_rate, sizeof(struct conf_rate), "N/s"},

@@ -36,6 +36,7 @@ static bool same_value(enum conf_type type, const void *a, const void *b)
     case CONF_COUNT:
     case CONF_STATUS:
     case CONF_TIME:
+    case CONF_PERIOD:
     case CONF_SIZE:
     case CONF_PERCENT:
         return *(const int64_t *)a == *(const int64_t *)b;
