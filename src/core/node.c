@@ -5,7 +5,6 @@
  */
 
 #include "core/node.h"
-#include "core/settings.h"
 #include <ifaddrs.h>
 #include <string.h>
 
@@ -49,6 +48,33 @@ bool node_host_has(const struct addr *addr)
     return has;
 }
 
+const struct conf_addr *node_addr_in(const struct node_conf *node, const struct addr_net *net)
+{
+    for (size_t i = 0; i < node_n_addrs(node); i++)
+        if (addr_net_has(net, &node_addr(node, i)->addr))
+            return node_addr(node, i);
+    return NULL;
+}
+
+const struct node_conf *node_find(const struct snapshot *snap, struct slice name)
+{
+    const struct settings *settings = settings_of(snap);
+    for (size_t i = 0; settings && settings->nodes && i < settings->nodes->list.n_items; i++) {
+        const struct node_conf *node = settings->nodes->list.items[i];
+        if (slice_equal(node->name, name))
+            return node;
+    }
+    return NULL;
+}
+
+static bool host_has_node(const struct node_conf *node)
+{
+    for (size_t i = 0; i < node_n_addrs(node); i++)
+        if (node_host_has(&node_addr(node, i)->addr))
+            return true;
+    return false;
+}
+
 /* "a, b, c", for hints. */
 static const char *node_names(const struct conf_list *nodes, struct arena *arena)
 {
@@ -82,7 +108,7 @@ static int choose_by_host(const struct nodes_conf *nodes, struct conf_load *load
     size_t n_found = 0;
     for (size_t i = 0; i < nodes->list.n_items; i++) {
         const struct node_conf *node = nodes->list.items[i];
-        if (!node_host_has(&node->addr.addr))
+        if (!host_has_node(node))
             continue;
         if (n_found++ > 0)
             return conf_error(load->diag, node->addr.at, "say which one with --node NAME",

@@ -6,6 +6,7 @@
 
 #include "core/settings.h"
 #include "base/mem.h"
+#include "core/node.h"
 #include "core/secret.h"
 
 static const struct conf_word no_words[] = {{.name = NULL}};
@@ -19,6 +20,11 @@ static const struct conf_word node_args[] = {
      .type = CONF_IP,
      .offset = offsetof(struct node_conf, addr),
      .doc = "An address that this node alone has; it tells which node a machine is."},
+    {.name = "MORE",
+     .type = CONF_IP,
+     .flags = CONF_OPTIONAL | CONF_REPEAT,
+     .offset = offsetof(struct node_conf, addrs),
+     .doc = "Its addresses in further nets, over which peers may reach it as well."},
     {.name = NULL},
 };
 
@@ -114,7 +120,7 @@ static const struct conf_word words[] = {
      .type = CONF_BLOCK,
      .offset = offsetof(struct settings, nodes),
      .block = &nodes_block,
-     .doc = "The machines that share this file, and which address each of them has."},
+     .doc = "The machines that share this file, and which addresses each of them has."},
     {.name = "state",
      .type = CONF_PATH,
      .offset = offsetof(struct settings, state),
@@ -142,7 +148,8 @@ static const struct conf_word words[] = {
     {.name = "secret-file",
      .type = CONF_PATH,
      .offset = offsetof(struct settings, secret_file),
-     .doc = "What all nodes derive their keys from (sticky cookies, TLS tickets): one secret a "
+     .doc = "What all nodes derive their keys from (sticky cookies, TLS tickets, beats between "
+            "nodes): one secret a "
             "line, at least 32 random bytes as hexadecimal digits, base64 or text. What is new is "
             "made with the first, the others are still accepted, up to 4 in all. Without it a "
             "node keeps a secret of its own in the state directory."},
@@ -199,6 +206,24 @@ static const struct conf_word words[] = {
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
+/* Of two nodes, or of one that says the same twice (`a` and `b` are it): nth is b's. */
+static int check_addr(const struct node_conf *a, const struct node_conf *b, size_t nth,
+                      struct conf_load *load)
+{
+    const struct conf_addr *addr = node_addr(b, nth);
+    size_t n = a == b ? nth : node_n_addrs(a);
+    for (size_t i = 0; i < n; i++) {
+        if (!addr_equal(&node_addr(a, i)->addr, &addr->addr))
+            continue;
+        if (a == b)
+            return conf_error(load->diag, addr->at, NULL, "node %.*s has this address twice",
+                              SLICE_ARG(b->name));
+        return conf_error(load->diag, addr->at, NULL, "node %.*s has the same address",
+                          SLICE_ARG(a->name));
+    }
+    return 0;
+}
+
 static int check_nodes(const struct nodes_conf *nodes, struct conf_load *load)
 {
     int result = 0;
@@ -207,12 +232,14 @@ static int check_nodes(const struct nodes_conf *nodes, struct conf_load *load)
                             "more than %d nodes", NODES_MAX);
     for (size_t i = 0; i < nodes->list.n_items; i++) {
         const struct node_conf *node = nodes->list.items[i];
-        for (size_t k = 0; k < i; k++) {
-            const struct node_conf *other = nodes->list.items[k];
-            if (addr_equal(&node->addr.addr, &other->addr.addr))
-                result = conf_error(load->diag, node->addr.at, NULL,
-                                    "node %.*s has the same address", SLICE_ARG(other->name));
-        }
+        if (node_n_addrs(node) > NODE_ADDRS_MAX)
+            result =
+                conf_error(load->diag, node->addr.at, NULL, "node %.*s has more than %d addresses",
+                           SLICE_ARG(node->name), NODE_ADDRS_MAX);
+        for (size_t nth = 0; nth < node_n_addrs(node); nth++)
+            for (size_t k = 0; k <= i; k++)
+                if (check_addr(nodes->list.items[k], node, nth, load) < 0)
+                    result = -1;
     }
     return result;
 }

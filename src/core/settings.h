@@ -5,7 +5,8 @@
 /*
  * The words at the top of the file that belong to no part but to weir itself:
  *
- *     nodes { a 10.0.0.11; b 10.0.0.12 }    which machines share this file
+ *     nodes { a 10.0.0.11; b 10.0.0.12 }    which machines share this file, each with its address,
+ *                                           or with several: one a net that they have in common
  *     state /var/lib/weir                   where what must survive lies
  *     processes { edge auto; admin 1 }      loops, a thread each
  *     log level info format text
@@ -27,12 +28,13 @@
 
 #define SETTINGS_STATE_DEFAULT "/var/lib/weir"
 
-enum { NODES_MAX = 16 };
+enum { NODES_MAX = 16, NODE_ADDRS_MAX = 16 };
 
 struct node_conf {
     struct conf_object object;
     struct slice name;
-    struct conf_addr addr; /* an IP address */
+    struct conf_addr addr;  /* an IP address: the node's own */
+    struct conf_list addrs; /* of struct conf_addr: further ones, in other nets */
 };
 
 struct processes_entry {
