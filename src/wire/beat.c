@@ -19,10 +19,13 @@ enum {
     HEARD_NUMBER_OFF = 32,
     HELD_OFF = 40,
     HASH_OFF = 44,
+    PERIOD_OFF = 52,
+    TURN_OFF = 54,
+    FLAGS_OFF = 55,
     TEXT_MAX = 255, /* its length is one byte */
 };
 
-_Static_assert((int)HASH_OFF + 8 == (int)BEAT_HEAD_BYTES, "the name follows the hash");
+_Static_assert((int)FLAGS_OFF + 1 == (int)BEAT_HEAD_BYTES, "the name follows the flags");
 
 /* ---- numbers ---- */
 
@@ -75,7 +78,8 @@ static void put_text(struct beat_writer *writer, struct slice text)
 void beat_begin(struct beat_writer *writer, const struct beat *beat)
 {
     uint8_t *bytes = writer->bytes;
-    assert(beat->name.len > 0 && beat->name.len <= BEAT_NAME_MAX && beat->path < BEAT_PATHS_MAX);
+    assert(beat->name.len > 0 && beat->name.len <= BEAT_NAME_MAX && beat->path < BEAT_PATHS_MAX &&
+           beat->period_ms != 0);
     memset(bytes, 0, BEAT_HEAD_BYTES);
     memcpy(bytes, "WB", 2);
     bytes[2] = VERSION;
@@ -86,6 +90,9 @@ void beat_begin(struct beat_writer *writer, const struct beat *beat)
     put(bytes + HEARD_NUMBER_OFF, beat->heard_number, 8);
     put(bytes + HELD_OFF, beat->held_us, 4);
     put(bytes + HASH_OFF, beat->file_hash, 8);
+    put(bytes + PERIOD_OFF, beat->period_ms, 2);
+    bytes[TURN_OFF] = beat->turn;
+    bytes[FLAGS_OFF] = beat->flags;
     writer->len = BEAT_HEAD_BYTES;
     put_text(writer, beat->name);
 }
@@ -180,9 +187,13 @@ enum beat_result beat_read(struct slice datagram, const struct beat_keys *keys,
         .heard_number = get(bytes + HEARD_NUMBER_OFF, 8),
         .held_us = (uint32_t)get(bytes + HELD_OFF, 4),
         .file_hash = get(bytes + HASH_OFF, 8),
+        .period_ms = (uint16_t)get(bytes + PERIOD_OFF, 2),
+        .turn = bytes[TURN_OFF],
+        .flags = bytes[FLAGS_OFF],
     };
     if (!cut_text(&rest, &beat.name) || beat.name.len == 0 || beat.name.len > BEAT_NAME_MAX ||
-        beat.path >= BEAT_PATHS_MAX || beat.life == 0 || beat.number == 0 || !are_facts(rest))
+        beat.path >= BEAT_PATHS_MAX || beat.life == 0 || beat.number == 0 || beat.period_ms == 0 ||
+        !are_facts(rest))
         return BEAT_MALFORMED;
     beat.facts = rest;
     *ret_beat = beat;

@@ -18,10 +18,17 @@
  *                                                     sender has; 0, 0: none
  *     40   held                                  4    microseconds since that one came
  *     44   file hash                             8    of the configuration in force
- *     52   name of the sender                   1+n   1..63 bytes behind their length
+ *     52   period                                2    milliseconds between two rounds of the sender
+ *     54   turn                                  1    goes on by one, and round, when each fact of
+ *                                                     the sender has been told once more
+ *     55   flags                                 1    1: answer at once; others mean nothing yet
+ *     56   name of the sender                   1+n   1..63 bytes behind their length
  *          facts, each:                               as many as there is room for
  *              state 1, age in seconds 4, value 8 (an IEEE double), name 1+n, reason 1+n
  *    -32   MAC                                  32    HMAC-SHA256 of all before it
+ *
+ * A sender with more facts than fit tells them in turns, over several rounds: a fact that was not
+ * told for BEAT_TURNS_KEPT turns is no more.
  *
  * Numbers are big endian. There is no clock in it: nodes' clocks differ, and `heard` proves that a
  * beat is no recording of an earlier one (struct beat_peer). docs/formats/heartbeat.md is the
@@ -38,12 +45,14 @@
 enum {
     BEAT_BYTES_MAX = 1200, /* fits every path's MTU in one piece */
     BEAT_NAME_MAX = 63,
-    BEAT_HEAD_BYTES = 52, /* up to the sender's name */
+    BEAT_HEAD_BYTES = 56, /* up to the sender's name */
     BEAT_MAC_BYTES = 32,
     BEAT_ID_BYTES = 4,
     BEAT_FACT_BYTES = 15, /* of a fact, without its name and reason */
     BEAT_KEYS_MAX = 4,
     BEAT_PATHS_MAX = 8,
+    BEAT_TURNS_KEPT = 8,
+    BEAT_ASKS = 1 << 0, /* a flag */
 };
 
 /* HMAC-SHA256 of data under the key that `key` stands for. */
@@ -69,6 +78,9 @@ struct beat {
     uint64_t heard_life, heard_number;
     uint32_t held_us;
     uint64_t file_hash;
+    uint16_t period_ms; /* not 0 */
+    uint8_t turn;
+    uint8_t flags;
     struct slice name;
     struct slice facts; /* for beat_next_fact() */
 };

@@ -36,11 +36,15 @@ static uint32_t held_us(uint64_t since_ns, uint64_t now_ns)
     return held < UINT32_MAX ? (uint32_t)held : UINT32_MAX;
 }
 
-/* A candidate is echoed before the one that is known: who is known needs no proof of us. */
-static bool has_candidate(const struct beat_peer *peer, uint64_t now_ns)
+/*
+ * A candidate is echoed before the one that is known, who seldom needs a proof of us; but not all
+ * the time, as a recording of an earlier life makes a candidate as often as it is played.
+ */
+static bool is_candidates_turn(const struct beat_peer *peer, uint64_t now_ns)
 {
     return peer->candidate_life != 0 &&
-           now_ns - peer->candidate_ns <= (uint64_t)BEAT_PROOF_MS * NS_PER_MS;
+           now_ns - peer->candidate_ns <= (uint64_t)BEAT_PROOF_MS * NS_PER_MS &&
+           (peer->life == 0 || peer->n_candidate_echoes < BEAT_CANDIDATE_ECHOES);
 }
 
 void beat_peer_send(struct beat_peer *peer, uint64_t now_ns, struct beat *beat)
@@ -52,11 +56,13 @@ void beat_peer_send(struct beat_peer *peer, uint64_t now_ns, struct beat *beat)
     beat->heard_life = 0;
     beat->heard_number = 0;
     beat->held_us = 0;
-    if (has_candidate(peer, now_ns)) {
+    if (is_candidates_turn(peer, now_ns)) {
+        peer->n_candidate_echoes++;
         beat->heard_life = peer->candidate_life;
         beat->heard_number = peer->candidate_number;
         beat->held_us = held_us(peer->candidate_ns, now_ns);
     } else if (peer->life) {
+        peer->n_candidate_echoes = 0;
         beat->heard_life = peer->life;
         beat->heard_number = peer->number;
         beat->held_us = held_us(peer->heard_ns, now_ns);
@@ -94,6 +100,7 @@ static void begin_life(struct beat_peer *peer, uint64_t life)
     peer->number = 0;
     peer->round_trip_ns = 0;
     peer->candidate_life = 0;
+    peer->n_candidate_echoes = 0;
     memset(peer->paths, 0, sizeof(peer->paths));
 }
 

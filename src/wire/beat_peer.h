@@ -24,6 +24,7 @@ enum {
     BEAT_PROOF_MS = 5000,
     BEAT_SENT_KEPT = 256, /* own numbers whose time is remembered; a power of two */
     BEAT_PAST_LIVES = 16,
+    BEAT_CANDIDATE_ECHOES = 2, /* in a row, where there is a known life */
 };
 
 enum beat_verdict {
@@ -51,6 +52,7 @@ struct beat_peer {
     uint64_t heard_ns;      /* when it came */
     uint64_t round_trip_ns; /* of the newest beat that told; 0: not known */
     uint64_t candidate_life, candidate_number, candidate_ns; /* unproven, to be echoed */
+    uint32_t n_candidate_echoes;                             /* in a row */
     uint64_t past[BEAT_PAST_LIVES]; /* lives that are over, the newest first */
     struct beat_path paths[BEAT_PATHS_MAX];
 };

@@ -128,6 +128,27 @@ static void test_old_proof(void **state)
     assert_int_equal(beat_peer_take(&b, &beat, 1000 * MS), BEAT_NEWS);
 }
 
+/* While a recording of an earlier life is played to it all the time, a node that has started again
+ * still proves itself. */
+static void test_recording_does_not_drown_the_echo(void **state)
+{
+    (void)state;
+    struct beat_peer a, b;
+    beat_peer_init(&a, 7);
+    beat_peer_init(&b, 9);
+    struct beat recorded = {.life = 5, .number = 1000}; /* of a, before it was 7 */
+    struct beat beat = send_from(&b, 1000 * MS, 0);
+    assert_int_equal(beat_peer_take(&a, &beat, 1000 * MS), BEAT_UNPROVEN);
+    beat = send_from(&a, 1001 * MS, 0);
+    assert_int_equal(beat_peer_take(&b, &beat, 1001 * MS), BEAT_NEWS);
+    int n_beats = 0;
+    do {
+        assert_int_equal(beat_peer_take(&b, &recorded, 1002 * MS), BEAT_UNPROVEN);
+        beat = send_from(&b, 1002 * MS, 0);
+        assert_true(++n_beats <= BEAT_CANDIDATE_ECHOES + 1);
+    } while (beat_peer_take(&a, &beat, 1003 * MS) != BEAT_NEWS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_old_proof),
+        cmocka_unit_test(test_recording_does_not_drown_the_echo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,9 @@ static const struct beat sample = {
     .heard_number = 300,
     .held_us = 1500,
     .file_hash = 0xabcdef,
+    .period_ms = 100,
+    .turn = 9,
+    .flags = BEAT_ASKS,
     .name = SLICE_INIT("edge-a"),
 };
 
@@ -70,11 +73,11 @@ static void test_form(void **state)
 {
     (void)state;
     static const uint8_t head[] = {
-        'W',  'B',  1, 3, 0,    0,    0,    0, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07,
-        0x08, 0,    0, 0, 0,    0,    0,    0, 42,   0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6,
-        0xf7, 0xf8, 0, 0, 0,    0,    0,    0, 1,    44,   0,    0,    5,    220,  0,
-        0,    0,    0, 0, 0xab, 0xcd, 0xef, 6, 'e',  'd',  'g',  'e',  '-',  'a',  2,
-        0,    0,    0, 7, 0x3f, 0xd0, 0,    0, 0,    0,    0,    0,    8,    'p'};
+        'W', 'B',  1,    3,    0,    0,    0, 0,  0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08,
+        0,   0,    0,    0,    0,    0,    0, 42, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8,
+        0,   0,    0,    0,    0,    0,    1, 44, 0,    0,    5,    220,  0,    0,    0,    0,
+        0,   0xab, 0xcd, 0xef, 0,    100,  9, 1,  6,    'e',  'd',  'g',  'e',  '-',  'a',  2,
+        0,   0,    0,    7,    0x3f, 0xd0, 0, 0,  0,    0,    0,    0,    8,    'p'};
     struct beat_writer writer = {.len = 0};
     struct beat_keys keys = keys_of(first, NULL);
     struct slice bytes = write_sample(&writer, &keys);
@@ -95,6 +98,7 @@ static void test_round_trip(void **state)
     assert_true(beat.heard_life == sample.heard_life && beat.heard_number == 300);
     assert_int_equal(beat.held_us, 1500);
     assert_int_equal(beat.file_hash, 0xabcdef);
+    assert_true(beat.period_ms == 100 && beat.turn == 9 && beat.flags == BEAT_ASKS);
     assert_true(slice_is(beat.name, "edge-a"));
     assert_true(beat_next_fact(&beat.facts, &fact));
     assert_true(slice_is(fact.name, "pool:web") && slice_is(fact.reason, "2/2 up"));
@@ -151,6 +155,7 @@ static void test_signed_nonsense(void **state)
         {0, 'X'},                    /* no beat */
         {2, 2},                      /* another version */
         {3, BEAT_PATHS_MAX},         /* a path that cannot be */
+        {53, 0},                     /* no time between two rounds */
         {BEAT_HEAD_BYTES, 0},        /* no name */
         {BEAT_HEAD_BYTES, 64},       /* one that is too long */
         {BEAT_HEAD_BYTES, 255},      /* one that goes on behind the end */
