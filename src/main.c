@@ -14,6 +14,7 @@
 #include "dns/dns.h"
 #include "edge/edge.h"
 #include "health/health.h"
+#include "peer/peer.h"
 #include "pool/pool.h"
 #include "super/super.h"
 #include "vip/vip.h"
@@ -23,7 +24,7 @@
 int main(int argc, char **argv)
 {
     static const struct module *const modules[] = {
-        &settings_module, &pool_module, &health_module, &worker_module,
+        &settings_module, &pool_module, &health_module, &peer_module,  &worker_module,
         &dns_module,      &vip_module,  &edge_module,   &admin_module,
     };
     static const struct command *const commands[] = {

@@ -200,7 +200,6 @@ static const struct conf_word words[] = {
     PLANNED("jobs", "A listener for producers and consumers of jobs."),
     PLANNED("store", "A store for sessions."),
     PLANNED("postgres", "A router for PostgreSQL."),
-    PLANNED("peer", "The channel between nodes."),
     {.name = NULL},
 };
 
@@ -306,7 +305,7 @@ static int settings_files(const struct snapshot *snap, file_want_fn *want, void 
 }
 
 /* Who derives keys from the secret. */
-static const char *const secret_kinds[] = {"edge", "dns", NULL};
+static const char *const secret_kinds[] = {"edge", "dns", "peer", NULL};
 
 static const struct fact_kind fact_kinds[] = {
     {.name = "process",
