@@ -73,7 +73,12 @@ int64_t peer_path_every_ms(const struct peer_conf *conf, const struct peer_path_
 
 void peer_conf_want_interval(const struct snapshot *snap, int64_t ms)
 {
-    struct peer_conf *conf = snapshot_conf(snap, &peer_module);
+    struct peer_conf *conf = NULL;
+    for (size_t i = 0; i < snap->table->n_items; i++)
+        if (snap->table->items[i] == &peer_module)
+            conf = snap->conf[i];
+    if (!conf)
+        return;
     if (ms < PEER_EVERY_MIN_MS)
         ms = PEER_EVERY_MIN_MS;
     if (ms < PEER_EVERY_MAX_MS && (conf->wanted_ms == 0 || ms < conf->wanted_ms))

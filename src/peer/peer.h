@@ -44,7 +44,8 @@ extern const struct module peer_module;
 
 /*
  * In a check() of a module behind this one: something is to move within `ms` (a vip's interval), so
- * `every auto` is at most that. Nothing where the file has no `peer`.
+ * `every auto` is at most that. Nothing where the file has no `peer`, or
+ * the table no such module (tests of other parts).
  */
 void peer_conf_want_interval(const struct snapshot *snap, int64_t ms);
 /* Milliseconds between two rounds of beats in this snapshot, when all checks have run: the least of

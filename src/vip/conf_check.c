@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "core/settings.h"
+#include "peer/peer.h"
 #include "vip/conf.h"
 #include "vip/need.h"
 #include <assert.h>
@@ -286,6 +287,8 @@ int vip_check(struct snapshot *snap, void *self, struct conf_load *load)
     for (size_t i = 0; i < vips->vip_list.n_items; i++)
         if (check_vip(&looking, i) < 0)
             rc = -1;
+    for (size_t i = 0; i < vips->vip_list.n_items; i++)
+        peer_conf_want_interval(snap, vip_at(vips, i)->interval_ms);
     return rc;
 }
 
