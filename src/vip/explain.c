@@ -227,8 +227,6 @@ int vip_explain(const struct snapshot *snap, const struct board *board,
 {
     const struct vips_conf *conf = vips_conf_of(snap);
     struct conf_quote quote;
-    if (!slice_is(SLICE("vip"), ask->kind))
-        return 1;
     if (conf->vip_list.n_items == 0)
         return err_set(err, "the file has no vip");
     if (ask->text.len && !has_vip(conf, ask->text))

@@ -313,5 +313,6 @@ const struct module vip_module = {
     .status = tell_status,
     .drains_first = true,
     .relinquish = vip_relinquish,
+    .explains = "vip",
     .explain = vip_explain,
 };
