@@ -97,8 +97,8 @@ static const struct conf_word unicast_words[] = {
      .fallback = "255",
      .min = 1,
      .max = VRRP_TTL,
-     .doc =
-         "the least TTL of an advertisement that counts; less than 255 where routers lie between"},
+     .doc = "the least TTL of an advertisement that counts; less than 255 where routers lie "
+            "between, or a peer sends less (keepalived over IPv6: 64)"},
     {0},
 };
 

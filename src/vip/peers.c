@@ -6,16 +6,21 @@
  */
 
 #include "core/settings.h"
+#include "peer/peer.h"
 #include "vip/internal.h"
 #include <stdio.h>
 #include <string.h>
 
 #define NS_PER_MS UINT64_C(1000000)
 
-enum {
-    PEER_SILENT_MS = 250, /* of the process peer: what it said last is old */
-    PEER_FRESH_MS = 300,  /* a word counts so long; it is asked for again before */
-};
+/* Of the process peer, whose loop wakes each LOOP_HEARTBEAT_MS at least: what it said last is old. */
+enum { PEER_SILENT_MS = 250 };
+
+/* How long a word counts: until the beats that would take it back must have come. */
+static uint64_t fresh_ns(const struct vip *vip)
+{
+    return PEER_PATIENCE_BEATS * (uint64_t)peer_conf_every_ms(vip->snap) * NS_PER_MS;
+}
 
 /* The fact by its name; looked for anew where the one that was known has gone. */
 static bool read_fact(const struct board *board, struct fact_ref *ref, const char *name,
@@ -62,7 +67,7 @@ static void hear(struct vip *vip, uint8_t index, struct slice node, bool counts)
     for (size_t f = 0; f < VIP_FAMILIES && is_news; f++) {
         struct vip_group *at = &vip->groups[f];
         if (at->is_started)
-            group_hear_peer(&at->group, index, is_serving, is_better, PEER_FRESH_MS * NS_PER_MS,
+            group_hear_peer(&at->group, index, is_serving, is_better, fresh_ns(vip),
                             loop_boot_ns());
     }
 }

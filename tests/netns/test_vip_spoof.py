@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Adverts that nobody should believe change nothing, and each is counted."""
+import pytest
+from vips import VIP, Pair, file_of, until
+
+# the refusal that is counted -> how the advert is made by scapy on the client's host; those that no group could
+# be found for are counted by their interface
+SPOOFS = {
+    "ttl": "vrrp(ttl=254)",
+    "id": "vrrp(vrid=52)",
+    "checksum": "vrrp(break_checksum=True)",
+    "version": "raw(bytes([0x41, 51, 255, 1, 0, 10, 0, 0]) + vip)",
+    "short": "raw(bytes([0x31, 51, 255]))",
+    "type": "raw(bytes([0x32, 51, 255, 1, 0, 10, 0, 0]) + vip)",
+    "count": "raw(bytes([0x31, 51, 255, 0, 0, 10, 0, 0]))",
+    "other_version": "raw(v2())",
+}
+
+SCRIPT = """
+import socket, struct
+from scapy.all import Ether, IP, Raw, conf, get_if_hwaddr, sendp
+conf.verb = 0
+vip = socket.inet_aton("{vip}")
+
+def sum16(data):
+    data += b"\\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{{len(data) // 2}}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return total ^ 0xffff
+
+def payload(vrid=51, priority=255, break_checksum=False):
+    body = bytes([0x31, vrid, priority, 1, 0, 10, 0, 0]) + vip
+    pseudo = socket.inet_aton("{source}") + socket.inet_aton("224.0.0.18") + struct.pack("!BBH", 0, 112, len(body))
+    value = sum16(pseudo + body) ^ (1 if break_checksum else 0)
+    return body[:6] + struct.pack("!H", value) + body[8:]
+
+def v2():
+    body = bytes([0x21, 51, 255, 1, 0, 1, 0, 0]) + vip + bytes(8)
+    return body[:6] + struct.pack("!H", sum16(body)) + body[8:]
+
+def raw(data, ttl=255):
+    return IP(src="{source}", dst="224.0.0.18", ttl=ttl, proto=112) / Raw(data)
+
+def vrrp(ttl=255, **options):
+    return raw(payload(**options), ttl)
+
+to = "{mac}"
+sendp([Ether(src=get_if_hwaddr("e0"), dst=to) / {what}] * 5, iface="e0")
+"""
+
+
+def spoof(net, what, mac="01:00:5e:00:00:12"):
+    net.cl.run("/usr/bin/python3", "-c", SCRIPT.format(vip=VIP, source=net.cl.ip, what=what, mac=mac))
+
+
+def refused(node, *reasons):
+    return sum(node.metric(name, reason=reason) for reason in reasons
+               for name in ("weir_vip_refused_total", "weir_vrrp_refused_total"))
+
+
+def test_spoofed_adverts(net, weir_on):
+    pair = Pair(net(), weir_on, file_of())
+    moves = pair.a.metric("weir_vip_moves_total")
+    for name, what in SPOOFS.items():
+        before = refused(pair.a, name)
+        spoof(pair.net, what)
+        assert until(lambda: refused(pair.a, name) >= before + 5), (name, before, pair.a.metrics())
+    assert pair.a.state() == "active" and pair.a.has()
+    assert pair.b.state() == "backup" and not pair.b.has()
+    assert pair.a.metric("weir_vip_moves_total") == moves
+
+
+@pytest.mark.parametrize("priority", [0, 255])
+def test_unicast_believes_its_peers_alone(net, weir_on, priority):
+    pair = Pair(net(), weir_on, file_of("unicast"))
+    what = f'IP(src="{pair.net.cl.ip}", dst="10.77.0.1", ttl=255, proto=112) / Raw(payload(priority={priority}))'
+    spoof(pair.net, what, pair.net.n1.mac())
+    assert until(lambda: refused(pair.a, "peer") >= 5), pair.a.metrics()
+    assert pair.a.state() == "active" and pair.a.has()
