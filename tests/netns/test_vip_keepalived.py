@@ -14,6 +14,11 @@ def addresses_of(family):
     return [f"{VIP}/24"] if family == 4 else [f"{LINK6}/64", f"{VIP6}/64"]
 
 
+def words_of(family):
+    """Over IPv6 keepalived sends to single peers with a hop limit of 64, which is refused unless one is told."""
+    return "ttl-min 64" if family == 6 else ""
+
+
 def link_local(host):
     return next(address for address in host.addresses() if address.startswith("fe80") and address != LINK6)
 
@@ -28,7 +33,8 @@ class Beside:
         source, target = (network.n1.ip, network.n2.ip) if family == 4 else map(link_local, (network.n1, network.n2))
         for host in (network.n1, network.n2):
             network.serve(host, self.address)
-        text = file_of(f"priority {ours}\nversion {version}\n{words}\n" + (f"unicast {target}" if unicast else ""),
+        unicast_words = f"unicast {target} {{ {words_of(family)} }}" if unicast else ""
+        text = file_of(f"priority {ours}\nversion {version}\n{words}\n{unicast_words}",
                        interval=interval, nodes=False, addresses=" ".join(addresses_of(family)))
         self.keepalived = Keepalived(network.n2, tmp_path, keepalived_conf(
             network.n2, addresses_of(family), priority=theirs, version=version, interval=seconds,

@@ -6,14 +6,22 @@ import sys
 
 import pytest
 
-SYSTEM = pathlib.Path(__file__).resolve().parent.parent / "system"
-sys.path.insert(0, str(SYSTEM))
-_spec = importlib.util.spec_from_file_location("weir_system_conftest", SYSTEM / "conftest.py")
-_system = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_system)
-for _name in dir(_system):
-    if not _name.startswith("__"):
-        globals().setdefault(_name, getattr(_system, _name))
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def _take(folder):
+    """All that the conftest of another folder of tests offers."""
+    sys.path.insert(0, str(folder))
+    spec = importlib.util.spec_from_file_location(f"weir_{folder.name}_conftest", folder / "conftest.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in dir(module):
+        if not name.startswith("__"):
+            globals().setdefault(name, getattr(module, name))
+
+
+_take(HERE.parent / "system")
+_take(HERE.parent / "netns")
 
 
 def pytest_configure(config):

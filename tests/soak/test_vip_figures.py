@@ -18,8 +18,8 @@ HOG = "while True: pass"
 
 def table(title, gaps):
     ordered = sorted(gaps)
-    print(f"\n{title}: median {statistics.median(gaps):.1f} ms, {ordered[0]:.1f} to {ordered[-1]:.1f}, {len(gaps)} runs",
-          file=sys.stderr, flush=True)
+    print(f"\n{title}: median {statistics.median(gaps):.1f} ms, {ordered[0]:.1f} to {ordered[-1]:.1f}, "
+          f"{len(gaps)} runs", file=sys.stderr, flush=True)
     return statistics.median(gaps)
 
 
