@@ -13,7 +13,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* Of the process peer, whose loop wakes each LOOP_HEARTBEAT_MS at least: what it said last is old. */
+/* Of the process peer, whose loop wakes each LOOP_HEARTBEAT_MS: what it said last is old. */
 enum { PEER_SILENT_MS = 250 };
 
 /* How long a word counts: until the beats that would take it back must have come. */
