@@ -516,7 +516,21 @@ static void describe_death(const struct child *child, int status, char how[FACT_
         snprintf(how, FACT_REASON_MAX, "ended with status %d", WEXITSTATUS(status));
 }
 
-/* How long until the next life: none for the first death in a while. */
+/* Does its next life find what this one left outside, if it comes at once? */
+static bool leaves_something(const struct child *child)
+{
+    const struct module_table *table = child->super->table;
+    for (size_t i = 0; i < table->n_items; i++) {
+        if (table->items[i]->relinquish && module_lives_in(table->items[i], child->kind))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * How long until the next life: none for the first death in a while, nor for one that served before
+ * it died, where to wait would mean to give up what it left outside.
+ */
 static int64_t next_backoff(struct child *child)
 {
     uint64_t lived_ms =
@@ -524,7 +538,7 @@ static int64_t next_backoff(struct child *child)
     if (lived_ms >= HEALTHY_MS)
         child->n_quick = 0;
     child->n_quick++;
-    if (child->n_quick == 1)
+    if (child->n_quick == 1 || (lived_ms >= STEADY_MS && leaves_something(child)))
         return 0;
     int64_t wait_ms = BACKOFF_FIRST_MS;
     for (uint32_t i = 2; i < child->n_quick && wait_ms < BACKOFF_MAX_MS; i++)

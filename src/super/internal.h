@@ -44,6 +44,7 @@ enum {
     BACKOFF_FIRST_MS = 100,     /* the first restart is at once, the second after so long, ... */
     BACKOFF_MAX_MS = 10000,     /* ... doubling up to this */
     HEALTHY_MS = 60000,         /* who lived so long begins anew */
+    STEADY_MS = 1000,           /* who served so long may go on with what it left outside */
     CRASH_LOOP = 5,             /* deaths in a row that make the fact `failed` */
     CRASH_LOOP_OVER_MS = 10000, /* served so long: `up` again */
     STOP_WAIT_MS = 2000,        /* from `stop` to SIGKILL */
