@@ -73,13 +73,20 @@ class Pair:
 
     def __init__(self, network, weir_on, text, **options):
         self.net = network
-        for host in (network.n1, network.n2):
-            network.serve(host, VIP, PORT)
+        self.servers = {host.name: network.serve(host, VIP, PORT) for host in (network.n1, network.n2)}
         self.a = Node(weir_on(network.n1, text, node="a", **options), network.n1, "a")
         self.b = Node(weir_on(network.n2, text, node="b", **options), network.n2, "b")
         self.a.wait("active")
         self.b.wait("backup")
         assert until(self.a.has) and not self.b.has()
+
+    def kill_service(self):
+        """What answers the probe on node a dies with weir; without it the kernel's address is answered on."""
+        self.servers["n1"].kill()
+        self.servers["n1"].wait()
+
+    def start_service(self):
+        self.servers["n1"] = self.net.serve(self.net.n1, VIP, PORT)
 
     def probe(self, address=VIP):
         probe = Probe(self.net.cl, address, PORT)

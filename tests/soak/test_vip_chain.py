@@ -145,8 +145,8 @@ def test_everything_dies_once(net, weir_on, tmp_path, way):
              "cable of a member"]
     for name in quiet:
         assert not seen[name]["first"], (name, seen[name])
-    if way == "vip":
-        assert not any(one["final"] for one in seen.values()), seen
-        assert not seen["stop"]["final"], seen["stop"]
+    # A client that asks twice may meet both moves, when a whole edge dies and when it comes back.
+    assert not any(one["final"] for name, one in seen.items() if name != "edge"), seen
+    assert sum(seen["edge"]["final"].values()) <= 3, seen["edge"]
     assert until(lambda: a.state() == "active")
     assert all(one["longest_s"] < 10 for one in seen.values()), seen

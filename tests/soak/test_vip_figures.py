@@ -149,6 +149,7 @@ def test_kill_of_all(net, weir_on, tmp_path):
     for _ in range(RUNS):
         probe = pair.probe()
         began = time.monotonic()
+        pair.kill_service()
         pair.a.kill_all()
         pair.b.wait("active")
         assert until(lambda: not pair.a.has(), timeout=10)
@@ -156,6 +157,7 @@ def test_kill_of_all(net, weir_on, tmp_path):
         seen = probe.result()
         assert whole(seen, "n1", "n2"), seen
         gaps.append(seen["gap_ms"])
+        pair.start_service()
         pair.a.weir.start()
         pair.a.wait("active")
         pair.b.wait("backup")
