@@ -91,7 +91,10 @@ void inbox_clear(struct inbox *inbox, const struct inbox_calls *calls)
 
 static bool is_same_value(double a, double b)
 {
-    return memcmp(&a, &b, sizeof(a)) == 0; /* NaN is what it was */
+    uint64_t bits_a, bits_b; /* NaN is what it was */
+    memcpy(&bits_a, &a, sizeof(bits_a));
+    memcpy(&bits_b, &b, sizeof(bits_b));
+    return bits_a == bits_b;
 }
 
 static void take_fact(struct inbox *inbox, const struct beat *beat, struct beat_fact fact,

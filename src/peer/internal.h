@@ -125,17 +125,17 @@ void channel_hurry(struct peer *peer, bool asks);
 /* --- publish.c -------------------------------------------------------------------------------- */
 
 /* What is true of the mate now, as facts and log lines. */
-void publish_mate(struct peer_mate *mate);
+void publish_mate(struct peer_mate *self);
 /* How many nodes are heard over each path. */
 void publish_paths(struct peer *peer);
 /* The mate is no node of the file any more, or this process ends for good. */
-void publish_gone(struct peer_mate *mate);
+void publish_gone(struct peer_mate *self);
 struct inbox_calls publish_calls(struct peer_mate *mate);
 /* Lines that anybody may provoke. */
 void publish_refusal(struct peer_mate *mate, const struct peer_path *path,
                      enum mate_outcome outcome);
 void publish_stranger(struct peer_path *path, const struct addr *from);
 /* From now on mates start with what an earlier life has left. */
-void publish_adopt(struct peer_mate *mate);
+void publish_adopt(struct peer_mate *self);
 
 #endif

@@ -213,7 +213,7 @@ static void send_round(int who)
     node->version++;
     struct beat_fact fact = {.state = FACT_ACTIVE, .value = node->version, .name = SLICE("vip:x")};
     mate_send(&node->mate, clock_of(node), &beat);
-    for (uint8_t path = 0; path < N_PATHS; path++) {
+    for (uint8_t path = 0; path < (uint8_t)N_PATHS; path++) {
         struct beat_writer writer;
         beat.path = path;
         beat_begin(&writer, &beat);

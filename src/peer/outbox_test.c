@@ -125,7 +125,7 @@ static void test_turns_of_many(void **state)
     (void)state;
     enum { N = 40, ROOM = 100 };
     int n_seen[N] = {0}, turn = 0, n_turns = 0;
-    for (uint16_t i = 0; i < N; i++) {
+    for (uint16_t i = 0; i < (uint16_t)N; i++) {
         char name[32];
         snprintf(name, sizeof(name), "%s:%02u", i % 10 ? "pool" : "vip", i);
         put(&box, i, name, FACT_UP, "");
@@ -153,7 +153,7 @@ static void test_urgent(void **state)
 {
     (void)state;
     enum { N = 30, ROOM = 80 };
-    for (uint16_t i = 0; i < N; i++) {
+    for (uint16_t i = 0; i < (uint16_t)N; i++) {
         char name[32];
         snprintf(name, sizeof(name), "pool:%02u", i);
         put(&box, i, name, FACT_UP, "");
@@ -209,7 +209,7 @@ static void test_gone(void **state)
 static void test_limit(void **state)
 {
     (void)state;
-    for (uint16_t i = 0; i <= OUTBOX_FACTS_MAX; i++) {
+    for (uint16_t i = 0; i <= (uint16_t)OUTBOX_FACTS_MAX; i++) {
         char name[32];
         snprintf(name, sizeof(name), "pool:%u", i);
         put(&box, i, name, FACT_UP, "");

@@ -163,7 +163,7 @@ static struct scene *scene_make(void)
 {
     struct scene *scene = MEM_NEW(struct scene);
     scene->vip = (struct vip_conf){.id = ID, .interval_ms = 1000, .version = 3};
-    for (uint8_t i = 0; i < ADDRESSES; i++) {
+    for (uint8_t i = 0; i < (uint8_t)ADDRESSES; i++) {
         scene->addresses[i] = (struct vip_address){.ip = ip((uint8_t)(100 + i)), .n_bits = 24};
         memcpy(&scene->bytes[i * 4], scene->addresses[i].ip.bytes, 4);
     }

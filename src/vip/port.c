@@ -133,8 +133,7 @@ struct view {
 
 static struct view view_of(const struct port *port)
 {
-    struct view view;
-    memset(&view, 0, sizeof(view)); /* compared as bytes, with what lies between them */
+    struct view view = {0};
     view.index = port->link.index;
     view.is_up = port->link.is_up;
     memcpy(view.mac, port->link.mac, sizeof(view.mac));
@@ -144,6 +143,18 @@ static struct view view_of(const struct port *port)
         slice_copy(slice_from(port->sockets[f].trouble), view.troubles[f], PORT_TROUBLE_MAX);
     }
     return view;
+}
+
+static bool same_view(const struct view *a, const struct view *b)
+{
+    if (a->index != b->index || a->is_up != b->is_up || memcmp(a->mac, b->mac, sizeof(a->mac)) != 0)
+        return false;
+    for (size_t f = 0; f < VIP_FAMILIES; f++)
+        if (a->fds[f] != b->fds[f] || a->sources[f].n_bytes != b->sources[f].n_bytes ||
+            vrrp_ip_compare(&a->sources[f], &b->sources[f]) != 0 ||
+            strcmp(a->troubles[f], b->troubles[f]) != 0)
+            return false;
+    return true;
 }
 
 void port_look(struct port *port)
@@ -162,7 +173,7 @@ void port_look(struct port *port)
         look_at_socket(port, f);
     }
     struct view after = view_of(port);
-    if (memcmp(&before, &after, sizeof(before)) != 0)
+    if (!same_view(&before, &after))
         ports->calls->on_change(ports->ctx, port);
 }
 
