@@ -248,7 +248,7 @@ class Capture:
                 break
 
     def stop(self):
-        time.sleep(0.2)  # what the kernel still holds back
+        time.sleep(1)  # what the kernel still holds back
         self.process.send_signal(signal.SIGINT)
         self.process.wait()
         self.process.stderr.close()

@@ -2,6 +2,7 @@
 """What goes out of raw and packet sockets, held against keepalived and tshark."""
 import json
 import subprocess
+import time
 
 import net as netns
 import pytest
@@ -81,6 +82,7 @@ def test_the_newer_checksum_is_the_one_of_its_rfc(net, tmp_path):
     speaker.start(200)
     assert until(lambda: "nvalid VRRPv3 checksum" in speaker.keepalived.log(), timeout=30), speaker.keepalived.log()
     assert speaker.keepalived.state() == "MASTER"
+    time.sleep(1)  # the capture may begin later than the first of them
     speaker.stop()
     rows = speaker.sent(rfc9568=True)
     assert {row[1] for row in rows} == {"1"}, rows

@@ -121,7 +121,7 @@ def test_the_checksum_of_rfc_9568(net, weir_on, tmp_path):
     """Read in both forms; sent in the other one by a word, which keepalived of Debian refuses and says so."""
     pair = Beside(net(), weir_on, tmp_path, words="checksum rfc9568", interval="100ms", seconds=0.1)
     assert until(lambda: "nvalid" in pair.keepalived.log()), pair.keepalived.log()
-    time.sleep(0.3)
+    time.sleep(1)
     pair.capture.stop()
     rows = pair.capture.rows("ip.src", "vrrp.checksum.status", rfc9568=True)
     assert {row[1] for row in rows if row[0] == pair.net.n1.ip} == {"1"}, rows

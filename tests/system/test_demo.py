@@ -128,6 +128,14 @@ class Terminal:
                 self.read(0.1)
             else:
                 time.sleep(0.1)
+        while self.master >= 0 and select.select([self.master], [], [], 0)[0]:  # its last words
+            try:
+                said = os.read(self.master, 65536)
+            except OSError:
+                break
+            if not said:
+                break
+            self.output += said.decode(errors="replace")
         return self.process.poll()
 
     def assert_nothing_left(self):

@@ -15,6 +15,7 @@ import threading
 import h11
 import pytest
 import websockets
+from conftest import until
 from http_peers import PATIENCE_S
 from http_serve import counters, listen_counter, serve  # noqa: F401
 
@@ -250,7 +251,7 @@ class H11Server:
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.errors, self.n_served = [], 0
+        self.errors, self.n_served, self.lock = [], 0, threading.Lock()
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -271,7 +272,8 @@ class H11Server:
                 peer.send(h11.Response(status_code=200, headers=[("Transfer-Encoding", "chunked")]),
                           *([] if is_head else [h11.Data(data=said[:3]), h11.Data(data=said[3:])]),
                           h11.EndOfMessage(headers=[] if is_head else [("X-End", "here")]))
-                self.n_served += 1
+                with self.lock:
+                    self.n_served += 1
                 peer.machine.start_next_cycle()
         except OSError:
             pass
@@ -312,7 +314,8 @@ def test_h11_on_both_sides(serve, h11_server):
                 assert trailers == [(b"x-end", b"here")]
             peer.machine.start_next_cycle()
     peer.sock.close()
-    assert h11_server.n_served == 30 * 7
+    # It counts when it has answered, which may be after its client has gone.
+    assert until(lambda: h11_server.n_served == 30 * 7), h11_server.n_served
 
 
 # ---- WebSockets -----------------------------------------------------------------------------------------------
