@@ -138,7 +138,6 @@ static int finish_hook(struct conf_load *load, struct vip_conf *vip, const struc
     *hook = (struct hook_conf){
         .object = on->object,
         .state = (int)state,
-        .how = on->how,
         .program = on->program,
         .argument_list = on->argument_list,
         .every_ms = on->every_ms,

@@ -57,7 +57,6 @@ enum hook_state { HOOK_ACTIVE, HOOK_BACKUP, HOOK_STATES };
 struct hook_conf {
     struct conf_object object;
     int state;                      /* enum hook_state */
-    int how;                        /* exec, there is no other */
     struct slice program;           /* absolute */
     struct conf_list argument_list; /* of struct slice */
     int64_t every_ms, timeout_ms;

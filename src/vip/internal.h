@@ -21,6 +21,7 @@
 
 #include "core/process.h"
 #include "core/slabs.h"
+#include "limit/hush.h"
 #include "vip/conf.h"
 #include "vip/group.h"
 #include "vip/hook_runner.h"
@@ -33,13 +34,7 @@
 struct vips;
 struct vip;
 
-/* Lines of one kind, a few at most in a while. */
-struct mute {
-    uint64_t until_ns;
-    uint64_t n_muted;
-};
-
-enum { VIP_MUTES = VRRP_REFUSALS + 2 }; /* refusals, oddities, errors */
+enum { VIP_HUSHES = VRRP_REFUSALS + 2 }; /* lines about refusals, oddities, errors */
 
 /* A group and what it hangs from. */
 struct vip_group {
@@ -49,7 +44,7 @@ struct vip_group {
     struct group group;
     struct loop_timer timer;
     struct mac_link mac; /* of `virtual-mac` */
-    struct mute mutes[VIP_MUTES];
+    struct hush hushes[VIP_HUSHES];
     char trouble[PORT_TROUBLE_MAX]; /* why it takes no part; "": it does */
 };
 
@@ -141,8 +136,6 @@ extern const struct port_calls vip_port_calls; /* ctx: struct vips */
 /* ---- publish.c ---- */
 
 void vip_publish(struct vip *vip);
-/* May a line of this kind be written now? *ret_n_muted: those that were not since the last one. */
-bool vip_may_say(struct mute *mute, uint64_t now_ns, uint64_t *ret_n_muted);
 void vip_say_moved(struct vip_group *at, const struct vrrp_action *action);
 void vip_say_note(struct vip_group *at, const struct group_note *note);
 /* "up", "active"... of its groups together. */

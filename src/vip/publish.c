@@ -13,8 +13,6 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-enum { MUTE_S = 10 };
-
 /* ---- facts ---- */
 
 static uint32_t n_groups_in(const struct vip *vip, enum vrrp_state state, uint32_t *ret_n)
@@ -120,16 +118,8 @@ void vip_publish(struct vip *vip)
 
 /* ---- log ---- */
 
-bool vip_may_say(struct mute *mute, uint64_t now_ns, uint64_t *ret_n_muted)
-{
-    if (now_ns < mute->until_ns) {
-        mute->n_muted++;
-        return false;
-    }
-    *ret_n_muted = mute->n_muted;
-    *mute = (struct mute){.until_ns = now_ns + MUTE_S * NS_PER_S};
-    return true;
-}
+/* Of each kind, one line now and then. */
+static const struct hush_rule note_rule = {.burst = 1, .every_ns = 10 * NS_PER_S};
 
 static struct log *log_of(const struct vip_group *at)
 {
@@ -200,7 +190,7 @@ void vip_say_note(struct vip_group *at, const struct group_note *note)
                     : note->oddities ? (uint32_t)ODD
                                      : (uint32_t)note->refusal;
     uint64_t n_muted;
-    if (!vip_may_say(&at->mutes[kind], loop_boot_ns(), &n_muted))
+    if (!hush_may(&at->hushes[kind], &note_rule, loop_boot_ns(), &n_muted))
         return;
     if (note->error)
         log_write(log_of(at), LOG_LEVEL_WARN, "%s: %s (%" PRIu64 " more like it)", at->vip->fact,

@@ -8,7 +8,7 @@
 
 struct wal_options wal_options_default(void)
 {
-    return (struct wal_options){.sync = WAL_SYNC_GROUP,
+    return (struct wal_options){.sync = WAL_SYNC_ALWAYS,
                                 .segment_bytes = WAL_SEGMENT_DEFAULT,
                                 .open_max = 256,
                                 .pending_max_bytes = 32 << 20,
@@ -228,7 +228,7 @@ uint64_t wal_collect(struct wal *wal)
     pthread_mutex_lock(&shared->lock);
     list_move_all(&done, &shared->done);
     list_move_all(&results, &shared->results);
-    bool is_synced = wal->options.sync <= WAL_SYNC_GROUP;
+    bool is_synced = wal->options.sync == WAL_SYNC_ALWAYS;
     wal->synced_lsn = shared->synced_lsn;
     wal->durable_lsn = is_synced ? shared->synced_lsn : shared->written_lsn;
     if (shared->has_failed && !wal->has_failed) {
@@ -352,7 +352,7 @@ void wal_facts(struct wal *wal, struct wal_facts *ret_facts)
     facts.durable_lsn = wal->durable_lsn;
     facts.synced_lsn = wal->synced_lsn;
     facts.is_full = wal->is_full;
-    facts.is_durable = wal->options.sync <= WAL_SYNC_GROUP;
+    facts.is_durable = wal->options.sync == WAL_SYNC_ALWAYS;
     struct wal_shared *shared = &wal->shared;
     pthread_mutex_lock(&shared->lock);
     facts.n_syncs = shared->n_syncs;

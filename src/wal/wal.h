@@ -127,8 +127,7 @@ struct wal_owner {
 };
 
 enum wal_sync {
-    WAL_SYNC_ALWAYS,   /* durable = synced; a sync begins as soon as the former has ended */
-    WAL_SYNC_GROUP,    /* the same, but writers who come together wait for each other a moment */
+    WAL_SYNC_ALWAYS,   /* durable = synced, at once; one sync is for all that came meanwhile */
     WAL_SYNC_INTERVAL, /* "durable" = written; synced by a timer */
     WAL_SYNC_OFF,      /* "durable" = written; synced when a segment is full */
 };

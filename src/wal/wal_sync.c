@@ -109,7 +109,7 @@ static int commit(struct wal *wal, bool is_sync_wanted)
         if (write_batch(wal, LIST_ENTRY(node, struct wal_batch, queue)) < 0)
             return -1;
     }
-    if (wal->options.sync <= WAL_SYNC_GROUP || is_sync_wanted) {
+    if (wal->options.sync == WAL_SYNC_ALWAYS || is_sync_wanted) {
         if (sync_dirty(wal) < 0)
             return -1;
         syncer->synced_lsn = syncer->written_lsn;

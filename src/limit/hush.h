@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PEER_HUSH_H
-#define PEER_HUSH_H
+#ifndef LIMIT_HUSH_H
+#define LIMIT_HUSH_H
 
 /*
  * Keeps a log line that anybody can provoke from filling the log: a few at once, then one now and
