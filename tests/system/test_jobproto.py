@@ -3,15 +3,12 @@
 lines, well made, hostile and mutated by a seed, each in a stream of its own that ends with a line that both know."""
 import random
 import re
-import shutil
-import socket
 import subprocess
 
 import pytest
-from conftest import PATIENCE_S, until
+from job_peers import BODY_MAX, Beanstalkd, converse
 
 SEED = 20261127
-BODY_MAX = 65535  # beanstalkd's own
 ERRORS = {b"BAD_FORMAT", b"UNKNOWN_COMMAND", b"EXPECTED_CRLF", b"JOB_TOO_BIG"}
 
 # Where weir means to differ: what the stream looks like, and why.
@@ -79,32 +76,6 @@ def lines():
     return list(dict.fromkeys(found))
 
 
-def replies(data):
-    """The first words of the replies in a stream; what carries a body is cut out by its length."""
-    found = []
-    while data:
-        line, end, data = data.partition(b"\r\n")
-        assert end, line
-        words = line.split(b" ")
-        found.append(words[0])
-        if words[0] in (b"RESERVED", b"FOUND", b"OK"):
-            data = data[int(words[-1]) + 2:]
-    return found
-
-
-def ask(port, data):
-    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as conn:
-        conn.sendall(data)
-        conn.shutdown(socket.SHUT_WR)
-        answer = b""
-        try:
-            while part := conn.recv(65536):
-                answer += part
-        except ConnectionResetError:  # it had not read all when it closed
-            pass
-    return answer
-
-
 def judge(tools, streams):
     """What weir says to each stream, up to quit."""
     data = b"".join(b"%d\n%s" % (len(stream), stream) for stream in streams)
@@ -124,21 +95,8 @@ def judge(tools, streams):
 
 @pytest.fixture
 def beanstalkd(free_port):
-    program = shutil.which("beanstalkd") or "/usr/bin/beanstalkd"
-    port = free_port()
-    process = subprocess.Popen([program, "-l", "127.0.0.1", "-p", str(port)])
-
-    def serves():
-        try:
-            return replies(ask(port, b"list-tubes\r\n")) == [b"OK"]
-        except OSError:
-            return False
-    try:
-        assert until(serves)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_S)
+    with Beanstalkd(free_port()) as server:
+        yield server.port
 
 
 def test_same_verdict_as_beanstalkd(beanstalkd, tools):
@@ -147,7 +105,7 @@ def test_same_verdict_as_beanstalkd(beanstalkd, tools):
     for stream, ours in zip(streams, judge(tools, streams)):
         if any(re.match(pattern, stream, re.DOTALL) for pattern, _ in DIFFERENT):
             continue
-        theirs = [word if word in ERRORS else b"ok" for word in replies(ask(beanstalkd, stream))]
+        theirs = [reply.word if reply.word in ERRORS else b"ok" for reply in converse(beanstalkd, stream)]
         assert ours == theirs, stream[:300]
         checked += 1
     assert checked > 400 and len(streams) - checked > 20, (checked, len(streams))
