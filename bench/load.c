@@ -3,12 +3,8 @@
  * The load of bench/http: one thread, many connections to 127.0.0.1, one request at a time on each,
  * as fast as the answers come or paced. Every answer is compared to the last byte (status, length,
  * body), so that no proxy wins by answering wrongly.
- *
- * It talks to the benchmark over its standard input and output: after the warm-up, with nothing in
- * flight, it prints "ready" and waits for a line; then it measures, waits until the last answer is
- * in, and prints one line of JSON. So the CPU time that the benchmark reads at both ends belongs to
- * the counted requests and to nothing else.
  */
+#include "measure.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -25,7 +21,6 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -33,12 +28,7 @@ enum {
     READ_BYTES = 128 * 1024,
     N_EVENTS = 512,
     PATIENCE_S = 10, /* an answer later than this is a wrong one */
-    HIST_SIZE = 64 * 26,
 };
-
-static const uint64_t HIST_STEPS = 64; /* of each power of two of microseconds */
-
-static const int64_t NS_PER_S = 1000000000;
 
 /* What was wrong with an answer. */
 enum wrong {
@@ -98,48 +88,10 @@ struct load {
     uint64_t n_done;
     uint64_t n_wrong[N_WRONG];
     uint64_t n_reconnects;
-    uint64_t hist[HIST_SIZE];
+    struct hist hist;
     char read_buffer[READ_BYTES];
     char expected[READ_BYTES];
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
-/* ---- latency ---- */
-
-static void hist_add(struct load *load, int64_t ns)
-{
-    uint64_t us = ns > 0 ? (uint64_t)ns / 1000 : 0;
-    unsigned power = 0;
-    while ((us >> power) >= HIST_STEPS * 2)
-        power++;
-    /* Below 128 us every microsecond has its own step. */
-    size_t index = (size_t)(power * HIST_STEPS + (us >> power));
-    load->hist[index < HIST_SIZE ? index : HIST_SIZE - 1]++;
-}
-
-/* The latency below which the share `part` of all answers lies, in microseconds. */
-static uint64_t hist_at(const struct load *load, double part)
-{
-    uint64_t total = 0;
-    for (size_t i = 0; i < HIST_SIZE; i++)
-        total += load->hist[i];
-    uint64_t wanted = (uint64_t)((double)total * part);
-    uint64_t seen = 0;
-    for (size_t i = 0; i < HIST_SIZE; i++) {
-        seen += load->hist[i];
-        if (seen > wanted) {
-            size_t power = i < 2 * HIST_STEPS ? 0 : i / HIST_STEPS - 1;
-            return (uint64_t)(i - power * HIST_STEPS) << power;
-        }
-    }
-    return 0;
-}
 
 /* ---- connections ---- */
 
@@ -268,7 +220,7 @@ static void conn_done(struct load *load, struct conn *conn)
 {
     int64_t took_ns = now_ns() - conn->due_ns;
     load->n_done++;
-    hist_add(load, took_ns);
+    hist_add(&load->hist, took_ns);
     if (took_ns > PATIENCE_S * NS_PER_S)
         load->n_wrong[WRONG_LATE]++;
     conn_next(load, conn);
@@ -451,17 +403,8 @@ static void forget_counts(struct load *load)
     load->n_done = 0;
     load->n_reconnects = 0;
     load->n_handshakes = load->n_resumed = 0;
-    memset(load->hist, 0, sizeof(load->hist));
+    memset(&load->hist, 0, sizeof(load->hist));
     memset(load->n_wrong, 0, sizeof(load->n_wrong));
-}
-
-static void wait_for_line(void)
-{
-    char line[64];
-    printf("ready\n");
-    fflush(stdout);
-    if (!fgets(line, sizeof(line), stdin))
-        exit(0);
 }
 
 static void print_result(const struct load *load, double elapsed_s)
@@ -472,8 +415,9 @@ static void print_result(const struct load *load, double elapsed_s)
     printf(", \"handshakes\": %llu, \"resumed\": %llu", (unsigned long long)load->n_handshakes,
            (unsigned long long)load->n_resumed);
     printf(", \"p50_us\": %llu, \"p99_us\": %llu, \"max_us\": %llu, \"wrong\": {",
-           (unsigned long long)hist_at(load, 0.5), (unsigned long long)hist_at(load, 0.99),
-           (unsigned long long)hist_at(load, 0.999999));
+           (unsigned long long)hist_at(&load->hist, 0.5),
+           (unsigned long long)hist_at(&load->hist, 0.99),
+           (unsigned long long)hist_at(&load->hist, 0.999999));
     for (size_t i = 0; i < N_WRONG; i++)
         printf("%s\"%s\": %llu", i > 0 ? ", " : "", wrong_names[i],
                (unsigned long long)load->n_wrong[i]);
@@ -608,11 +552,11 @@ int main(int argc, char **argv)
     if (load.is_hold) {
         while (load.idle_first)
             conn_send(&load, idle_take(&load), now_ns());
-        wait_for_line();
+        say_ready();
         return 0;
     }
     run_phase(&load, load.warm_s);
-    wait_for_line();
+    say_ready();
     forget_counts(&load);
     print_result(&load, run_phase(&load, load.measured_s));
     return 0;

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import resource
+import select
 import signal
 import socket
 import statistics
@@ -96,6 +97,39 @@ def stop(process):
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+class Load:
+    """A load of build/bench (bench/measure.h) up to its "ready": warmed up, nothing in flight."""
+
+    def __init__(self, name, arguments, patience_s=60):
+        self.process = spawn(name, [os.path.join(WORK, name), *arguments], LOAD_CORE,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if self.read_line(patience_s) != b"ready\n":
+            self.stop()
+            raise Failure(f"the load did not get ready; see {WORK}/{name}.log")
+
+    def read_line(self, patience_s):
+        readable, _, _ = select.select([self.process.stdout], [], [], patience_s)
+        return self.process.stdout.readline() if readable else b""
+
+    def measure(self, pid, patience_s=60):
+        """The load's own result, with the CPU time that the product took for it."""
+        before = cpu_ns(pid)
+        self.process.stdin.write(b"go\n")
+        self.process.stdin.flush()
+        line = self.read_line(patience_s)
+        after = cpu_ns(pid)
+        if not line:
+            raise Failure("the load gave no result")
+        result = json.loads(line)
+        result["cpu_ns"] = after - before
+        return result
+
+    def stop(self):
+        self.process.stdin.close()
+        stop(self.process)
+        self.process.stdout.close()
 
 
 def configured(template, name, **filled):
