@@ -48,8 +48,13 @@ static int find_or_add(struct rtnl *rtnl, const struct rtnl_link *parent, const 
 }
 
 /*
- * The macvlan has no address but the floating ones, so a check of the way back would refuse what
- * comes for them; and of the two interfaces each is to answer for its own addresses alone.
+ * The macvlan has no address but the floating ones, and what comes for them is answered by the
+ * interface below, whose route to the client is the better one: a strict check of the way back
+ * would refuse it. The kernel takes the greatest of what is set for all interfaces and for this
+ * one, so that 0 would not do where all of them are strict (1), and loose (2) does.
+ *
+ * Each of the two is to answer for its own addresses alone, and the one below is not to ask for a
+ * neighbour in the name of a floating one: the neighbour would take its MAC for the address's.
  */
 static int settle(struct rtnl *rtnl, const struct rtnl_link *parent, uint32_t index,
                   struct err *err)
@@ -57,22 +62,23 @@ static int settle(struct rtnl *rtnl, const struct rtnl_link *parent, uint32_t in
     static const struct rtnl_conf upper = {.arp_ignore = 1,
                                            .arp_announce = -1,
                                            .arp_filter = 0,
-                                           .rp_filter = 0,
+                                           .rp_filter = 2,
                                            .accept_local = 1,
                                            .promote_secondaries = 1,
                                            .addr_gen_mode = 1};
     static const struct rtnl_conf lower = {.arp_ignore = 1,
-                                           .arp_announce = -1,
+                                           .arp_announce = 2,
                                            .arp_filter = -1,
                                            .rp_filter = -1,
                                            .accept_local = -1,
                                            .promote_secondaries = -1,
                                            .addr_gen_mode = -1};
-    if (rtnl_link_conf(rtnl, index, &upper, err) < 0 ||
-        rtnl_link_conf(rtnl, parent->index, &lower, err) < 0 ||
-        rtnl_link_enable(rtnl, index, true, err) < 0)
-        return -1;
-    return 0;
+    int rc = rtnl_link_conf(rtnl, index, &upper, err);
+    if (rc == 0)
+        rc = rtnl_link_conf(rtnl, parent->index, &lower, err);
+    if (rc == 0)
+        rc = rtnl_link_enable(rtnl, index, true, err);
+    return rc > 0 ? err_set(err, "%s is gone", parent->name) : rc;
 }
 
 int mac_link_open(struct mac_link *mac, struct rtnl *rtnl, const struct rtnl_link *parent,

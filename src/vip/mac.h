@@ -11,8 +11,8 @@
  *     `- vip4-2-51     00-00-5E-00-01-33    203.0.113.10/24, what is sent of VRRP
  *
  * Its name has the family, the index of the interface below and the id, so that a next life finds
- * it. The interface below no longer answers ARP for addresses that are not its own (arp_ignore),
- * for the macvlan's would be among them.
+ * it. The interface below neither answers ARP for addresses that are not its own (arp_ignore) nor
+ * asks in their name (arp_announce), for the macvlan's would be among them.
  */
 
 #include "net/raw.h"
