@@ -72,6 +72,7 @@ struct vip_family {
     struct slice bytes;    /* the same as an advertisement has them */
     struct vrrp_ip *peers; /* n_peers, who is spoken to; 0: multicast */
     uint32_t n_peers;
+    struct vrrp_ip source; /* of unicast: as whom the peers know this node; n_bytes 0: not said */
 };
 
 enum { VIP_IPV4, VIP_IPV6, VIP_FAMILIES };

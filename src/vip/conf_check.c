@@ -5,7 +5,7 @@
  */
 
 #include "base/mem.h"
-#include "core/settings.h"
+#include "core/node.h"
 #include "peer/peer.h"
 #include "vip/conf.h"
 #include "vip/need.h"
@@ -120,6 +120,14 @@ static int check_nodes(const struct looking *looking, const struct vip_conf *vip
     return rc;
 }
 
+static bool has_addr(const struct node_conf *node, const struct addr *addr)
+{
+    for (size_t i = 0; i < node_n_addrs(node); i++)
+        if (addr_equal(&node_addr(node, i)->addr, addr))
+            return true;
+    return false;
+}
+
 /* An address that a node has for good does not move, but to and from its owner. */
 static int check_own(const struct looking *looking, const struct vip_conf *vip)
 {
@@ -129,7 +137,7 @@ static int check_own(const struct looking *looking, const struct vip_conf *vip)
         bool is_owner = slice_equal(vip->owner_ref.name, node->name);
         for (size_t i = 0; i < vip->address_list.n_items && !is_owner; i++) {
             const struct conf_ip_in *one = vip->address_list.items[i];
-            if (addr_equal(&one->ip.addr, &node->addr.addr))
+            if (has_addr(node, &one->ip.addr))
                 rc = conf_error(looking->load->diag, one->ip.at,
                                 "choose another, or say that the node is the owner",
                                 "it is the address of node %.*s", SLICE_ARG(node->name));
@@ -154,21 +162,49 @@ static void add_peer(const struct looking *looking, struct vip_family *family,
     family->peers[family->n_peers++] = vip_ip_of(addr);
 }
 
-/* Those that are written; an address of this node itself is none of its peers. */
+/* This node; NULL where the file has no nodes. */
+static const struct node_conf *own_node(const struct looking *looking)
+{
+    return node_find(looking->snap, slice_from(looking->snap->node));
+}
+
+/* Those that are written. An address of this node itself is none of its peers, but the one that the
+ * others take its advertisements from. */
 static void add_written(const struct looking *looking, const struct vip_conf *vip, size_t f,
                         struct vip_family *family)
 {
+    const struct node_conf *own = own_node(looking);
     for (size_t i = 0; i < vip->unicast->addr_list.n_items; i++) {
         const struct conf_addr *peer = vip->unicast->addr_list.items[i];
-        bool is_own = false;
-        for (size_t n = 0; n < n_nodes(looking); n++) {
-            const struct node_conf *node = node_at(looking, n);
-            is_own = is_own || (slice_is(node->name, looking->snap->node) &&
-                                addr_equal(&peer->addr, &node->addr.addr));
-        }
-        if (is_of_family(&peer->addr, f) && !is_own)
+        if (!is_of_family(&peer->addr, f))
+            continue;
+        if (own && has_addr(own, &peer->addr))
+            family->source = vip_ip_of(&peer->addr);
+        else
             add_peer(looking, family, &peer->addr);
     }
+}
+
+/*
+ * Where the node is to be reached about the vip: its address in the net of one of the vip's
+ * addresses, otherwise its first one of the family. NULL: it has none.
+ */
+static const struct conf_addr *addr_for(const struct node_conf *node, const struct vip_conf *vip,
+                                        size_t f)
+{
+    for (size_t i = 0; i < vip->address_list.n_items; i++) {
+        const struct conf_ip_in *one = vip->address_list.items[i];
+        /* Behind n_bits nothing is compared. */
+        const struct addr_net net = {.base = one->ip.addr, .n_bits = one->n_bits};
+        const struct conf_addr *found =
+            is_of_family(&one->ip.addr, f) ? node_addr_in(node, &net) : NULL;
+        if (found)
+            return found;
+    }
+    for (size_t i = 0; i < node_n_addrs(node); i++)
+        if (is_of_family(&node_addr(node, i)->addr, f))
+            return node_addr(node, i);
+    return NULL;
 }
 
 static int add_nodes(const struct looking *looking, const struct vip_conf *vip, size_t f,
@@ -176,14 +212,16 @@ static int add_nodes(const struct looking *looking, const struct vip_conf *vip, 
 {
     for (size_t n = 0; n < n_nodes(looking); n++) {
         const struct node_conf *node = node_at(looking, n);
-        if (slice_is(node->name, looking->snap->node))
-            continue;
-        if (!is_of_family(&node->addr.addr, f))
+        const struct conf_addr *addr = addr_for(node, vip, f);
+        if (!addr)
             return conf_error(looking->load->diag, conf_where(&vip->object, "unicast"),
                               "unicast ADDRESS ADDRESS",
                               "node %.*s has no %s address to send advertisements to",
                               SLICE_ARG(node->name), f == VIP_IPV6 ? "IPv6" : "IPv4");
-        add_peer(looking, family, &node->addr.addr);
+        if (slice_is(node->name, looking->snap->node))
+            family->source = vip_ip_of(&addr->addr);
+        else
+            add_peer(looking, family, &addr->addr);
     }
     return 0;
 }

@@ -93,7 +93,7 @@ static void say_trouble(struct port *port, size_t family)
                  "%s is switched off: `ip link set %s up`", port->name, port->name);
     else if (!port->link.is_up)
         snprintf(socket->trouble, sizeof(socket->trouble), "%s has no carrier", port->name);
-    else if (socket->source.n_bytes == 0)
+    else if (port->sources.best[family].n_bytes == 0)
         snprintf(socket->trouble, sizeof(socket->trouble),
                  family == VIP_IPV6
                      ? "%s has no link-local IPv6 address of its own, which VRRP speaks from"
@@ -126,7 +126,7 @@ struct view {
     uint32_t index;
     bool is_up;
     uint8_t mac[VRRP_MAC_BYTES];
-    struct vrrp_ip sources[VIP_FAMILIES];
+    struct sources sources;
     int fds[VIP_FAMILIES];
     char troubles[VIP_FAMILIES][PORT_TROUBLE_MAX];
 };
@@ -137,22 +137,27 @@ static struct view view_of(const struct port *port)
     view.index = port->link.index;
     view.is_up = port->link.is_up;
     memcpy(view.mac, port->link.mac, sizeof(view.mac));
+    view.sources = port->sources;
     for (size_t f = 0; f < VIP_FAMILIES; f++) {
-        view.sources[f] = port->sockets[f].source;
         view.fds[f] = port->sockets[f].raw.fd;
         slice_copy(slice_from(port->sockets[f].trouble), view.troubles[f], PORT_TROUBLE_MAX);
     }
     return view;
 }
 
+static bool same_sources(const struct sources *a, const struct sources *b)
+{
+    return a->n == b->n && memcmp(a->best, b->best, sizeof(a->best)) == 0 &&
+           memcmp(a->items, b->items, a->n * sizeof(a->items[0])) == 0;
+}
+
 static bool same_view(const struct view *a, const struct view *b)
 {
-    if (a->index != b->index || a->is_up != b->is_up || memcmp(a->mac, b->mac, sizeof(a->mac)) != 0)
+    if (a->index != b->index || a->is_up != b->is_up ||
+        memcmp(a->mac, b->mac, sizeof(a->mac)) != 0 || !same_sources(&a->sources, &b->sources))
         return false;
     for (size_t f = 0; f < VIP_FAMILIES; f++)
-        if (a->fds[f] != b->fds[f] || a->sources[f].n_bytes != b->sources[f].n_bytes ||
-            vrrp_ip_compare(&a->sources[f], &b->sources[f]) != 0 ||
-            strcmp(a->troubles[f], b->troubles[f]) != 0)
+        if (a->fds[f] != b->fds[f] || strcmp(a->troubles[f], b->troubles[f]) != 0)
             return false;
     return true;
 }
@@ -161,17 +166,15 @@ void port_look(struct port *port)
 {
     struct ports *ports = port->ports;
     struct view before = view_of(port);
-    struct vrrp_ip sources[VIP_FAMILIES] = {{0}};
     struct err err = ERR_NONE;
+    port->sources = (struct sources){.n = 0};
     if (rtnl_link_by_name(&ports->rtnl, port->name, &port->link, &err) != 0)
         port->link = (struct rtnl_link){.index = 0};
     else
-        (void)source_find(&ports->rtnl, port->link.index, ports->calls->is_floating, ports->ctx,
-                          sources, &err); /* without any it is not up, and asked again */
-    for (size_t f = 0; f < VIP_FAMILIES; f++) {
-        port->sockets[f].source = sources[f];
+        (void)sources_find(&ports->rtnl, port->link.index, ports->calls->is_floating, ports->ctx,
+                           &port->sources, &err); /* without any it is not up, and asked again */
+    for (size_t f = 0; f < VIP_FAMILIES; f++)
         look_at_socket(port, f);
-    }
     struct view after = view_of(port);
     if (!same_view(&before, &after))
         ports->calls->on_change(ports->ctx, port);

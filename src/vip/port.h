@@ -46,7 +46,6 @@ struct port_socket {
     bool is_wanted;
     bool is_multicast;              /* some group needs it so */
     bool has_joined;                /* as it was opened */
-    struct vrrp_ip source;          /* n_bytes 0: the interface has none */
     char trouble[PORT_TROUBLE_MAX]; /* why the family is of no use here; "": it is */
 };
 
@@ -54,7 +53,8 @@ struct port {
     struct ports *ports;
     char name[RTNL_NAME_BYTES];
     uint32_t n_users;
-    struct rtnl_link link; /* index 0: there is no such interface */
+    struct rtnl_link link;  /* index 0: there is no such interface */
+    struct sources sources; /* what the interface has of its own */
     struct shared_slab *slab;
     struct port_socket sockets[VIP_FAMILIES];
 };
@@ -93,7 +93,7 @@ void port_read(struct port *port, size_t family);
 static inline bool port_is_up(const struct port *port, size_t family)
 {
     const struct port_socket *socket = &port->sockets[family];
-    return port->link.is_up && socket->source.n_bytes > 0 && socket->raw.fd >= 0;
+    return port->link.is_up && port->sources.best[family].n_bytes > 0 && socket->raw.fd >= 0;
 }
 
 /* Is it an address that a vip put there? */

@@ -76,19 +76,21 @@ static void find_mac(struct leaving *leaving)
 static int resign(struct leaving *leaving, struct err *err)
 {
     const struct group_plan *plan = &leaving->plan;
-    struct vrrp_ip sources[VIP_FAMILIES];
+    struct sources sources;
     const struct raw_options options = {.is_ipv6 = plan->is_ipv6,
                                         .is_unicast = true,
                                         .is_write_only = true,
                                         .index = leaving->link.index,
                                         .name = leaving->link.name};
     struct raw raw;
-    int rc = source_find(&leaving->rtnl, leaving->link.index, is_floating, snap_ctx(leaving->snap),
-                         sources, err);
+    int rc = sources_find(&leaving->rtnl, leaving->link.index, is_floating, snap_ctx(leaving->snap),
+                          &sources, err);
     if (rc < 0 || raw_open(&raw, &options, err) < 0)
         return -1;
-    struct vrrp_carrier carrier = {.source = sources[plan->is_ipv6 ? VIP_IPV6 : VIP_IPV4],
-                                   .ttl = VRRP_TTL};
+    struct vrrp_carrier carrier = {
+        .source =
+            sources_choose(&sources, plan->is_ipv6 ? VIP_IPV6 : VIP_IPV4, &plan->family->source),
+        .ttl = VRRP_TTL};
     for (uint32_t i = 0; i < group_n_targets(plan) && carrier.source.n_bytes; i++) {
         uint8_t bytes[VRRP_PACKET_MAX_BYTES];
         carrier.target = group_target(plan, i);

@@ -75,7 +75,8 @@ static void look_at_port(struct vip_group *at)
     const struct port *port = at->vip->port;
     size_t family = vip_family_of(at);
     struct err err = ERR_NONE;
-    struct group_link link = {.source = port->sockets[family].source};
+    struct group_link link = {
+        .source = sources_choose(&port->sources, family, &at->group.plan.family->source)};
     char former[PORT_TROUBLE_MAX];
     slice_copy(slice_from(at->trouble), former, sizeof(former));
     slice_copy(slice_from(port->sockets[family].trouble), at->trouble, sizeof(at->trouble));
@@ -343,6 +344,7 @@ void vip_replan(struct vip *vip, struct snapshot *snap, const struct vip_conf *c
         struct group_plan plan = plan_of(vip, f);
         if (at->is_started && plan.family->n_addresses > 0) {
             group_replan(&at->group, &plan, loop_boot_ns());
+            look_at_port(at); /* it may speak from another address now */
             vip_arm(at);
         } else if (at->is_started) {
             group_stop(&at->group, true, loop_boot_ns());

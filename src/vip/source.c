@@ -13,38 +13,59 @@ bool source_is_ours(const struct rtnl_address *address, source_floating_fn *is_f
     return address->valid_s != RTNL_FOREVER && is_floating(ctx, &address->ip);
 }
 
-/* The best of each family that was seen. */
-struct choosing {
+/* The first address of a network is a better one than those that came later. */
+static void choose_ipv4(struct sources *sources, const struct rtnl_address *address)
+{
+    struct vrrp_ip *best = &sources->best[VIP_IPV4];
+    if (best->n_bytes > 0 && (!sources->is_best_secondary || address->is_secondary))
+        return;
+    *best = address->ip;
+    sources->is_best_secondary = address->is_secondary;
+}
+
+void sources_add(struct sources *sources, const struct rtnl_address *address)
+{
+    if (address->is_tentative)
+        return;
+    if (address->ip.n_bytes == 4)
+        choose_ipv4(sources, address);
+    else if (address->is_link_local && sources->best[VIP_IPV6].n_bytes == 0)
+        sources->best[VIP_IPV6] = address->ip;
+    if (sources->n < SOURCES_MAX)
+        sources->items[sources->n++] = address->ip;
+}
+
+/* Leaves out what floats. */
+struct finding {
     source_floating_fn *is_floating;
     void *ctx;
-    struct rtnl_address best[VIP_FAMILIES]; /* ip.n_bytes 0: none yet */
+    struct sources *sources;
 };
 
-static bool may_be_source(const struct choosing *choosing, const struct rtnl_address *address)
+static void look_at(void *ctx, const struct rtnl_address *address)
 {
-    if (source_is_ours(address, choosing->is_floating, choosing->ctx) || address->is_tentative)
-        return false;
-    return address->ip.n_bytes == 4 || address->is_link_local;
+    const struct finding *finding = ctx;
+    if (!source_is_ours(address, finding->is_floating, finding->ctx))
+        sources_add(finding->sources, address);
 }
 
-/* The first address of a network is a better one than those that came later. */
-static void choose(void *ctx, const struct rtnl_address *address)
+int sources_find(struct rtnl *rtnl, uint32_t index, source_floating_fn *is_floating, void *ctx,
+                 struct sources *ret_sources, struct err *err)
 {
-    struct choosing *choosing = ctx;
-    struct rtnl_address *best = &choosing->best[address->ip.n_bytes == 16 ? VIP_IPV6 : VIP_IPV4];
-    if (!may_be_source(choosing, address))
-        return;
-    if (best->ip.n_bytes == 0 || (best->is_secondary && !address->is_secondary))
-        *best = *address;
-}
-
-int source_find(struct rtnl *rtnl, uint32_t index, source_floating_fn *is_floating, void *ctx,
-                struct vrrp_ip ret_sources[VIP_FAMILIES], struct err *err)
-{
-    struct choosing choosing = {.is_floating = is_floating, .ctx = ctx};
-    if (rtnl_addr_each(rtnl, index, choose, &choosing, err) < 0)
+    struct sources sources = {.n = 0};
+    struct finding finding = {.is_floating = is_floating, .ctx = ctx, .sources = &sources};
+    if (rtnl_addr_each(rtnl, index, look_at, &finding, err) < 0)
         return -1;
-    for (size_t f = 0; f < VIP_FAMILIES; f++)
-        ret_sources[f] = choosing.best[f].ip;
+    *ret_sources = sources;
     return 0;
+}
+
+struct vrrp_ip sources_choose(const struct sources *sources, size_t family,
+                              const struct vrrp_ip *wanted)
+{
+    for (uint32_t i = 0; i < sources->n && wanted->n_bytes > 0; i++)
+        if (sources->items[i].n_bytes == wanted->n_bytes &&
+            vrrp_ip_compare(&sources->items[i], wanted) == 0)
+            return *wanted;
+    return sources->best[family];
 }

@@ -5,7 +5,7 @@ import re
 import signal
 import time
 
-from vips import VIP, Pair, file_of, until, whole
+from vips import LINK6, VIP, VIP6, Capture, Node, Pair, file_of, until, whole
 
 
 def test_the_preferred_node_has_it_and_the_other_takes_over(net, weir_on):
@@ -169,3 +169,43 @@ def test_what_the_log_says(net, weir_on):
     pair.a.wait("down")
     assert re.search(r"vip:front .*active", pair.b.weir.log()), pair.b.weir.log()
     assert "e0" in pair.a.fact()["reason"] or "link" in pair.a.fact()["reason"], pair.a.fact()
+
+
+UNICAST_NODES = "nodes { a 10.78.0.1 10.77.0.1 fd77::1; b 10.78.0.2 10.77.0.2 fd77::2 }\n"
+
+
+def test_unicast_goes_by_the_net_of_the_address(net, weir_on):
+    """Nodes whose first addresses are in another net: what is sent goes by that of the vip, both ways."""
+    network = net(switches=2)
+    pair = Pair(network, weir_on, UNICAST_NODES + file_of("unicast", nodes=False, prefer="").replace(
+        "id 51", "id 51; prefer a"))
+    capture = Capture(network.n2, network.folder)
+    network.n1.part()
+    pair.b.wait("active")
+    network.n1.join()
+    pair.b.wait("backup")
+    capture.stop()
+    rows = {tuple(row) for row in capture.rows("ip.src", "ip.dst", "vrrp.checksum.status")}
+    assert rows == {("10.77.0.1", "10.77.0.2", "1"), ("10.77.0.2", "10.77.0.1", "1")}, rows
+    assert pair.a.metric("weir_vip_refused_total", reason="peer") == 0
+    assert pair.b.metric("weir_vip_refused_total", reason="peer") == 0
+
+
+def test_unicast_over_ipv6(net, weir_on):
+    """The nodes know each other by the addresses of the file, not by link-local ones."""
+    network = net()
+    text = UNICAST_NODES + file_of("unicast", nodes=False, prefer="", addresses=f"{LINK6}/64 {VIP6}/64").replace(
+        "id 51", "id 51; prefer a")
+    one, other = (Node(weir_on(host, text, node=name), host, name)
+                  for host, name in ((network.n1, "a"), (network.n2, "b")))
+    one.wait("active")
+    other.wait("backup")
+    capture = Capture(network.n2, network.folder)
+    network.n1.part()
+    other.wait("active")
+    network.n1.join()
+    other.wait("backup")
+    capture.stop()
+    assert one.has(VIP6) and not other.has(VIP6)
+    rows = {tuple(row) for row in capture.rows("ipv6.src", "ipv6.dst", "vrrp.checksum.status")}
+    assert rows == {("fd77::1", "fd77::2", "1"), ("fd77::2", "fd77::1", "1")}, rows
