@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/ask.h"
 #include "cli/remote.h"
+#include "cli/status_nodes.h"
 #include "cli/table.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -237,6 +238,7 @@ static void show_status(struct showing *showing)
     show_objects(showing, "LISTEN", "CLIENTS", "connections",
                  json_object_get(showing->status, "listens"));
     json_array_foreach(json_object_get(showing->status, "pools"), i, pool) show_pool(showing, pool);
+    status_nodes_tell(showing->status, &showing->style, &showing->out);
     show_changes(showing);
 }
 

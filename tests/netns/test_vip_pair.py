@@ -5,7 +5,7 @@ import re
 import signal
 import time
 
-from vips import LINK6, VIP, VIP6, Capture, Node, Pair, file_of, until, whole
+from vips import LINK6, VIP, VIP6, Capture, Node, Pair, file_of, secret_file, until, whole
 
 
 def test_the_preferred_node_has_it_and_the_other_takes_over(net, weir_on):
@@ -209,3 +209,15 @@ def test_unicast_over_ipv6(net, weir_on):
     assert one.has(VIP6) and not other.has(VIP6)
     rows = {tuple(row) for row in capture.rows("ipv6.src", "ipv6.dst", "vrrp.checksum.status")}
     assert rows == {("fd77::1", "fd77::2", "1"), ("fd77::2", "fd77::1", "1")}, rows
+
+
+def test_what_status_shows(net, weir_on, tmp_path):
+    peer = f"secret-file {secret_file(tmp_path)}\npeer 10.77.0.0/24 port 7900"
+    pair = Pair(net(), weir_on, file_of(peer=peer))
+    for node, other, own, says in ((pair.a, "b", "active", "backup"), (pair.b, "a", "backup", "active")):
+        node.weir.wait_fact(f"peer:{other}", "up")
+        assert until(lambda node=node, other=other: node.fact(f"at:{other}/vip:front"))
+        said = node.weir.command("status").stdout
+        priority = 254 if own == "active" else 253
+        assert re.search(rf"^front +{VIP}/24 +e0 +{own} \d+ s +{priority} +10\.77\.0\.1 ", said, re.M), said
+        assert re.search(rf"^{other} +up \d+ s +\d+\.\d\d ms +the same +front {says} +1 of 1 paths", said, re.M), said
