@@ -99,7 +99,11 @@ static void remember(struct vips *vips)
     assert(own >= 0);
     uint64_t now_ns = loop_clock_ns();
     uint64_t silence_ns = board_silence(process->board, (size_t)own, now_ns);
-    vips->has_former = !process->is_first_life;
+    struct fact fact;
+    uint32_t cursor = 0;
+    /* An upgrade has brought the facts of the former build, whose process lives still. */
+    vips->has_former =
+        !process->is_first_life || board_next(process->board, (size_t)own, &cursor, &fact);
     if (vips->has_former && silence_ns < now_ns)
         vips->died_ns = now_ns - silence_ns;
 }
