@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "core/node.h"
+#include "core/urgent.h"
 #include "peer/internal.h"
 #include <assert.h>
 #include <stdio.h>
@@ -331,6 +332,7 @@ static int peer_start(struct process *process, void **ret_state, struct err *err
     peer->row = row_of(peer, peer->slab);
     outbox_init(&peer->outbox, rng_next(&peer->rng));
     channel_timer_init(peer);
+    urgent_become(process, URGENT_WORDS);
     process_watch(process, on_change, on_lost, peer);
     look_at_board(peer);
     *ret_state = peer;

@@ -7,17 +7,14 @@
 #include "vip/vip.h"
 
 #include "base/mem.h"
+#include "core/urgent.h"
 #include "vip/count.h"
 #include "vip/explain.h"
 #include "vip/hook.h"
 #include "vip/internal.h"
 #include <assert.h>
-#include <errno.h>
 #include <linux/capability.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -27,24 +24,6 @@ const struct vips_conf *vips_conf_of(const struct snapshot *snap)
 }
 
 /* ---- the start ---- */
-
-/*
- * At 10 ms between two advertisements a loop that waits for its turn behind others loses its
- * address. So it comes before all that is not as urgent, and its memory stays where it is. What is
- * not allowed is missed only on a busy machine.
- */
-static void be_urgent(const struct process *process)
-{
-    enum { PRIORITY = 5 };
-    const struct sched_param param = {.sched_priority = PRIORITY};
-    const struct rlimit all = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
-    if (sched_setscheduler(0, SCHED_FIFO, &param) < 0)
-        log_write(process->logs[0], LOG_LEVEL_DEBUG, "no real-time priority for vips: %s",
-                  strerror(errno));
-    if (setrlimit(RLIMIT_MEMLOCK, &all) < 0 || mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
-        log_write(process->logs[0], LOG_LEVEL_DEBUG, "the memory for vips is not locked: %s",
-                  strerror(errno));
-}
 
 static void on_change(void *ctx, const struct board_change *change)
 {
@@ -117,7 +96,7 @@ static int vip_start(struct process *process, void **ret_state, struct err *err)
     loop_timer_init(&vips->retry, on_retry);
     slabs_init(&vips->slabs, process->board, process->n_loops, process->seed);
     remember(vips);
-    be_urgent(process);
+    urgent_become(process, URGENT_DECIDES);
     process_watch(process, on_change, on_lost, vips);
     loop_timer_set(loop, &vips->retry, loop_now_ns(loop) + NS_PER_S);
     *ret_state = vips;
