@@ -21,6 +21,7 @@ struct ready {
     const struct zone_body *alias; /* of a CNAME that comes first, or NULL */
     const struct zone_body *body;
     const struct zone_rrset *rrset; /* where body is NULL */
+    struct slice wildcard;          /* that stands for the name asked for; empty: none */
     uint8_t rcode;
     bool is_referral, is_negative;
 };
@@ -208,6 +209,7 @@ static bool find_ready(const struct zone_set *zones, const struct dns_query *que
             return ready->body;
         }
         node = node->wildcard;
+        ready->wildcard = zone_node_name(node);
     }
     ready->rrset = zone_node_find(node, query->type);
     if (ready->rrset) {
@@ -247,6 +249,7 @@ static size_t write_ready(const struct answer_view *view, const struct answer_as
     facts->is_negative = ready.is_negative;
     facts->is_referral = ready.is_referral;
     facts->zone = ready.node->zone;
+    facts->wildcard = ready.wildcard;
     return draft_finish(&draft, flags_of(ask->query, !ready.is_referral, false, ready.rcode));
 }
 

@@ -56,6 +56,7 @@ struct answer_facts {
     uint8_t scope_bits;      /* of the client's network that the answer depends on */
     const struct zone *zone; /* that answered; NULL: REFUSED */
     uint32_t record_index;   /* of the first pool's record in it, or ANSWER_NO_RECORD */
+    struct slice wildcard;   /* that stood for the question's name; empty: none. The zone's */
 };
 
 /*

@@ -211,6 +211,7 @@ struct walk {
     uint8_t lens[ANSWER_CHAIN_MAX + 1];
     uint8_t owner[DNS_NAME_MAX]; /* the present one, in the case of where it was met */
     uint8_t owner_len;
+    bool is_of_question; /* the present one is the question's, or a DNAME made it of that */
 };
 
 static struct slice walk_name(const struct walk *walk)
@@ -309,6 +310,8 @@ static bool take_node(struct answer_compose *compose, struct walk *walk, struct 
     const struct zone_rrset *rrset = zone_node_find(node, walk->type);
     if (!rrset && walk->type == DNS_ANY && node->n_rrsets > 0)
         rrset = &node->rrsets[0];
+    if (!found.is_exact && walk->is_of_question)
+        compose->facts.wildcard = zone_node_name(node);
     if (rrset) {
         note(compose, walk, found, ANSWER_FOUND, rrset);
         answer_compose_rrset(compose, walk_owner(walk), rrset, walk->zone);
@@ -321,6 +324,7 @@ static bool take_node(struct answer_compose *compose, struct walk *walk, struct 
         return false;
     }
     note(compose, walk, found, ANSWER_ALIAS, rrset);
+    walk->is_of_question = false;
     if (!write_rrset(compose, DNS_ANSWER, walk_owner(walk), rrset)) {
         compose->facts.is_truncated = true;
         return false;
@@ -373,6 +377,7 @@ void answer_compose(struct answer_compose *compose, const struct dns_query *quer
     struct walk walk; /* its names are not cleared: that would take longer than the answer */
     walk.type = query->type;
     walk.n = 0;
+    walk.is_of_question = true;
     if (!found.node) {
         compose->facts.rcode = DNS_REFUSED;
         compose->facts.is_negative = true;

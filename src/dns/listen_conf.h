@@ -52,7 +52,7 @@ struct dns_timeouts_conf {
 struct dns_rate_conf {
     struct conf_object object;
     int is_on;
-    struct conf_rate answers;   /* of one name */
+    struct conf_rate answers;   /* of one name, or of one wildcard */
     struct conf_rate negatives; /* NXDOMAIN, no data and referrals, of one zone */
     struct conf_rate errors;    /* FORMERR, REFUSED and their like */
     struct conf_rate total;     /* all of the above */

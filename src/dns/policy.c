@@ -34,6 +34,7 @@ struct exchange {
     uint8_t *out;
     size_t len;
     bool is_zone_asked;
+    bool is_slipped; /* over a rate: nothing but its header, and what OPT must say */
 };
 
 static void count(const struct exchange *exchange, uint32_t word)
@@ -220,8 +221,10 @@ static enum rrl_verdict take_rate(const struct exchange *exchange)
         rate = &rates->negatives;
         key = rrl_key(rates->rrl, network, KIND_NEGATIVE, zone_origin(facts->zone));
     } else {
+        /* Names that a wildcard stands for are as many as who forges them likes. */
         rate = &rates->answers;
-        key = rrl_key(rates->rrl, network, KIND_ANSWER, dns_query_name(&exchange->query));
+        key = rrl_key(rates->rrl, network, KIND_ANSWER,
+                      facts->wildcard.len ? facts->wildcard : dns_query_name(&exchange->query));
     }
     enum rrl_verdict verdict = rrl_take(rates->rrl, key, rate, rates->slip, now_ms);
     if (verdict != RRL_PASS)
@@ -256,6 +259,7 @@ static int limit_rate(struct exchange *exchange)
         break;
     }
     count(exchange, DNS_WORD_RATE_SLIPPED);
+    exchange->is_slipped = true;
     /* Who sent a cookie learns ours and comes back with it; the others come back over TCP. */
     if (exchange->cookie == COOKIE_NONE)
         write_bare(exchange, DNS_NOERROR, DNS_TC);
@@ -295,7 +299,7 @@ static struct dns_opt opt_of(struct exchange *exchange)
         .has_keepalive = query->has_keepalive && exchange->ask->is_tcp,
         .keepalive_ticks = exchange->ask->is_closing ? 0 : desk->idle_ticks,
     };
-    if (query->is_nsid_wanted)
+    if (query->is_nsid_wanted && !exchange->is_slipped)
         opt.nsid = desk->nsid;
     if (exchange->cookie != COOKIE_NONE) {
         opt.client_cookie = slice_make(query->cookie.ptr, DNS_CLIENT_COOKIE_BYTES);
@@ -376,7 +380,7 @@ size_t desk_answer(struct dns_desk *desk, const struct desk_ask *ask, uint8_t *o
     exchange.out = out;
     exchange.cookie = COOKIE_NONE;
     exchange.rcode = DNS_NOERROR;
-    exchange.is_zone_asked = false;
+    exchange.is_zone_asked = exchange.is_slipped = false;
     exchange.facts = (struct answer_facts){.record_index = ANSWER_NO_RECORD};
     int verdict = dns_query_parse(ask->packet, &exchange.query);
     if (verdict == DNS_SILENCE) {

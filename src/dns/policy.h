@@ -29,7 +29,8 @@
  * (limit/rrl.h) is not sent, or is sent as a header with TC, to who asks over UDP without one of
  * our cookies (RFC 7873). One that is an error is never sent so: TC would promise over TCP what is
  * not there, NOERROR would hide what is wrong, and who signed its query takes neither without a
- * signature (RFC 8945 section 5.4).
+ * signature (RFC 8945 section 5.4). It says no NSID either: so what is sent over a rate is no
+ * larger than its query, but for a cookie of ours, 16 bytes.
  */
 
 #include "base/rng.h"
