@@ -91,13 +91,13 @@ static bool put_body(struct draft *draft, const struct zone_body *body)
     return true;
 }
 
-/* A CNAME; what comes then is its target's. */
+/* A CNAME, or several; what comes then is the last target's. */
 static bool put_alias(struct draft *draft, const struct zone_body *alias)
 {
     uint8_t *at = draft->at;
     if (!put_body(draft, alias))
         return false;
-    const uint8_t *rdata = at + RECORD_HEAD_BYTES;
+    const uint8_t *rdata = at + alias->rdata_at;
     uint16_t to = dns_get16(rdata);
     draft->owner = (to & POINTER) == POINTER ? to : (uint16_t)(POINTER | (rdata - draft->out));
     return true;
@@ -162,19 +162,19 @@ static void set_negative(struct ready *ready, const struct zone_node *node, uint
     ready->is_negative = true;
 }
 
-/* One CNAME to what is plain or is not there has a short way, also one out of the zone. */
+/* CNAMEs to what is plain or is not there have a short way, also those out of the zone. */
 static bool find_alias(struct ready *ready, const struct zone_node *node, uint16_t type)
 {
     const struct zone_rrset *cname = zone_node_find(node, DNS_CNAME);
     const struct zone_body *alias = cname ? cname->body : NULL;
-    if (!alias)
+    if (alias && alias->way == ZONE_CHAINS)
+        alias = alias->chain;
+    if (!alias || alias->way == ZONE_WAY_UNREADY)
         return false;
-    if (alias->is_leaving) {
+    if (alias->way == ZONE_ENDS) {
         ready->body = alias;
         return true;
     }
-    if (!alias->target)
-        return false;
     ready->alias = alias;
     ready->rrset = zone_node_find(alias->target, type);
     if (ready->rrset)

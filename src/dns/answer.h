@@ -12,8 +12,8 @@
  *     look the name up (zone_tree.h)
  *       found, no pool in it, and it fits       the RRset's ready body is copied: answer.c
  *       found, a pool's record                  records written, shuffled:      answer_pool.c
- *       one CNAME to such                       its ready body, then its target: answer.c
- *       more CNAMEs, DNAME, or it does not fit  written record by record:       answer_compose.c
+ *       CNAMEs to such                          their ready body, then its target: answer.c
+ *       DNAME, or it does not fit               written record by record:       answer_compose.c
  *       not found                               the zone's ready negative body
  *
  * RFC 1034 section 4.3.2 is the algorithm, with RFC 4592 (wildcards), RFC 6672 (DNAME), RFC 2308

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -23,6 +24,10 @@ static const char outer_zone[] =
     "*.self MX 1 *.self\ncut NS ns.cut\ncut NS ns\nns.cut A 192.0.2.5\ncut DS 1 13 2 00\n"
     "d DNAME e\na.e A 192.0.2.6\ninner NS ns.inner\nns.inner A 192.0.2.7\nto-pool CNAME pool\n"
     "*.pools CNAME pool\n*.far CNAME a.b.\n*.loop CNAME x.loop\n*.near CNAME mail\n"
+    "chain3 CNAME chain\nchain-out CNAME out\nchain-loop CNAME loop1\nchain-pool CNAME to-pool\n"
+    "chain-wild CNAME to-wild\nchain-cut CNAME to-cut\nchain-gone CNAME gone\n"
+    "*.chained CNAME chain\n*.again CNAME hop\nhop CNAME x.again\n*.tie CNAME knot\n"
+    "knot CNAME a.*.tie\n"
     "*.tied CNAME a.*.tied\nto-cut CNAME x.cut\nto-wild CNAME x.Wild\nto-d CNAME a.d\n@ SRV 1 1 80 "
     "pool\n";
 static const char inner_zone[] = "$TTL 60\n@ SOA ns h 8 2h 30m 2w 30\n@ NS ns\nns A 192.0.2.8\n";
@@ -169,6 +174,47 @@ static const struct {
     {"q.tied.t.", DNS_A,
      "NXDOMAIN aa\n+ q.tied.t. 60 IN CNAME a.*.tied.t.\n"
      "- t. 30 IN SOA ns.t. h.t. 7 7200 1800 1209600 30"},
+    {"chain3.t.", DNS_A,
+     "NOERROR aa\n+ chain3.t. 60 IN CNAME chain.t.\n+ chain.t. 60 IN CNAME alias.t.\n"
+     "+ alias.t. 60 IN CNAME mail.t.\n+ mail.t. 60 IN A 192.0.2.2"},
+    {"chain3.t.", DNS_CNAME, "NOERROR aa\n+ chain3.t. 60 IN CNAME chain.t."},
+    {"Chain3.T.", DNS_AAAA,
+     "NOERROR aa\n+ Chain3.T. 60 IN CNAME chain.T.\n+ chain.T. 60 IN CNAME alias.T.\n"
+     "+ alias.T. 60 IN CNAME mail.T.\n- T. 30 IN SOA ns.T. h.T. 7 7200 1800 1209600 30"},
+    {"chain-out.t.", DNS_A,
+     "NOERROR aa\n+ chain-out.t. 60 IN CNAME out.t.\n+ out.t. 60 IN CNAME a.b."},
+    {"chain-loop.t.", DNS_A,
+     "NOERROR aa\n+ chain-loop.t. 60 IN CNAME loop1.t.\n+ loop1.t. 60 IN CNAME loop2.t.\n"
+     "+ loop2.t. 60 IN CNAME loop1.t."},
+    {"chain-pool.t.", DNS_A,
+     "NOERROR aa\n+ chain-pool.t. 60 IN CNAME to-pool.t.\n+ to-pool.t. 60 IN CNAME pool.t.\n"
+     "+ pool.t. 5 IN A 10.0.0.1\n+ pool.t. 5 IN A 10.0.0.2\n+ pool.t. 5 IN A 10.0.0.3"},
+    {"chain-pool.t.", DNS_AAAA,
+     "NOERROR aa\n+ chain-pool.t. 60 IN CNAME to-pool.t.\n+ to-pool.t. 60 IN CNAME pool.t.\n"
+     "- t. 30 IN SOA ns.t. h.t. 7 7200 1800 1209600 30"},
+    {"chain-wild.t.", DNS_A,
+     "NOERROR aa\n+ chain-wild.t. 60 IN CNAME to-wild.t.\n+ to-wild.t. 60 IN CNAME x.Wild.t.\n"
+     "+ x.Wild.t. 60 IN A 192.0.2.3"},
+    {"chain-cut.t.", DNS_A,
+     "NOERROR aa\n+ chain-cut.t. 60 IN CNAME to-cut.t.\n+ to-cut.t. 60 IN CNAME x.cut.t.\n"
+     "- cut.t. 60 IN NS ns.cut.t.\n- cut.t. 60 IN NS ns.t.\n! ns.cut.t. 60 IN A 192.0.2.5\n"
+     "! ns.t. 60 IN A 192.0.2.1"},
+    {"chain-gone.t.", DNS_A,
+     "NXDOMAIN aa\n+ chain-gone.t. 60 IN CNAME gone.t.\n+ gone.t. 60 IN CNAME nothing.t.\n"
+     "- t. 30 IN SOA ns.t. h.t. 7 7200 1800 1209600 30"},
+    /* A wildcard's chain follows any name; what comes by the wildcard again may be that name. */
+    {"longer.than.it.chained.t.", DNS_A,
+     "NOERROR aa\n+ longer.than.it.chained.t. 60 IN CNAME chain.t.\n"
+     "+ chain.t. 60 IN CNAME alias.t.\n+ alias.t. 60 IN CNAME mail.t.\n"
+     "+ mail.t. 60 IN A 192.0.2.2"},
+    {"q.again.t.", DNS_A,
+     "NOERROR aa\n+ q.again.t. 60 IN CNAME hop.t.\n+ hop.t. 60 IN CNAME x.again.t.\n"
+     "+ x.again.t. 60 IN CNAME hop.t."},
+    {"x.again.t.", DNS_A,
+     "NOERROR aa\n+ x.again.t. 60 IN CNAME hop.t.\n+ hop.t. 60 IN CNAME x.again.t."},
+    {"q.tie.t.", DNS_A,
+     "NXDOMAIN aa\n+ q.tie.t. 60 IN CNAME knot.t.\n+ knot.t. 60 IN CNAME a.*.tie.t.\n"
+     "- t. 30 IN SOA ns.t. h.t. 7 7200 1800 1209600 30"},
     {"to-cut.t.", DNS_A,
      "NOERROR aa\n+ to-cut.t. 60 IN CNAME x.cut.t.\n- cut.t. 60 IN NS ns.cut.t.\n"
      "- cut.t. 60 IN NS ns.t.\n! ns.cut.t. 60 IN A 192.0.2.5\n! ns.t. 60 IN A 192.0.2.1"},
@@ -216,6 +262,35 @@ static void test_answers(void **state)
         }
         text_deinit(&text);
     }
+    zone_set_destroy(&set);
+}
+
+/* Each name leads to the next: as many are followed as there may be, and the first asked by itself
+ * says the same as a longer way to it. */
+static void test_long_chains(void **state)
+{
+    (void)state;
+    enum { N_NAMES = ANSWER_CHAIN_MAX + 4 };
+    static uint8_t out[DNS_MESSAGE_MAX];
+    struct text text = TEXT_NONE;
+    text_printf(&text, "$TTL 60\n@ SOA ns h 7 2h 30m 2w 30\n@ NS ns\nns A 192.0.2.1\n");
+    for (int i = 0; i < N_NAMES; i++)
+        text_printf(&text, "c%d CNAME c%d\n", i, i + 1);
+    text_printf(&text, "c%d A 192.0.2.2\n", N_NAMES);
+    struct zone *zone = build("t.", text_cstr(&text), NULL);
+    struct zone_set *set = zone_set_create(&zone, 1, 1);
+    for (int i = 0; i < N_NAMES; i++) {
+        char name[16];
+        struct answer_facts facts;
+        int n_aliases = N_NAMES - i, most = ANSWER_CHAIN_MAX + 1;
+        snprintf(name, sizeof(name), "c%d.t.", i);
+        size_t n = ask(set, NULL, name, DNS_A, 0, sizeof(out), &facts, out);
+        assert_int_equal(dns_get16(out + 6), n_aliases < most ? n_aliases + 1 : most);
+        text_clear(&text);
+        show(slice_make((const char *)out, n), &text);
+        assert_int_equal(strstr(text_cstr(&text), "IN A 192.0.2.2") != NULL, n_aliases < most);
+    }
+    text_deinit(&text);
     zone_set_destroy(&set);
 }
 
@@ -295,9 +370,8 @@ static void test_empty_pool(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_draw),
+        cmocka_unit_test(test_answers),    cmocka_unit_test(test_long_chains),
+        cmocka_unit_test(test_truncated),  cmocka_unit_test(test_draw),
         cmocka_unit_test(test_empty_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,11 @@
 enum {
     /* A pointer reaches 0x3fff, also when it has moved behind the longest name. */
     BODY_BYTES_MAX = 0x3fff - DNS_QUESTION_MAX - DNS_HEADER_BYTES,
+    RECORD_HEAD_BYTES = 12, /* behind a pointer for its owner: type, class, TTL, length */
+    /* Bodies of chains take this part of what the zone takes, and so much in any case: a million
+       names that each lead to the next would take many times what they say. */
+    CHAIN_SHARE = 8,
+    CHAIN_BYTES_MIN = 64 << 10,
 };
 
 struct maker {
@@ -20,6 +25,8 @@ struct maker {
     struct answer_compose compose;
     uint8_t question[DNS_QUESTION_MAX];
     size_t name_len;
+    size_t chain_bytes; /* that are left for bodies of chains */
+    struct answer_trace trace;
     uint16_t relocations[DNS_RELOCATIONS_MAX];
     uint8_t message[DNS_MESSAGE_MAX];
 };
@@ -50,7 +57,7 @@ static struct zone_body *keep(struct maker *maker)
 {
     const struct answer_compose *compose = &maker->compose;
     size_t start = DNS_HEADER_BYTES + maker->name_len + 4, n = compose->out.n_relocations;
-    if (compose->has_pool || compose->facts.is_truncated)
+    if (compose->has_pool || compose->facts.is_truncated || compose->out.is_overflow)
         return NULL;
     size_t size = compose->out.len - start;
     struct zone_body *body = arena_alloc(&maker->zone->arena, sizeof(*body) + 2 * n + size);
@@ -91,9 +98,11 @@ static void find_target(const struct zone_set *set, const struct zone *zone,
     struct slice name = zone_data_next(&cursor);
     dns_name_fold(name, folded);
     name.ptr = (const char *)folded;
-    body->is_leaving = !dns_name_ends(name, zone_origin(zone));
-    if (body->is_leaving)
+    body->rdata_at = RECORD_HEAD_BYTES;
+    if (!dns_name_ends(name, zone_origin(zone))) {
+        body->way = ZONE_ENDS;
         return;
+    }
     struct zone_found found = zone_set_find_in(set, zone, name, dns_name_labels(name));
     if (found.node->flags & (ZONE_CUT | ZONE_BELOW_CUT))
         return;
@@ -101,7 +110,110 @@ static void find_target(const struct zone_set *set, const struct zone *zone,
         body->target = found.node;
     else if (!(found.node->flags & ZONE_HAS_DNAME))
         body->target = found.node->wildcard;
+    body->way = body->target ? ZONE_LEADS : ZONE_WAY_UNREADY;
 }
+
+/* ---- chains of CNAMEs ---- */
+
+/* The steps from a node on, as who asks for a type that nobody has would take them. */
+static void trace_chain(struct maker *maker, const struct zone_set *set,
+                        const struct zone_node *node)
+{
+    struct dns_query query = {.type = 0, .name_len = node->name_len, .n_labels = node->n_labels};
+    begin(maker, set, SLICE(""), zone_node_name(node));
+    memcpy(query.name, node->name, node->name_len);
+    query.question = slice_make((const char *)maker->question, maker->name_len + 4);
+    maker->trace.n = 0;
+    maker->compose.trace = &maker->trace;
+    answer_compose(&maker->compose, &query);
+}
+
+/* The node whose records the step took. */
+static const struct zone_node *step_node(const struct answer_step *step)
+{
+    return step->is_exact ? step->node : step->node->wildcard;
+}
+
+/*
+ * A wildcard's chain is the same for every name that the wildcard stands for, but where it comes by
+ * the wildcard again, or by names below it: those may be what was asked for.
+ */
+static bool is_chain_tied(const struct answer_trace *trace, const struct zone_node *node)
+{
+    if (!(node->flags & ZONE_WILDCARD))
+        return false;
+    for (unsigned i = 1; i < trace->n; i++) {
+        const struct answer_step *step = &trace->steps[i];
+        struct slice name = slice_make((const char *)step->name, step->name_len);
+        if (step_node(step) == node || dns_name_ends(name, zone_node_name(node)))
+            return true;
+    }
+    return trace->end == ANSWER_LOOPS || trace->end == ANSWER_TOO_MANY;
+}
+
+/* How many CNAMEs the steps took; 0: what comes behind them is not ready. */
+static unsigned count_aliases(const struct answer_trace *trace)
+{
+    unsigned n = 0;
+    while (n < trace->n && trace->steps[n].kind == ANSWER_ALIAS)
+        n++;
+    bool is_ready = n == trace->n || trace->steps[n].kind == ANSWER_NO_DATA;
+    return is_ready ? n : 0;
+}
+
+/* The first n steps as records; *ret_rdata_at is the data of the last one, in the body. */
+static void write_chain(struct maker *maker, unsigned n, uint16_t *ret_rdata_at)
+{
+    struct dns_writer *out = &maker->compose.out;
+    size_t start = out->len;
+    for (unsigned i = 0; i < n; i++) {
+        const struct answer_step *step = &maker->trace.steps[i];
+        const uint8_t *cursor = step->rrset->data;
+        *ret_rdata_at = (uint16_t)(out->len - start + RECORD_HEAD_BYTES);
+        dns_write_record(out, DNS_ANSWER, slice_make((const char *)step->name, step->name_len),
+                         DNS_CNAME, DNS_CLASS_IN, step->rrset->ttl_s, zone_data_next(&cursor));
+    }
+}
+
+/* A body with all CNAMEs that begin at the node, or NULL. */
+static const struct zone_body *make_chain(struct maker *maker, const struct zone_set *set,
+                                          const struct zone_node *node)
+{
+    uint16_t rdata_at = 0;
+    if (maker->chain_bytes == 0 || (node->flags & ZONE_SHADOWED))
+        return NULL;
+    trace_chain(maker, set, node);
+    unsigned n = count_aliases(&maker->trace);
+    if (n == 0 || is_chain_tied(&maker->trace, node))
+        return NULL;
+    begin(maker, set, SLICE(""), zone_node_name(node));
+    write_chain(maker, n, &rdata_at);
+    size_t size = sizeof(struct zone_body) + maker->compose.out.len;
+    maker->chain_bytes -= size < maker->chain_bytes ? size : maker->chain_bytes;
+    struct zone_body *body = keep(maker);
+    if (!body)
+        return NULL;
+    body->rdata_at = rdata_at;
+    body->way = n == maker->trace.n ? ZONE_ENDS : ZONE_LEADS;
+    if (body->way == ZONE_LEADS)
+        body->target = step_node(&maker->trace.steps[n]);
+    return body;
+}
+
+static void make_way(struct maker *maker, const struct zone_set *set, const struct zone_node *node,
+                     const struct zone_rrset *cname, struct zone_body *body)
+{
+    find_target(set, maker->zone, cname, body);
+    if (body->way != ZONE_LEADS || !(body->target->flags & ZONE_HAS_CNAME))
+        return;
+    const struct zone_body *chain = make_chain(maker, set, node);
+    if (!chain)
+        return;
+    body->chain = chain;
+    body->way = ZONE_CHAINS;
+}
+
+/* ---- RRsets ---- */
 
 static void make_rrset(struct maker *maker, const struct zone_set *set,
                        const struct zone_node *node, struct zone_rrset *rrset)
@@ -110,7 +222,7 @@ static void make_rrset(struct maker *maker, const struct zone_set *set,
     answer_compose_rrset(&maker->compose, zone_node_name(node), rrset, maker->zone);
     struct zone_body *body = keep(maker);
     if (body && rrset->type == DNS_CNAME)
-        find_target(set, maker->zone, rrset, body);
+        make_way(maker, set, node, rrset, body);
     rrset->body = body;
 }
 
@@ -136,6 +248,7 @@ void zone_bodies_make(const struct zone_set *set, struct zone *zone)
 {
     struct maker *maker = MEM_NEW(struct maker);
     maker->zone = zone;
+    maker->chain_bytes = zone->arena.size_bytes / CHAIN_SHARE + CHAIN_BYTES_MIN;
     for (size_t i = 0; i < zone->n_nodes; i++) {
         if (!(zone->nodes[i]->flags & ZONE_BELOW_CUT))
             make_node(maker, set, zone->nodes[i]);

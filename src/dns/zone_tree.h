@@ -31,6 +31,7 @@
  *     0        12              ^------------- body --------------^
  *              ^- c00c stays   ^- all others move
  *
+ * A CNAME that leads to others has a second body with all of them, for who asks for another type.
  * Behind the body of a CNAME come the records of its target, owned by the name in its data, or the
  * zone's body for what is not there; then pointers into the latter's own bytes move on by those of
  * the CNAME too.
@@ -48,16 +49,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What follows a CNAME in answers for other types. */
+enum zone_way {
+    ZONE_WAY_UNREADY, /* it is found when it is asked for */
+    ZONE_ENDS,        /* nothing: the name in it is not in its zone, or leads back */
+    ZONE_LEADS,       /* what a node of its zone has */
+    ZONE_CHAINS,      /* further CNAMEs: there is a body with all of them */
+};
+
 struct zone_body {
     uint16_t n_records[DNS_N_SECTIONS]; /* [DNS_QUESTION] is 0 */
     uint16_t base_len;                  /* of the question's name that it was written behind */
     uint16_t size_bytes;
     uint16_t n_pointers;
-    /* A CNAME's: what it leads to in its zone (a wildcard, where that stands for the name). NULL:
-       nothing that is answered from a node. */
-    const struct zone_node *target;
-    bool
-        is_leaving; /* a CNAME's, to a name that is not in its zone: all types are answered by it */
+    uint16_t rdata_at; /* a CNAME's: the data of its last record */
+    union {
+        const struct zone_node *target; /* ZONE_LEADS: a wildcard, where that stands for the name */
+        const struct zone_body *chain;  /* ZONE_CHAINS: it LEADS or ENDS itself */
+    };
+    uint8_t way; /* a CNAME's: enum zone_way */
     /* Offsets of the pointers that move, from the body's start, two bytes each; then the bytes. */
     uint16_t pointers[];
 };
