@@ -4,7 +4,8 @@
 
 /*
  * Bytes as hexadecimal digits and as base64 (RFC 4648 section 4, with its padding), which records
- * may spread over several words. For the codecs of records alone.
+ * may spread over several words, and as base32hex (section 7, without padding), which is one word.
+ * For the codecs of records alone.
  */
 
 #include "base/err.h"
@@ -17,9 +18,11 @@ int dns_hex_read(const struct dns_token *tokens, size_t n_tokens, uint8_t *out, 
                  struct err *err);
 int dns_base64_read(const struct dns_token *tokens, size_t n_tokens, uint8_t *out, size_t cap,
                     struct err *err);
+int dns_base32_read(struct slice text, uint8_t *out, size_t cap, struct err *err);
 
 /* Capital digits without blanks. */
 void dns_hex_show(struct slice bytes, struct text *out);
 void dns_base64_show(struct slice bytes, struct text *out);
+void dns_base32_show(struct slice bytes, struct text *out);
 
 #endif

@@ -12,7 +12,7 @@
  *     1 2 4  a number of as many bytes              v  a string without length, to the end
  *     t  32 bits of seconds                         x  bytes to the end, as hexadecimal digits
  *     a A  an address, IPv4 or IPv6                 b  bytes to the end, as base64
- *                                                   p  the parameters of SVCB (dns_svcb.h)
+ *     T c l D h H i e E w  as in dns_field.h        p  the parameters of SVCB (dns_svcb.h)
  */
 
 #include "base/err.h"

@@ -5,52 +5,66 @@
  */
 
 #include "wire/dns_rdata.h"
+#include "wire/dns_field.h"
 #include "wire/dns_form.h"
 #include "wire/dns_name.h"
 #include "wire/dns_svcb.h"
 
 /* By type; those that are not listed are opaque. */
 static const char *const forms[] = {
-    [1] = "a",       /* A */
-    [2] = "n",       /* NS */
-    [3] = "n",       /* MD */
-    [4] = "n",       /* MF */
-    [5] = "n",       /* CNAME */
-    [6] = "nn4tttt", /* SOA: primary, mailbox, serial, refresh, retry, expire, minimum */
-    [7] = "n",       /* MB */
-    [8] = "n",       /* MG */
-    [9] = "n",       /* MR */
-    [12] = "n",      /* PTR */
-    [13] = "ss",     /* HINFO: processor, system */
-    [14] = "nn",     /* MINFO */
-    [15] = "2n",     /* MX: preference, exchange */
-    [16] = "S",      /* TXT */
-    [17] = "dd",     /* RP */
-    [18] = "2d",     /* AFSDB */
-    [19] = "s",      /* X25 */
-    [21] = "2d",     /* RT */
-    [26] = "2dd",    /* PX */
-    [28] = "A",      /* AAAA */
-    [33] = "222d",   /* SRV: priority, weight, port, target */
-    [35] = "22sssd", /* NAPTR: order, preference, flags, service, expression, replacement */
-    [36] = "2d",     /* KX */
-    [39] = "N",      /* DNAME */
-    [43] = "211x",   /* DS: key tag, algorithm, digest type, digest */
-    [44] = "11x",    /* SSHFP */
-    [48] = "211b",   /* DNSKEY: flags, protocol, algorithm, key */
-    [49] = "b",      /* DHCID */
-    [52] = "111x",   /* TLSA: usage, selector, matching type, data */
-    [53] = "111x",   /* SMIMEA */
-    [59] = "211x",   /* CDS */
-    [60] = "211b",   /* CDNSKEY */
-    [61] = "b",      /* OPENPGPKEY */
-    [63] = "411x",   /* ZONEMD */
-    [64] = "2Np",    /* SVCB: priority, target, parameters */
-    [65] = "2Np",    /* HTTPS */
-    [99] = "S",      /* SPF */
-    [107] = "2N",    /* LP */
-    [256] = "22v",   /* URI: priority, weight, target */
-    [257] = "1gv",   /* CAA: flags, tag, value */
+    [1] = "a",          /* A */
+    [2] = "n",          /* NS */
+    [3] = "n",          /* MD */
+    [4] = "n",          /* MF */
+    [5] = "n",          /* CNAME */
+    [6] = "nn4tttt",    /* SOA: primary, mailbox, serial, refresh, retry, expire, minimum */
+    [7] = "n",          /* MB */
+    [8] = "n",          /* MG */
+    [9] = "n",          /* MR */
+    [12] = "n",         /* PTR */
+    [13] = "ss",        /* HINFO: processor, system */
+    [14] = "nn",        /* MINFO */
+    [15] = "2n",        /* MX: preference, exchange */
+    [16] = "S",         /* TXT */
+    [17] = "dd",        /* RP */
+    [18] = "2d",        /* AFSDB */
+    [19] = "s",         /* X25 */
+    [21] = "2d",        /* RT */
+    [24] = "Tl1tDD2db", /* SIG */
+    [25] = "21lb",      /* KEY */
+    [26] = "2dd",       /* PX */
+    [28] = "A",         /* AAAA */
+    [33] = "222d",      /* SRV: priority, weight, port, target */
+    [35] = "22sssd",    /* NAPTR: order, preference, flags, service, expression, replacement */
+    [36] = "2d",        /* KX */
+    [37] = "c2lb",      /* CERT: kind, key tag, algorithm, certificate */
+    [39] = "N",         /* DNAME */
+    [43] = "2l1x",      /* DS: key tag, algorithm, digest type, digest */
+    [44] = "11x",       /* SSHFP */
+    [46] = "Tl1tDD2Nb", /* RRSIG: type, algorithm, labels, TTL, expires, begins, tag, by whom */
+    [47] = "Nw",        /* NSEC: next name, types */
+    [48] = "21lb",      /* DNSKEY: flags, protocol, algorithm, key */
+    [49] = "b",         /* DHCID */
+    [50] = "112hHw",    /* NSEC3: algorithm, flags, iterations, salt, next hash, types */
+    [51] = "112h",      /* NSEC3PARAM */
+    [52] = "111x",      /* TLSA: usage, selector, matching type, data */
+    [53] = "111x",      /* SMIMEA */
+    [59] = "2l1x",      /* CDS */
+    [60] = "21lb",      /* CDNSKEY */
+    [61] = "b",         /* OPENPGPKEY */
+    [62] = "42w",       /* CSYNC: serial, flags, types */
+    [63] = "411x",      /* ZONEMD */
+    [64] = "2Np",       /* SVCB: priority, target, parameters */
+    [65] = "2Np",       /* HTTPS */
+    [99] = "S",         /* SPF */
+    [104] = "2i",       /* NID: preference, node */
+    [105] = "2a",       /* L32 */
+    [106] = "2i",       /* L64 */
+    [107] = "2N",       /* LP */
+    [108] = "e",        /* EUI48 */
+    [109] = "E",        /* EUI64 */
+    [256] = "22v",      /* URI: priority, weight, target */
+    [257] = "1gv",      /* CAA: flags, tag, value */
 };
 
 const char *dns_form_fields(uint16_t type)
@@ -167,8 +181,11 @@ int dns_form_measure(char field, struct slice rest)
         return dns_svcb_is_valid(rest) ? (int)rest.len : -1;
     case 'v':
         return (int)rest.len;
-    default: /* x, b */
+    case 'x':
+    case 'b':
         return rest.len > 0 ? (int)rest.len : -1;
+    default:
+        return dns_field_measure(field, rest);
     }
 }
 

@@ -6,6 +6,7 @@
  */
 
 #include "wire/dns_digits.h"
+#include "wire/dns_field.h"
 #include "wire/dns_form.h"
 #include "wire/dns_name.h"
 #include "wire/dns_rdata.h"
@@ -93,8 +94,12 @@ static const char *field_name(char field)
         return "hexadecimal digits";
     case 'b':
         return "base64";
-    default:
+    case 'n':
+    case 'd':
+    case 'N':
         return "a name";
+    default:
+        return dns_field_name(field);
     }
 }
 
@@ -121,8 +126,12 @@ static int put_word(char field, const struct dns_token *token, struct slice orig
         if (dns_form_measure('g', slice_make((char *)out->ptr + start, out->len - start)) < 0)
             return err_set(err, "\"%.*s\" is no tag; want letters and digits", SLICE_ARG(text));
         return 0;
-    default:
+    case 'n':
+    case 'd':
+    case 'N':
         return put_name(text, origin, out, err);
+    default:
+        return dns_field_read(field, text, out, err);
     }
 }
 
@@ -158,6 +167,9 @@ static int put_rest(char field, struct words *words, struct dns_out *out, struct
 {
     if (field == 'S') {
         if (put_strings(words, out, err) < 0)
+            return -1;
+    } else if (field == 'w') {
+        if (dns_field_read_types(words->tokens, words->n, out, err) < 0)
             return -1;
     } else {
         int len = read_rest(field, words, out, err);
@@ -198,9 +210,9 @@ static int read_fields(const char *fields, struct words *words, struct dns_out *
                        struct err *err)
 {
     for (; *fields != '\0'; fields++) {
-        if (words->n == 0 && *fields != 'p')
+        if (words->n == 0 && *fields != 'p' && *fields != 'w')
             return err_set(err, "want %s behind that", field_name(*fields));
-        if (strchr("Svxbp", *fields) != NULL) {
+        if (strchr("Svxbpw", *fields) != NULL) {
             if (put_rest(*fields, words, out, err) < 0)
                 return -1;
             continue;

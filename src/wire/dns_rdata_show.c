@@ -5,6 +5,7 @@
  */
 
 #include "wire/dns_digits.h"
+#include "wire/dns_field.h"
 #include "wire/dns_form.h"
 #include "wire/dns_name.h"
 #include "wire/dns_rdata.h"
@@ -75,8 +76,11 @@ static void show_field(char field, struct slice bytes, struct text *out)
     case 'x':
         dns_hex_show(bytes, out);
         break;
-    default: /* b */
+    case 'b':
         dns_base64_show(bytes, out);
+        break;
+    default:
+        dns_field_show(field, bytes, out);
         break;
     }
 }
@@ -103,7 +107,7 @@ void dns_rdata_show(uint16_t type, struct slice rdata, struct text *out)
             return;
         }
         size_t len = (size_t)dns_form_measure(*field, rdata);
-        if (field > fields)
+        if (field > fields && (len > 0 || *field != 'w')) /* no types: no blank either */
             text_append_char(out, ' ');
         show_field(*field, slice_make(rdata.ptr, len), out);
         rdata = slice_skip(rdata, len);
