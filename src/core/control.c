@@ -35,7 +35,7 @@ const char *control_type_name(enum control_type type)
         [CONTROL_ANSWER] = "answer",   [CONTROL_READY] = "ready",
         [CONTROL_REFUSED] = "refused", [CONTROL_DRAINED] = "drained",
         [CONTROL_REQUEST] = "request", [CONTROL_PROGRAMS] = "programs",
-        [CONTROL_RETIRE] = "retire",
+        [CONTROL_RETIRE] = "retire",   [CONTROL_SWITCHED] = "switched",
     };
     return type < CONTROL_N_TYPES && names[type] ? names[type] : "unknown";
 }

@@ -11,10 +11,12 @@
  *       | -- sockets* -> init(bundle, board, log) ->  |   start, sandbox, prepare
  *       | <- ready(generation) | refused(text) -----  |
  *       | -- commit --------------------------------> |   serves
+ *       | <- switched(generation) ------------------  |   all of its loops do
  *       |                                             |
  *       | -- sockets* -> prepare(bundle) -----------> |   a reload: the same two phases
  *       | <- ready | refused -----------------------  |
  *       | -- commit | abort ------------------------> |
+ *       | <- switched ------------------------------  |   behind a commit
  *       |                                             |
  *       | -- query(fd) -----------------------------> |   one end of a socket to admin (query.h)
  *       | -- programs(fd) --------------------------> |   one to worker, or its end (program.h)
@@ -74,6 +76,7 @@ enum control_type {
     CONTROL_REFUSED,
     CONTROL_DRAINED,
     CONTROL_REQUEST,
+    CONTROL_SWITCHED,
     CONTROL_N_TYPES
 };
 

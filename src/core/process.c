@@ -243,13 +243,23 @@ static void pass_by(struct loop *loop, void *ctx)
     (void)ctx;
 }
 
+/* A snapshot on its way through the loops. */
+struct passage {
+    struct snapshot *former; /* a reference; NULL: it is the first */
+    uint64_t generation;
+};
+
 /* All loops have gone over: the former snapshot is held no longer than by those who still use it,
  * and the sockets that are wanted no more are in no loop. */
 static void on_gone_over(struct process *process, void *ctx)
 {
-    struct snapshot *former = ctx;
-    snapshot_unref(&former);
-    process_sockets_sweep(&process_life(process)->sockets);
+    struct process_life *life = process_life(process);
+    struct passage *passage = ctx;
+    if (passage->former)
+        snapshot_unref(&passage->former);
+    process_sockets_sweep(&life->sockets);
+    tell(life, CONTROL_SWITCHED, passage->generation, "");
+    mem_free(passage);
 }
 
 static void apply_settings(struct process *process)
@@ -264,7 +274,8 @@ static void on_commit(struct process_life *life)
     struct process *process = &life->process;
     if (!life->coming)
         return;
-    struct snapshot *former = process->snap;
+    struct passage *passage = MEM_NEW(struct passage);
+    *passage = (struct passage){process->snap, life->coming->generation};
     process->snap = life->coming;
     size_t place = 0;
     for (const struct module *module = process_next_module(life, &place); module;
@@ -280,8 +291,7 @@ static void on_commit(struct process_life *life)
     life->coming_bundle = (struct process_bundle){.bytes = NULL};
     conf_bundle_init(&life->coming_bundle.bundle);
     apply_settings(process);
-    if (former)
-        process_each_loop(process, pass_by, former, on_gone_over);
+    process_each_loop(process, pass_by, passage, on_gone_over);
     if (life->state == PROCESS_INITIAL)
         life->state = PROCESS_SERVING;
 }
@@ -408,6 +418,7 @@ static void on_message(struct process_life *life, struct control_message *messag
     case CONTROL_REFUSED:
     case CONTROL_DRAINED:
     case CONTROL_REQUEST:
+    case CONTROL_SWITCHED:
     case CONTROL_N_TYPES:
         log_write(life->process.logs[0], LOG_LEVEL_ERROR, "the supervisor sent %s, out of place",
                   control_type_name(message->type));

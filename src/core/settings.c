@@ -173,7 +173,8 @@ static const struct conf_word words[] = {
      .fallback = "10s",
      .min = 1 * SECOND,
      .max = HOUR,
-     .doc = "How long the processes may take to prepare a new configuration."},
+     .doc =
+         "How long the processes may take to prepare a new configuration, and to go over to it."},
     {.name = "stop-timeout",
      .type = CONF_TIME,
      .offset = offsetof(struct settings, stop_timeout_ms),

@@ -457,6 +457,10 @@ static void on_message(struct child *child, struct control_message *message)
     case CONTROL_REQUEST:
         on_request(child, message);
         break;
+    case CONTROL_SWITCHED:
+        child->switched = message->generation;
+        reload_on_progress(child->super);
+        break;
     case CONTROL_INIT:
     case CONTROL_SOCKETS:
     case CONTROL_PREPARE:
@@ -603,7 +607,7 @@ void child_on_death(struct child *child, int status)
         close(fd);
     }
     child->pid = 0;
-    child->asked = child->prepared = child->committed = 0;
+    child->asked = child->prepared = child->committed = child->switched = 0;
     child->state = CHILD_OFF;
     if (former == CHILD_STOPPING || former == CHILD_DRAINING || super->state == SUPER_STOPPING) {
         if (former != CHILD_STOPPING || (child->why_killed[0] && super->state != SUPER_STOPPING))
@@ -621,6 +625,7 @@ void child_on_death(struct child *child, int status)
         else
             remove_fact(child);
     }
+    reload_on_progress(super);
     super_on_progress(super);
 }
 

@@ -115,6 +115,7 @@ struct child {
     uint64_t asked;     /* was told to prepare it, has not answered */
     uint64_t prepared;  /* ready for it */
     uint64_t committed; /* in force */
+    uint64_t switched;  /* all of its loops have gone over to it */
 
     uint64_t *sent; /* numbers of the sockets that this life has got */
     size_t n_sent, cap_sent;
@@ -195,7 +196,9 @@ struct super {
     size_t n_requesters;
     struct requester later[REQUESTERS_MAX]; /* of the one after it */
     size_t n_later;
-    bool is_reload_due;  /* another one was asked for meanwhile */
+    struct text
+        reloaded;       /* what is answered when all processes have gone over; empty: nothing yet */
+    bool is_reload_due; /* another one was asked for meanwhile */
     bool is_first_drain; /* stop: those that drain first do, the others do not yet */
     bool is_drained;     /* stop: the drain is over */
 
@@ -310,6 +313,8 @@ void watch_start(struct super *super);
 void reload_request(struct super *super, const struct requester *who);
 void reload_on_ready(struct super *super, struct child *child);
 void reload_on_refused(struct super *super, struct child *child, struct slice why);
+/* A child has gone over to what is in force, or died. */
+void reload_on_progress(struct super *super);
 /* Tells all who wait for the reload under way. */
 void reload_answer_all(struct super *super, bool is_ok, struct slice text);
 /* What was asked for during something else begins now. */

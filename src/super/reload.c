@@ -5,6 +5,11 @@
  * that runs prepares; when all are ready, all commit. One that refuses, dies or is too slow, and
  * nothing has changed. A process that is dead meanwhile takes no part: its next life gets what is
  * in force then.
+ *
+ *     prepare -> all ready -> commit -> all loops of all have gone over -> the answer
+ *
+ * So what comes behind the answer meets the new configuration everywhere. A process that does not
+ * go over within reload-timeout keeps nobody waiting: the answer names it.
  */
 
 #include "base/mem.h"
@@ -27,6 +32,7 @@ static void begin(struct super *super);
 static void end(struct super *super)
 {
     loop_timer_clear(super->loop, &super->reload_limit);
+    text_deinit(&super->reloaded);
     super->state = SUPER_SERVING;
     sockets_sweep(super);
     reload_resume(super);
@@ -96,13 +102,47 @@ void reload_on_death(struct super *super, struct child *child, const char *how)
     give_up(super, text);
 }
 
+/* --- all have gone over ----------------------------------------------------------------------- */
+
+static bool is_on_its_way(const struct super *super, const struct child *child)
+{
+    return child->state == CHILD_SERVING && child->committed == super->config->generation &&
+           child->switched != child->committed;
+}
+
+static void answer(struct super *super)
+{
+    for (size_t i = 0; i < super->n_children; i++) {
+        const struct child *child = &super->children[i];
+        if (is_on_its_way(super, child))
+            text_printf(&super->reloaded, "\n%s has not gone over to it yet", child->kind);
+    }
+    reload_answer_all(super, true, text_slice(&super->reloaded));
+    notify_ready(super);
+    end(super);
+}
+
+void reload_on_progress(struct super *super)
+{
+    if (super->state != SUPER_RELOADING || super->coming)
+        return;
+    for (size_t i = 0; i < super->n_children; i++) {
+        if (is_on_its_way(super, &super->children[i]))
+            return;
+    }
+    answer(super);
+}
+
 static void on_limit(struct loop *loop, struct loop_timer *timer)
 {
     struct super *super = CONTAINER_OF(timer, struct super, reload_limit);
     struct text why = TEXT_NONE;
     (void)loop;
-    if (!super->coming)
+    if (!super->coming) {
+        if (super->state == SUPER_RELOADING)
+            answer(super);
         return;
+    }
     for (size_t i = 0; i < super->n_children; i++) {
         const struct child *child = &super->children[i];
         if (child_runs(child) && child->asked != 0)
@@ -145,7 +185,7 @@ static void commit_child(struct super *super, struct child *child)
 
 static void commit(struct super *super)
 {
-    struct text text = TEXT_NONE;
+    struct text *text = &super->reloaded;
     struct super_config *former = super->config;
     super->config = super->coming;
     super->coming = NULL;
@@ -155,16 +195,13 @@ static void commit(struct super *super)
     const struct settings *settings = super_settings(super);
     log_set_level(super->log, (enum log_level)settings->log.level);
     log_drain_set_format(super->drain, (enum log_format)settings->log.format);
-    text_printf(&text, "generation %" PRIu64 " is in force", super->config->generation);
-    log_write(super->log, LOG_LEVEL_INFO, "reload: %s", text_cstr(&text));
+    text_printf(text, "generation %" PRIu64 " is in force", super->config->generation);
+    log_write(super->log, LOG_LEVEL_INFO, "reload: %s", text_cstr(text));
     if (super->config->diag->n_items) { /* warnings, and no mistakes */
-        text_append_char(&text, '\n');
-        conf_diag_print(super->config->diag, &text);
+        text_append_char(text, '\n');
+        conf_diag_print(super->config->diag, text);
     }
-    reload_answer_all(super, true, text_slice(&text));
-    text_deinit(&text);
-    notify_ready(super);
-    end(super);
+    reload_on_progress(super);
 }
 
 void reload_on_ready(struct super *super, struct child *child)

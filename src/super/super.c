@@ -550,6 +550,7 @@ static void super_destroy(struct super *super)
     mem_free(super->folder);
     mem_free(super->binary);
     mem_free(super->packet);
+    text_deinit(&super->reloaded);
     mem_free(super);
 }
 

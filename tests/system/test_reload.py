@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`weir reload` again and again under load, the file changing each time and once broken: nobody fails, no
 connection is closed by it, memory stays flat. The long form is in tests/soak."""
+import http.client
 import json
 import os
 import subprocess
 import time
+
+import dns.message
+import dns.query
 
 CONF = """
 processes {{ edge 2 }}
@@ -99,3 +103,47 @@ def test_a_reload_takes_effect(weir, apps, free_port):
     w.reload()
     assert get(port, "/round").stdout.strip() == "4"
     assert get(port2, "/").returncode == 7  # nobody listens there any more
+
+
+ROUND = """
+processes {{ edge 2; dns 2 }}
+listen shop http 127.0.0.1:{port} {{
+    route path = /round respond 200 "{round}"
+    route path /bytes respond 200 "busy"
+}}
+dns 127.0.0.1:{dns}
+zone example.org {{
+    soa ns1 hostmaster serial {round}
+    ns ns1 127.0.0.9
+    record round TXT "{round}"
+}}
+"""
+
+
+def body(port):
+    conn = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    conn.request("GET", "/round")
+    text = conn.getresponse().read().decode()
+    conn.close()
+    return text
+
+
+def txt(port):
+    query = dns.message.make_query("round.example.org", "TXT")
+    return dns.query.udp(query, "127.0.0.1", port=port, timeout=10).answer[0][0].strings[0].decode()
+
+
+def test_what_follows_meets_the_new_one(weir, tools, free_port):
+    """Whoever asks after `weir reload` has answered is answered by the new file, in whichever loop he ends."""
+    port, port_dns = free_port(), free_port()
+    w = weir(ROUND.format(port=port, dns=port_dns, round=1))
+    client = subprocess.Popen([tools / "weir-client", str(port), "/bytes", "50", "3", "100"],
+                              stdout=subprocess.DEVNULL)
+    for i in range(2, 22):
+        w.write(ROUND.format(port=port, dns=port_dns, round=i))
+        said = w.reload().stdout
+        assert "is in force" in said and "not gone over" not in said, said
+        for _ in range(6):  # each from a port of its own, so that both loops are met
+            assert body(port) == str(i)
+            assert txt(port_dns) == str(i)
+    client.wait(60)
