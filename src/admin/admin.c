@@ -5,6 +5,7 @@
 #include "admin/admin.h"
 
 #include "admin/internal.h"
+#include "admin/room.h"
 #include "admin/view.h"
 #include "base/mem.h"
 #include <assert.h>
@@ -158,6 +159,9 @@ static const struct fact_kind admin_facts[] = {
     {"drain", FACT_KEEP, 0,
      "a drain of a member, vip or node: draining, drained; the value is what is in flight, or "
      "how many addresses are here"},
+    {"disk", FACT_KEEP, 0,
+     "the disk of the state directory: up, or failed where it is full; the "
+     "value is what is free, in bytes"},
     {0},
 };
 
@@ -184,6 +188,8 @@ static void admin_on_sample(struct loop *loop, struct loop_timer *timer)
 {
     struct admin *admin = CONTAINER_OF(timer, struct admin, sample);
     admin_count(admin);
+    if (admin->snap)
+        room_look(admin->process, admin->snap);
     view_sample(admin->rates, admin->process->board, admin->process->table, loop_now_ns(loop));
     loop_timer_set(loop, timer, loop_now_ns(loop) + (uint64_t)RATES_PERIOD_MS * 1000000);
 }
@@ -264,6 +270,7 @@ static void admin_commit(void *state, struct snapshot *snap)
     memcpy(admin->token, admin->token_next, sizeof(admin->token));
     admin->policy.token = slice_from(admin->token);
     operate_configure(&admin->operate, snap);
+    room_look(admin->process, snap);
     runtime_commit(admin);
     admin_listen(admin, 0, SOCKET_UNIX, SOCKET_UNIX);
     admin_listen(admin, 1, SOCKET_TCP, SOCKET_TCP);

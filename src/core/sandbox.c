@@ -143,6 +143,7 @@ static const struct call calls[] = {
     WITH(FILES_READ, lstat),
     WITH(FILES_READ, newfstatat),
     WITH(FILES_READ, statx),
+    WITH(FILES_READ, fstatfs),
     WITH(FILES_READ, lseek),
     WITH(FILES_READ, pread64),
     WITH(FILES_READ, getdents64),

@@ -127,6 +127,13 @@ static const struct conf_word words[] = {
      .apply = CONF_RESTART,
      .doc = "The folder of what must survive a restart; --state and WEIR_STATE go before it, "
             "and " SETTINGS_STATE_DEFAULT " is what is used without any."},
+    {.name = "state-room",
+     .type = CONF_SIZE,
+     .offset = offsetof(struct settings, state_room_bytes),
+     .fallback = "64M",
+     .max = INT64_C(1) << 50,
+     .doc = "With less than so much free in the state directory the node counts as short of disk: "
+            "the fact disk:state is failed, and a floating address is better off elsewhere."},
     {.name = "processes",
      .type = CONF_BLOCK,
      .offset = offsetof(struct settings, processes),

@@ -8,6 +8,7 @@
  *     nodes { a 10.0.0.11; b 10.0.0.12 }    which machines share this file, each with its address,
  *                                           or with several: one a net that they have in common
  *     state /var/lib/weir                   where what must survive lies
+ *     state-room 64M                        less than so much free there is a full disk
  *     processes { edge auto; admin 1 }      loops, a thread each
  *     log level info format text
  *     user weir                             what root becomes
@@ -64,6 +65,7 @@ struct settings {
     struct nodes_conf *nodes;         /* NULL: one machine without a name */
     struct processes_conf *processes; /* NULL: all auto */
     struct slice state;               /* empty: the default */
+    int64_t state_room_bytes;
     struct log_conf log;
     struct slice user;        /* empty: weir where it exists, nobody otherwise */
     struct slice secret_file; /* empty: the supervisor keeps one in the state directory */
