@@ -102,6 +102,11 @@ uint64_t loop_boot_ns(void)
     return read_clock(CLOCK_BOOTTIME);
 }
 
+uint64_t loop_clock_wall_ns(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
 uint64_t loop_now_ns(const struct loop *loop)
 {
     return loop->now_ns;

@@ -120,6 +120,8 @@ uint64_t loop_clock_ns(void);
 /* Of a clock that goes on while the machine sleeps (CLOCK_BOOTTIME), read anew: for whoever must
  * know that it slept. */
 uint64_t loop_boot_ns(void);
+/* Nanoseconds since 1970 now, for those who have no loop at hand. */
+uint64_t loop_clock_wall_ns(void);
 /* Nanoseconds since 1970 in the current turn, for Date and logs; read at most once a turn. */
 uint64_t loop_wall_ns(struct loop *loop);
 const struct loop_stats *loop_stats(const struct loop *loop);

@@ -38,21 +38,32 @@ static void put(struct json *json, const char *key, const char *value)
 
 /* ---- what it needs ---- */
 
+/* Does it count already? `fact` is what the look is of. */
+static bool has_lasted(const struct lack_look *look, const struct fact *fact,
+                       enum lack_verdict verdict)
+{
+    if (look->state == FACT_NONE)
+        return verdict != LACK_UNJUDGED;
+    return loop_clock_wall_ns() >=
+           fact->since_ns + (uint64_t)lack_patience_ms(verdict) * (NS_PER_S / 1000);
+}
+
 static void put_lack(struct asking *asking, const struct lack *lack)
 {
     char why[LACK_WHY_MAX];
-    struct fact fact;
+    struct fact fact = {.state = FACT_NONE};
     const struct lack_look look =
-        lack_see(asking->board, asking->snap->table, lack, board_find(asking->board, lack->name), 0,
+        lack_see(asking->board, asking->snap->table, lack, board_find(asking->board, lack->fact), 0,
                  loop_clock_ns(), &fact);
     enum lack_verdict verdict = lack_judge(lack, &look, why);
-    asking->lack += verdict == LACK_LACKING ? lack->points : 0;
+    bool is_lacking = verdict != LACK_WELL && has_lasted(&look, &fact, verdict);
+    asking->lack += is_lacking ? lack->points : 0;
     json_object_begin(asking->json);
     put(asking->json, "needs", lack->name);
     json_key(asking->json, "lowers");
     json_uint(asking->json, lack->points);
     json_key(asking->json, "lacks");
-    json_bool(asking->json, verdict == LACK_LACKING);
+    json_bool(asking->json, is_lacking);
     put(asking->json, "why", verdict == LACK_WELL ? "fine" : why);
     json_object_end(asking->json);
 }
@@ -135,7 +146,7 @@ static void put_silence(const struct asking *asking, unsigned priority)
     struct text text = TEXT_NONE;
     if (is_here(asking)) {
         text_append(&text, SLICE("it stays here"));
-    } else if (asking->fact.state == FACT_BACKUP) {
+    } else if (asking->fact.state == FACT_BACKUP || asking->fact.state == FACT_DRAINED) {
         text_append(&text, SLICE("it comes here, "));
         conf_unit_show_time(&text, down_ms(asking->vip, priority));
         text_append(&text, SLICE(" behind the last advertisement"));

@@ -18,10 +18,24 @@ enum { NS_PER_MS = 1000000 };
 /* ---- one ---- */
 
 /* What health says; until it has, requests go there as well. */
-static bool is_judged_by_health(const char *name)
+static bool is_of_health(const struct lack *lack)
 {
-    struct slice text = slice_from(name);
+    struct slice text = slice_from(lack->name);
     return slice_starts(text, SLICE("pool:")) || slice_starts(text, SLICE("member:"));
+}
+
+/* What somebody looks at, health or admin. */
+static bool is_judged(const struct lack *lack)
+{
+    return is_of_health(lack) || slice_starts(slice_from(lack->name), SLICE("disk:"));
+}
+
+/* What the next life of its process states again. */
+static bool is_stated_by_life(const struct lack *lack)
+{
+    struct slice text = slice_from(lack->name);
+    return slice_starts(text, SLICE("listen:")) || slice_starts(text, SLICE("dns:")) ||
+           slice_starts(text, SLICE("dns-tcp:"));
 }
 
 static bool is_fine(enum fact_state state)
@@ -57,10 +71,26 @@ static bool is_silent(const struct lack *lack, const struct lack_look *look)
 static enum lack_verdict judge_loops(const struct lack *lack, const struct lack_look *look,
                                      char *ret_why)
 {
-    if (look->silence_ns <= (uint64_t)LACK_LATE_MS * NS_PER_MS)
+    bool has_loops = look->state == FACT_UP || look->state == FACT_DEGRADED;
+    if (!has_loops || look->silence_ns <= (uint64_t)LACK_LATE_MS * NS_PER_MS)
         return LACK_WELL;
     /* Without a number that would make other words of it at each look. */
     snprintf(ret_why, LACK_WHY_MAX, "loop %u of %s is late", look->loop, lack->name + strlen(LAG));
+    return LACK_LACKING;
+}
+
+/* Of what is not fine: does it count now, or may it pass? */
+static enum lack_verdict judge_state(const struct lack *lack, enum fact_state state)
+{
+    bool is_unsaid = state == FACT_NONE || state == FACT_UNKNOWN;
+    if (is_unsaid && is_judged(lack))
+        return LACK_UNJUDGED;
+    if (lack->kind == LACK_OF_PROCESS)
+        return is_unsaid || state == FACT_DOWN ? LACK_PASSING : LACK_LACKING;
+    if (state == FACT_DOWN && is_of_health(lack))
+        return LACK_COMMON;
+    if ((is_unsaid || state == FACT_DOWN) && is_stated_by_life(lack))
+        return LACK_PASSING;
     return LACK_LACKING;
 }
 
@@ -80,8 +110,23 @@ enum lack_verdict lack_judge(const struct lack *lack, const struct lack_look *lo
     else
         snprintf(ret_why, LACK_WHY_MAX, "%s %s%s%s", lack->name, fact_state_name(look->state),
                  look->reason[0] ? ": " : "", look->reason);
-    bool is_unjudged = look->state == FACT_NONE || look->state == FACT_UNKNOWN;
-    return is_unjudged && is_judged_by_health(lack->name) ? LACK_UNJUDGED : LACK_LACKING;
+    return judge_state(lack, look->state);
+}
+
+unsigned lack_patience_ms(enum lack_verdict verdict)
+{
+    switch (verdict) {
+    case LACK_UNJUDGED:
+        return LACK_PATIENCE_MS;
+    case LACK_PASSING:
+        return LACK_GRACE_MS;
+    case LACK_COMMON:
+        return LACK_SETTLE_MS;
+    case LACK_WELL:
+    case LACK_LACKING:
+        break;
+    }
+    return 0;
 }
 
 /* Has what began to be so lasted for that long? */
@@ -91,6 +136,12 @@ static bool has_lasted(struct lack *lack, uint64_t now_ns, uint64_t for_ms)
         lack->since_ns = now_ns;
     lack->is_waiting = true;
     return now_ns - lack->since_ns >= for_ms * NS_PER_MS;
+}
+
+/* Before it was well for the first time nothing can come again, and nobody has the address. */
+static bool may_pass(const struct lack *lack)
+{
+    return lack->verdict == LACK_UNJUDGED || lack->was_well;
 }
 
 static bool set_lacking(struct lack *lack, bool is_lacking, const char *why)
@@ -109,10 +160,12 @@ bool lack_take(struct lack *lack, const struct lack_look *look, uint64_t now_ns)
         lack->is_waiting = false;
     lack->verdict = verdict;
     switch (verdict) {
+    case LACK_PASSING:
+    case LACK_COMMON:
     case LACK_UNJUDGED:
-        if (!has_lasted(lack, now_ns, LACK_PATIENCE_MS))
+        if (may_pass(lack) && !has_lasted(lack, now_ns, lack_patience_ms(verdict)))
             return false;
-        return set_lacking(lack, true, why);
+        break;
     case LACK_WELL:
         if (lack->is_lacking && lack->was_well && !has_lasted(lack, now_ns, LACK_CALM_MS))
             return false;
@@ -136,6 +189,8 @@ static void add(struct lack_list *list, enum lack_kind kind, unsigned points, co
     struct lack *lack = &list->items[list->n_items++];
     *lack = (struct lack){.kind = kind, .points = points};
     snprintf(lack->name, sizeof(lack->name), "%s%.*s", prefix, SLICE_ARG(rest));
+    snprintf(lack->fact, sizeof(lack->fact), "%s%.*s",
+             kind == LACK_OF_LOOPS ? LACK_PROCESS_PREFIX : prefix, SLICE_ARG(rest));
 }
 
 static int add_socket(void *ctx, const struct socket_want *want)
@@ -158,6 +213,7 @@ static void add_what_is_served(struct lack_list *list, const struct snapshot *sn
     }
     if (snapshot_needs(snap, "edge"))
         add(list, LACK_OF_LOOPS, LACK_LAG, LAG, SLICE("edge"));
+    add(list, LACK_OF_FACT, LACK_DISK, "", SLICE("disk:state"));
     for (uint32_t i = 0; i < pools->n_pools; i++) {
         if (pools->pools[i]->is_routed)
             add(list, LACK_OF_FACT, LACK_POOL, "", slice_from(pools->pools[i]->fact));
@@ -200,6 +256,8 @@ void lack_list_adopt(struct lack_list *list, const struct lack_list *former)
         unsigned points = list->items[i].points;
         if (known)
             list->items[i] = *known;
+        else
+            list->items[i].was_well = true;
         list->items[i].points = points;
     }
 }

@@ -15,11 +15,23 @@
  *     pool:NAME                     30 each     those that a route sends requests to
  *     process:edge, process:dns    100 each     down, failed, or silent for 2 s
  *     lag:edge                      40          a loop that was not heard for 500 ms
+ *     disk:state                    20          no room in the state directory
  *
- * When it counts. What is lacking counts at once: facts of health have their own patience behind
- * them. What is well again counts when it has been for LACK_CALM_MS, so that an address does not
- * follow a fact that flaps; the first time it counts at once. What health has not judged yet
- * (pools, members) lacks nothing for LACK_PATIENCE_MS, as requests are sent there as well.
+ * When it counts. What is lacking counts at once: what FAILED has been tried more than once. A pool
+ * or member that is down, behind all the patience of its checks, counts LACK_SETTLE_MS later: the
+ * other node often looks at the same members and sees the same a moment later, and who moved in
+ * between would have moved for nothing. What is well again counts when it has been for
+ * LACK_CALM_MS, so that an address does not follow a fact that flaps; the first time it counts at
+ * once. What nobody has judged yet (pools, members, the disk) lacks nothing for LACK_PATIENCE_MS,
+ * as requests are sent there as well.
+ *
+ * A death counts when it has lasted. A process that dies is started again within 0.1 s, and what
+ * the kernel accepts or queues meanwhile is served by its next life: an address that moved for that
+ * would break every connection for nothing, twice. So a process that is DOWN, and a listener that
+ * its process has not stated (or stated as UNKNOWN or DOWN), lack nothing for LACK_GRACE_MS, if
+ * they were well before; so does a listener that a reload has brought. A process that dies again
+ * and again is FAILED after a few times. Loops are late only where their process is UP, for a dead
+ * one has none.
  *
  * A silent writer. Facts of a kind that is to be distrusted (struct fact_kind) lack when their
  * writer has been silent for longer than they are good; the others keep their last word. Silence is
@@ -42,7 +54,10 @@ enum {
     LACK_POOL = 30,
     LACK_PROCESS = 100,
     LACK_LAG = 40,
+    LACK_DISK = 20,
     LACK_CALM_MS = 1000,     /* well for so long, and it counts */
+    LACK_SETTLE_MS = 250,    /* what others may be about to see lacks nothing for so long */
+    LACK_GRACE_MS = 1000,    /* what its next life brings back lacks nothing for so long */
     LACK_PATIENCE_MS = 5000, /* what is not judged yet lacks nothing for so long */
     LACK_SILENT_MS = 2000,   /* a process that nothing was heard of */
     LACK_LATE_MS = 500,      /* a loop */
@@ -58,13 +73,23 @@ enum {
 enum lack_kind {
     LACK_OF_FACT,    /* its state is what counts */
     LACK_OF_PROCESS, /* process:KIND: its state, and whether it is heard of */
-    LACK_OF_LOOPS,   /* lag:KIND, which is no fact: how long its slowest loop was not heard */
+    LACK_OF_LOOPS,   /* lag:KIND: how long the slowest loop of process:KIND was not heard */
 };
 
-enum lack_verdict { LACK_WELL, LACK_UNJUDGED, LACK_LACKING };
+enum lack_verdict {
+    LACK_WELL,
+    LACK_UNJUDGED, /* by those who look */
+    LACK_PASSING,  /* a next life may mend it */
+    LACK_COMMON,   /* the other nodes may lack it as well */
+    LACK_LACKING,
+};
+
+/* What was not well for so long counts. */
+unsigned lack_patience_ms(enum lack_verdict verdict);
 
 struct lack {
     char name[FACT_NAME_MAX];
+    char fact[FACT_NAME_MAX]; /* that is looked at: the name, or of LACK_OF_LOOPS its process */
     enum lack_kind kind;
     unsigned points;
     bool is_lacking; /* and it counts */
@@ -116,7 +141,7 @@ struct lack_list {
 void lack_list_init(struct lack_list *list, const struct snapshot *snap,
                     const struct conf_list *needs);
 void lack_list_deinit(struct lack_list *list);
-/* What `former` knows of things that are in both lists. */
+/* What `former` knows of things that are in both lists; what is new is taken to have been well. */
 void lack_list_adopt(struct lack_list *list, const struct lack_list *former);
 struct lack *lack_list_find(const struct lack_list *list, const char *name);
 

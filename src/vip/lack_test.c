@@ -44,16 +44,19 @@ static const struct judge_row {
      "listen:shop draining: x"},
     {"listen:shop", LACK_OF_FACT, &distrusted, FACT_FAILED, "", 0, LACK_LACKING,
      "listen:shop failed"},
-    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_NONE, "", 0, LACK_LACKING,
+    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_NONE, "", 0, LACK_PASSING,
      "listen:shop is not there"},
-    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_NONE, "", 9000, LACK_LACKING,
+    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_NONE, "", 9000, LACK_PASSING,
      "listen:shop is not there"},
-    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_UNKNOWN, "", 0, LACK_LACKING,
+    {"listen:shop", LACK_OF_FACT, &distrusted, FACT_UNKNOWN, "", 0, LACK_PASSING,
      "listen:shop unknown"},
+    {"dns:main", LACK_OF_FACT, &distrusted, FACT_DOWN, "x", 0, LACK_PASSING, "dns:main down: x"},
+    {"dns-tcp:main", LACK_OF_FACT, &distrusted, FACT_DOWN, "", 2001, LACK_LACKING,
+     "dns-tcp:main is silent"},
     {"pool:web", LACK_OF_FACT, &kept, FACT_UP, "3/3 up", 0, LACK_WELL, ""},
     {"pool:web", LACK_OF_FACT, &kept, FACT_DEGRADED, "1/3 up", 0, LACK_WELL, ""},
-    {"pool:web", LACK_OF_FACT, &kept, FACT_DOWN, "0/3 up", 0, LACK_LACKING,
-     "pool:web down: 0/3 up"},
+    {"pool:web", LACK_OF_FACT, &kept, FACT_DOWN, "0/3 up", 0, LACK_COMMON, "pool:web down: 0/3 up"},
+    {"member:web/a", LACK_OF_FACT, &kept, FACT_DOWN, "", 0, LACK_COMMON, "member:web/a down"},
     {"pool:web", LACK_OF_FACT, &kept, FACT_DRAINING, "", 0, LACK_LACKING, "pool:web draining"},
     {"pool:web", LACK_OF_FACT, &kept, FACT_UNKNOWN, "", 0, LACK_UNJUDGED, "pool:web unknown"},
     {"pool:web", LACK_OF_FACT, &kept, FACT_NONE, "", 0, LACK_UNJUDGED, "pool:web is not there"},
@@ -61,8 +64,11 @@ static const struct judge_row {
      "member:web/a is not there"},
     /* A dead health keeps its last word. */
     {"pool:web", LACK_OF_FACT, &kept, FACT_UP, "3/3 up", 99000, LACK_WELL, ""},
-    {"pool:web", LACK_OF_FACT, &kept, FACT_DOWN, "0/3 up", 99000, LACK_LACKING,
+    {"pool:web", LACK_OF_FACT, &kept, FACT_DOWN, "0/3 up", 99000, LACK_COMMON,
      "pool:web down: 0/3 up"},
+    {"disk:state", LACK_OF_FACT, &kept, FACT_NONE, "", 0, LACK_UNJUDGED, "disk:state is not there"},
+    {"disk:state", LACK_OF_FACT, &kept, FACT_FAILED, "less than 64M", 0, LACK_LACKING,
+     "disk:state failed: less than 64M"},
     {"address:web/a", LACK_OF_FACT, &kept, FACT_RESOLVED, "10.0.0.1:80", 0, LACK_WELL, ""},
     {"vip:b", LACK_OF_FACT, &kept, FACT_ACTIVE, "", 0, LACK_WELL, ""},
     {"vip:b", LACK_OF_FACT, &kept, FACT_BACKUP, "", 0, LACK_LACKING, "vip:b backup"},
@@ -71,12 +77,19 @@ static const struct judge_row {
     {"process:edge", LACK_OF_PROCESS, &kept, FACT_UP, "pid 3", 2000, LACK_WELL, ""},
     {"process:edge", LACK_OF_PROCESS, &kept, FACT_UP, "pid 3", 2001, LACK_LACKING,
      "process:edge is silent"},
-    {"process:edge", LACK_OF_PROCESS, &kept, FACT_DOWN, "killed by signal 9", 0, LACK_LACKING,
-     "process:edge down: killed by signal 9"},
-    {"process:edge", LACK_OF_PROCESS, &kept, FACT_NONE, "", 9000, LACK_LACKING,
+    {"process:edge", LACK_OF_PROCESS, &kept, FACT_DOWN, "ended by SIGKILL", 0, LACK_PASSING,
+     "process:edge down: ended by SIGKILL"},
+    {"process:edge", LACK_OF_PROCESS, &kept, FACT_DOWN, "killed: silent", 2001, LACK_LACKING,
+     "process:edge is silent"},
+    {"process:edge", LACK_OF_PROCESS, &kept, FACT_FAILED, "5 times in a row", 0, LACK_LACKING,
+     "process:edge failed: 5 times in a row"},
+    {"process:edge", LACK_OF_PROCESS, &kept, FACT_NONE, "", 9000, LACK_PASSING,
      "process:edge is not there"},
-    {"lag:edge", LACK_OF_LOOPS, NULL, FACT_NONE, "", 500, LACK_WELL, ""},
-    {"lag:edge", LACK_OF_LOOPS, NULL, FACT_NONE, "", 501, LACK_LACKING, "loop 1 of edge is late"},
+    /* Loops: the state is that of their process, without which there is none that could be late. */
+    {"lag:edge", LACK_OF_LOOPS, NULL, FACT_UP, "", 500, LACK_WELL, ""},
+    {"lag:edge", LACK_OF_LOOPS, NULL, FACT_UP, "", 501, LACK_LACKING, "loop 1 of edge is late"},
+    {"lag:edge", LACK_OF_LOOPS, NULL, FACT_DOWN, "", 501, LACK_WELL, ""},
+    {"lag:edge", LACK_OF_LOOPS, NULL, FACT_NONE, "", 501, LACK_WELL, ""},
 };
 
 static struct lack lack_of(const char *name, enum lack_kind kind, unsigned points)
@@ -150,6 +163,37 @@ static const struct time_row {
         {3100, FACT_SERVING, true, false},
         {4000, FACT_SERVING, true, false},
         {4100, FACT_SERVING, false, true},
+        /* What its next life states again soon lacked nothing, */
+        {5000, FACT_NONE, false, false},
+        {5999, FACT_UNKNOWN, false, false},
+        {5999, FACT_SERVING, false, false},
+        /* what it does not lacks, for all the time that it takes. */
+        {6000, FACT_NONE, false, false},
+        {6999, FACT_NONE, false, false},
+        {7000, FACT_NONE, true, true},
+        {8500, FACT_DOWN, true, true},
+        {8600, FACT_SERVING, true, false},
+        {9000, FACT_NONE, true, false},
+        {9100, FACT_SERVING, true, false},
+        {10100, FACT_SERVING, false, true},
+},
+  process_rows[] =
+      {
+          {0, FACT_UP, false, false},
+          /* A death, and the next life. */
+          {100, FACT_DOWN, false, false},
+          {200, FACT_UP, false, false},
+          /* One that does not come back. */
+          {300, FACT_DOWN, false, false},
+          {1299, FACT_DOWN, false, false},
+          {1300, FACT_DOWN, true, true},
+          {1400, FACT_UP, true, false},
+          {2400, FACT_UP, false, true},
+          /* One that dies again and again: each is short, the verdict on them counts. */
+          {2500, FACT_DOWN, false, false},
+          {2600, FACT_UP, false, false},
+          {2700, FACT_DOWN, false, false},
+          {2800, FACT_FAILED, true, true},
 },
   pool_rows[] =
       {
@@ -159,7 +203,10 @@ static const struct time_row {
           {4999, FACT_UNKNOWN, false, false},
           {5000, FACT_UNKNOWN, true, true},
           {5100, FACT_UP, false, true},
-          {6000, FACT_DOWN, true, true},
+          /* Down counts when the others had time to see it, too. */
+          {6000, FACT_DOWN, false, false},
+          {6249, FACT_DOWN, false, false},
+          {6250, FACT_DOWN, true, true},
           {7000, FACT_UP, true, false},
           {8000, FACT_UP, false, true},
           /* What was judged keeps its word while it is not, as long. */
@@ -173,9 +220,9 @@ static const struct time_row {
       {2000, FACT_UP, false, true},
 };
 
-static void run_rows(const char *name, const struct time_row *rows, size_t n)
+static void run_rows(const char *name, enum lack_kind kind, const struct time_row *rows, size_t n)
 {
-    struct lack lack = lack_of(name, LACK_OF_FACT, 50);
+    struct lack lack = lack_of(name, kind, 50);
     for (size_t i = 0; i < n; i++) {
         const struct lack_look look = {.state = rows[i].state, .reason = ""};
         /* Some time of a machine that has run for a while. */
@@ -189,9 +236,10 @@ static void run_rows(const char *name, const struct time_row *rows, size_t n)
 static void test_time(void **state)
 {
     (void)state;
-    run_rows("listen:shop", listen_rows, ARRAY_LEN(listen_rows));
-    run_rows("pool:web", pool_rows, ARRAY_LEN(pool_rows));
-    run_rows("pool:web", down_pool_rows, ARRAY_LEN(down_pool_rows));
+    run_rows("listen:shop", LACK_OF_FACT, listen_rows, ARRAY_LEN(listen_rows));
+    run_rows("process:edge", LACK_OF_PROCESS, process_rows, ARRAY_LEN(process_rows));
+    run_rows("pool:web", LACK_OF_FACT, pool_rows, ARRAY_LEN(pool_rows));
+    run_rows("pool:web", LACK_OF_FACT, down_pool_rows, ARRAY_LEN(down_pool_rows));
 }
 
 /* ---- a configuration ---- */
@@ -267,6 +315,7 @@ static const struct fact_kind use_facts[] = {
     {.name = "pool", .rule = FACT_KEEP, .patience_ms = 10000},
     {.name = "member", .rule = FACT_KEEP, .patience_ms = 10000},
     {.name = "process", .rule = FACT_KEEP, .patience_ms = 2000},
+    {.name = "disk", .rule = FACT_KEEP},
     {.name = "vip", .rule = FACT_DISTRUST, .patience_ms = 2000},
     {0},
 };
@@ -357,13 +406,16 @@ static void test_lists(void **state)
 {
     (void)state;
     static const struct {
-        const char *name;
+        const char *name, *fact;
         enum lack_kind kind;
         unsigned points;
     } want[] = {
-        {"process:edge", LACK_OF_PROCESS, 100}, {"listen:shop", LACK_OF_FACT, 50},
-        {"listen:admin", LACK_OF_FACT, 50},     {"lag:edge", LACK_OF_LOOPS, 40},
-        {"pool:web", LACK_OF_FACT, 30},
+        {"process:edge", "process:edge", LACK_OF_PROCESS, 100},
+        {"listen:shop", "listen:shop", LACK_OF_FACT, 50},
+        {"listen:admin", "listen:admin", LACK_OF_FACT, 50},
+        {"lag:edge", "process:edge", LACK_OF_LOOPS, 40},
+        {"disk:state", "disk:state", LACK_OF_FACT, 20},
+        {"pool:web", "pool:web", LACK_OF_FACT, 30},
     };
     struct scene scene;
     struct lack_list list;
@@ -373,6 +425,7 @@ static void test_lists(void **state)
     assert_int_equal(list.n_items, ARRAY_LEN(want));
     for (size_t i = 0; i < ARRAY_LEN(want); i++) {
         assert_string_equal(list.items[i].name, want[i].name);
+        assert_string_equal(list.items[i].fact, want[i].fact);
         assert_int_equal(list.items[i].kind, want[i].kind);
         assert_int_equal(list.items[i].points, want[i].points);
     }
@@ -457,6 +510,7 @@ static void stage_open(struct stage *stage, const char *file)
     stage->process = (struct process){
         .board = stage->boards[VIP], .table = &table, .loops = {stage->loop}, .n_loops = 1};
     board_cursor_init(stage->boards[VIP], &stage->cursor);
+    board_state(stage->boards[ADMIN], "disk:state", FACT_UP, 0, "", 1);
 }
 
 static void stage_watch(struct stage *stage)
@@ -465,9 +519,23 @@ static void stage_watch(struct stage *stage)
                                      needs_of(&stage->scene), on_told, stage);
 }
 
-static void stage_hear(struct stage *stage)
+/* The process of that segment states the fact, and the watch hears of it. */
+static void stage_say(struct stage *stage, int segment, const char *name, enum fact_state state)
 {
-    board_changes(stage->boards[VIP], &stage->cursor, on_change, on_lost, stage);
+    if (state == FACT_NONE)
+        board_remove(stage->boards[segment], name, 1);
+    else
+        board_state(stage->boards[segment], name, state, 0, "", 1);
+    if (stage->watch)
+        board_changes(stage->boards[VIP], &stage->cursor, on_change, on_lost, stage);
+}
+
+/* Lets time pass until it lacks so much. */
+static void stage_wait(struct stage *stage, unsigned score)
+{
+    for (int i = 0; i < 1000 && lack_watch_score(stage->watch) != score; i++)
+        loop_turn(stage->loop, 100);
+    assert_int_equal(lack_watch_score(stage->watch), score);
 }
 
 static void stage_close(struct stage *stage)
@@ -485,58 +553,92 @@ static void test_watch(void **state)
     (void)state;
     struct stage stage;
     stage_open(&stage, POOLS "listen shop web");
-    struct board *edge = stage.boards[EDGE], *super = stage.boards[SUPERVISOR];
     stage_watch(&stage);
     assert_int_equal(lack_watch_score(stage.watch), LACK_PROCESS + LACK_LISTEN);
     assert_string_equal(lack_watch_text(stage.watch),
                         "process:edge is not there (100), listen:shop is not there (50)");
     assert_null(lack_watch_drained(stage.watch));
-    board_state(edge, "listen:shop", FACT_SERVING, 0, "", 1);
-    board_state(super, "process:edge", FACT_UP, 0, "pid 3", 1);
-    stage_hear(&stage);
+    stage_say(&stage, EDGE, "listen:shop", FACT_SERVING);
+    stage_say(&stage, SUPERVISOR, "process:edge", FACT_UP);
     assert_int_equal(lack_watch_score(stage.watch), 0);
     assert_int_equal(stage.n_told, 2);
     /* What is not needed is no news. */
-    board_state(edge, "listen:other", FACT_SERVING, 0, "", 1);
-    stage_hear(&stage);
+    stage_say(&stage, EDGE, "listen:other", FACT_SERVING);
     assert_int_equal(stage.n_told, 2);
-    board_state(super, "process:edge", FACT_DOWN, 0, "killed", 1);
-    stage_hear(&stage);
+    stage_say(&stage, SUPERVISOR, "process:edge", FACT_FAILED);
     assert_int_equal(lack_watch_score(stage.watch), LACK_PROCESS);
     /* Another snapshot keeps what is known: it is well again, and has not been for long. */
-    board_state(super, "process:edge", FACT_UP, 0, "pid 4", 1);
-    stage_hear(&stage);
+    stage_say(&stage, SUPERVISOR, "process:edge", FACT_UP);
     lack_watch_configure(stage.watch, stage.scene.snap, needs_of(&stage.scene));
     assert_int_equal(lack_watch_score(stage.watch), LACK_PROCESS);
-    unsigned n_told = stage.n_told;
-    for (int i = 0; i < 1000 && stage.n_told == n_told; i++)
-        loop_turn(stage.loop, 100);
+    stage_wait(&stage, 0);
+    stage_close(&stage);
+}
+
+/* A death is no news while the next life may be on its way, and is when it is not. */
+static void test_watch_death(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage, POOLS "listen shop web");
+    stage_say(&stage, EDGE, "listen:shop", FACT_SERVING);
+    stage_say(&stage, SUPERVISOR, "process:edge", FACT_UP);
+    stage_watch(&stage);
+    stage_say(&stage, SUPERVISOR, "process:edge", FACT_DOWN);
+    stage_say(&stage, EDGE, "listen:shop", FACT_NONE);
+    stage_say(&stage, EDGE, "listen:shop", FACT_SERVING);
+    stage_say(&stage, SUPERVISOR, "process:edge", FACT_UP);
     assert_int_equal(lack_watch_score(stage.watch), 0);
+    assert_int_equal(stage.n_told, 0);
+    stage_say(&stage, SUPERVISOR, "process:edge", FACT_DOWN);
+    assert_int_equal(lack_watch_score(stage.watch), 0);
+    stage_wait(&stage, LACK_PROCESS);
+    assert_string_equal(lack_watch_text(stage.watch), "process:edge down (100)");
+    assert_int_equal(stage.n_told, 1);
+    stage_close(&stage);
+}
+
+/* A listener that a reload brings is stated a moment later. */
+static void test_watch_reload(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct scene next;
+    stage_open(&stage, POOLS "listen shop web");
+    stage_say(&stage, EDGE, "listen:shop", FACT_SERVING);
+    stage_say(&stage, SUPERVISOR, "process:edge", FACT_UP);
+    stage_watch(&stage);
+    load(&next, POOLS "listen shop web; listen more web");
+    assert_int_equal(next.rc, 0);
+    next.snap->node = "a";
+    lack_watch_configure(stage.watch, next.snap, needs_of(&next));
+    assert_int_equal(lack_watch_score(stage.watch), 0);
+    stage_wait(&stage, LACK_LISTEN);
+    assert_string_equal(lack_watch_text(stage.watch), "listen:more is not there (50)");
+    lack_watch_destroy(&stage.watch);
+    unload(&next);
     stage_close(&stage);
 }
 
 static void test_watch_drains(void **state)
 {
     (void)state;
+    static const char of_vip[] = "drained by the operator",
+                      of_node[] = "its node is drained by the operator";
     struct stage stage;
     stage_open(&stage, POOLS "needs pool:web");
-    struct board *admin = stage.boards[ADMIN];
-    board_state(admin, "drain:node/b", FACT_DRAINING, 0, "", 1);
-    board_state(admin, "drain:vip/other", FACT_DRAINING, 0, "", 1);
+    stage_say(&stage, ADMIN, "drain:node/b", FACT_DRAINING);
+    stage_say(&stage, ADMIN, "drain:vip/other", FACT_DRAINING);
     stage_watch(&stage);
     assert_null(lack_watch_drained(stage.watch));
-    board_state(admin, "drain:node/a", FACT_DRAINING, 0, "", 1);
-    stage_hear(&stage);
-    assert_string_equal(lack_watch_drained(stage.watch), "its node is drained by the operator");
-    board_state(admin, "drain:vip/front", FACT_DRAINING, 0, "", 1);
-    board_state(admin, "drain:node/a", FACT_DRAINED, 0, "", 1);
-    stage_hear(&stage);
-    assert_string_equal(lack_watch_drained(stage.watch), "drained by the operator");
-    board_remove(admin, "drain:vip/front", 1);
-    stage_hear(&stage);
-    assert_string_equal(lack_watch_drained(stage.watch), "its node is drained by the operator");
-    board_remove(admin, "drain:node/a", 1);
-    stage_hear(&stage);
+    stage_say(&stage, ADMIN, "drain:node/a", FACT_DRAINING);
+    assert_string_equal(lack_watch_drained(stage.watch), of_node);
+    stage_say(&stage, ADMIN, "drain:vip/front", FACT_DRAINING);
+    stage_say(&stage, ADMIN, "drain:node/a", FACT_DRAINED);
+    assert_string_equal(lack_watch_drained(stage.watch), of_vip);
+    stage_say(&stage, ADMIN, "drain:vip/front", FACT_NONE);
+    assert_string_equal(lack_watch_drained(stage.watch), of_node);
+    stage_say(&stage, ADMIN, "drain:node/a", FACT_NONE);
     assert_null(lack_watch_drained(stage.watch));
     assert_int_equal(stage.n_told, 4);
     stage_close(&stage);
@@ -548,18 +650,15 @@ static void test_watch_silence(void **state)
     (void)state;
     struct stage stage;
     stage_open(&stage, POOLS "listen shop web");
-    board_state(stage.boards[EDGE], "listen:shop", FACT_SERVING, 0, "", 1);
-    board_state(stage.boards[SUPERVISOR], "process:edge", FACT_UP, 0, "", 1);
+    stage_say(&stage, EDGE, "listen:shop", FACT_SERVING);
+    stage_say(&stage, SUPERVISOR, "process:edge", FACT_UP);
     *board_heartbeat(stage.boards[EDGE], 0) = loop_clock_ns();
     *board_heartbeat(stage.boards[EDGE], 1) = loop_clock_ns();
     stage_watch(&stage);
     assert_int_equal(lack_watch_score(stage.watch), 0);
-    for (int i = 0; i < 1000 && lack_watch_score(stage.watch) == 0; i++)
-        loop_turn(stage.loop, 100);
+    stage_wait(&stage, LACK_LAG);
     assert_non_null(strstr(lack_watch_text(stage.watch), "of edge is late (40)"));
-    unsigned all = LACK_LAG + LACK_LISTEN + LACK_PROCESS;
-    for (int i = 0; i < 1000 && lack_watch_score(stage.watch) < all; i++)
-        loop_turn(stage.loop, 100);
+    stage_wait(&stage, LACK_LAG + LACK_LISTEN + LACK_PROCESS);
     assert_non_null(strstr(lack_watch_text(stage.watch), "listen:shop is silent (50)"));
     assert_non_null(strstr(lack_watch_text(stage.watch), "process:edge is silent (100)"));
     stage_close(&stage);
@@ -573,6 +672,7 @@ int main(void)
         cmocka_unit_test(test_needs),        cmocka_unit_test(test_lists),
         cmocka_unit_test(test_score),        cmocka_unit_test(test_watch),
         cmocka_unit_test(test_watch_drains), cmocka_unit_test(test_watch_silence),
+        cmocka_unit_test(test_watch_death),  cmocka_unit_test(test_watch_reload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,7 +143,7 @@ static void find_all(struct lack_watch *watch)
 {
     const struct board *board = watch->process->board;
     for (size_t i = 0; i < watch->list.n_items; i++)
-        watch->refs[i] = board_find(board, watch->list.items[i].name);
+        watch->refs[i] = board_find(board, watch->list.items[i].fact);
     for (size_t i = 0; i < ARRAY_LEN(watch->drains); i++)
         watch->drains[i].ref = board_find(board, watch->drains[i].name);
 }
@@ -160,7 +160,7 @@ void lack_watch_on_change(struct lack_watch *watch, const struct board_change *c
 {
     bool is_ours = false;
     for (size_t i = 0; i < watch->list.n_items; i++)
-        is_ours |= take_ref(&watch->refs[i], watch->list.items[i].name, change);
+        is_ours |= take_ref(&watch->refs[i], watch->list.items[i].fact, change);
     for (size_t i = 0; i < ARRAY_LEN(watch->drains); i++)
         is_ours |= take_ref(&watch->drains[i].ref, watch->drains[i].name, change);
     if (is_ours)

@@ -18,8 +18,8 @@
  * (VRRP_EVENT_RETURN). A silent admin keeps its word.
  *
  * In return admin reads vip:NAME: while it is FACT_ACTIVE or FACT_DRAINING the address is here; a
- * vip that yields and has let go of the address is FACT_BACKUP. And at:OTHER/vip:NAME says who has
- * it.
+ * vip that yields and has let go of the address is FACT_DRAINED, which none of the others takes for
+ * one that would have it. And at:OTHER/vip:NAME says who has it.
  */
 
 #include "core/process.h"
@@ -51,7 +51,7 @@ const char *lack_watch_text(const struct lack_watch *watch);
 const char *lack_watch_drained(const struct lack_watch *watch);
 
 /*
- * What the board says now of one thing; `ref` is of its fact. awake_ns as in lack_silence(). For
+ * What the board says now of one thing; `ref` is of lack->fact. awake_ns as in lack_silence(). For
  * whoever explains, in any process.
  */
 struct lack_look lack_see(const struct board *board, const struct module_table *table,

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the operator does with a floating address, what a node lacks for it, and the programs that are told."""
 import json
+import os
 import pathlib
 import shutil
+import signal
 import tempfile
 import time
 
 import pytest
 
-from conftest import until
-
-VIP = "10.77.0.100"
+from vips import VIP, App, Node, until
 
 FILE = """
 nodes { a 10.77.0.1; b 10.77.0.2 }
@@ -33,8 +33,7 @@ echo "end $WEIR_STATE" >> %(folder)s/$WEIR_NODE
 def pair(net, weir_on):
     def make(words=""):
         network = net()
-        for host in (network.n1, network.n2):
-            host.start("python3", "-m", "http.server", "9090", "--bind", "127.0.0.1", log="/dev/null")
+        network.apps = [App(host, 9090, "127.0.0.1") for host in (network.n1, network.n2)]
         nodes = [weir_on(host, FILE % words, node=name) for host, name in ((network.n1, "a"), (network.n2, "b"))]
         assert until(lambda: network.n1.has(VIP) and not network.n2.has(VIP)), nodes[0].log()
         return network, nodes
@@ -78,12 +77,63 @@ def test_a_drain_moves_it_and_is_kept(pair):
 def test_a_node_that_lacks_its_pool_loses_it(pair):
     network, (one, other) = pair()
     assert until(lambda: lacks(one) == lacks(other) == {} and network.n1.has(VIP))
-    for pid in network.n1.pids():
-        if "http.server" in open(f"/proc/{pid}/cmdline").read():
-            network.n1.run("kill", pid)
+    network.apps[0].kill()
     assert until(lambda: network.n2.has(VIP) and not network.n1.has(VIP)), one.log()
     assert lacks(one) == {"pool:web": 30}
     assert "lacks" in one.command("explain", "vip").stdout
+
+
+def moves(*nodes):
+    return [Node(one, None, name).metric("weir_vip_moves_total") for one, name in zip(nodes, "ab")]
+
+
+def test_both_pools_down_moves_nothing(pair):
+    network, (one, other) = pair()
+    assert until(lambda: lacks(one) == lacks(other) == {} and network.n1.has(VIP))
+    before = moves(one, other)
+    for app, node in zip(reversed(network.apps), (other, one)):
+        app.kill()
+        assert until(lambda: lacks(node) == {"pool:web": 30})
+    time.sleep(2)
+    assert moves(one, other) == before and network.n1.has(VIP), one.log()
+    # It goes to who is better off, and stays there when that is so no longer.
+    network.apps[1].start()
+    assert until(lambda: network.n2.has(VIP) and not network.n1.has(VIP)), one.log()
+    before = moves(one, other)
+    network.apps[1].kill()
+    assert until(lambda: lacks(other) == {"pool:web": 30})
+    time.sleep(2)
+    assert moves(one, other) == before and network.n2.has(VIP), other.log()
+
+
+def test_a_death_that_is_mended_moves_nothing(pair):
+    network, (one, other) = pair()
+    assert until(lambda: lacks(one) == lacks(other) == {} and network.n1.has(VIP))
+    before = moves(one, other)
+    for _ in range(2):
+        one.kill("edge", signal.SIGKILL)
+        assert one.wait_back("edge")
+        time.sleep(1.5)
+    assert moves(one, other) == before, one.log()
+    assert network.n1.has(VIP) and not network.n2.has(VIP)
+    # One that hangs is not mended by itself.
+    pid = one.pid("edge")
+    os.kill(pid, signal.SIGSTOP)
+    assert until(lambda: network.n2.has(VIP) and not network.n1.has(VIP)), one.log()
+    os.kill(pid, signal.SIGCONT)
+    assert until(lambda: network.n1.has(VIP) and not network.n2.has(VIP)), one.log()
+
+
+def test_a_full_disk_loses_it(pair):
+    network, (one, other) = pair()
+    assert until(lambda: lacks(one) == lacks(other) == {} and network.n1.has(VIP))
+    one.write(FILE % "" + "state-room 900000G\n")
+    one.reload()
+    assert until(lambda: network.n2.has(VIP) and not network.n1.has(VIP)), one.log()
+    assert lacks(one) == {"disk:state": 20}
+    one.write(FILE % "")
+    one.reload()
+    assert until(lambda: network.n1.has(VIP) and not network.n2.has(VIP)), one.log()
 
 
 def test_hooks_run_one_at_a_time(pair, folder):

@@ -3,8 +3,10 @@
 import json
 import secrets
 import signal
+import subprocess
 import time
 
+import net
 from http_serve import counters
 from net import Capture, Keepalived, Probe, keepalived_conf
 
@@ -28,6 +30,23 @@ vip {addresses} on e0 {{
 }}
 {rest}
 """
+
+
+class App:
+    """A member of a pool on a host: weir-app, that dies and comes back."""
+
+    def __init__(self, host, port=8080, bind="0.0.0.0"):
+        self.host, self.port, self.bind = host, port, bind
+        self.start()
+
+    def start(self):
+        self.process = self.host.start(net.APP_FOLDER / "weir-app", self.host.name, self.port, "--bind", self.bind,
+                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout.readline()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
 
 
 class Node:
@@ -110,5 +129,5 @@ def term(keepalived):
     keepalived.signal(signal.SIGTERM)
 
 
-__all__ = ["Capture", "Keepalived", "Node", "Pair", "Probe", "VIP", "VIP6", "LINK6", "PORT", "file_of", "json",
+__all__ = ["App", "Capture", "Keepalived", "Node", "Pair", "Probe", "VIP", "VIP6", "LINK6", "PORT", "file_of", "json",
            "keepalived_conf", "secret_file", "term", "until", "whole"]
