@@ -43,6 +43,8 @@ static int check_as(const struct command_env *env, const char *file, const char 
     enum inspect_missing missing = is_every_node ? INSPECT_NOTE : INSPECT_ERROR;
     if (result == 0 && inspect_sockets(*ret_snap, missing, diag) < 0)
         result = -1;
+    if (result == 0)
+        inspect_interfaces(*ret_snap, missing, diag);
     struct text text = TEXT_NONE;
     if (diag->n_items > 0)
         conf_diag_print(diag, &text);

@@ -9,6 +9,7 @@
 #include "core/disk.h"
 #include "core/node.h"
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -80,6 +81,32 @@ int inspect_sockets(const struct snapshot *snap, enum inspect_missing missing,
     snapshot_sockets(snap, NULL, on_socket, &walk);
     mem_free(walk.seen);
     return walk.result;
+}
+
+struct interfaces_walk {
+    enum inspect_missing missing;
+    struct conf_diag *diag;
+};
+
+static void on_interface(void *ctx, const struct interface_want *want)
+{
+    static const char hint[] = "`ip link` shows what it has; nothing floats here until it comes";
+    const struct interfaces_walk *walk = ctx;
+    if (if_nametoindex(want->name) != 0)
+        return;
+    if (walk->missing == INSPECT_ERROR)
+        conf_warning(walk->diag, want->at, hint, "this host has no interface %s", want->name);
+    else
+        conf_note(walk->diag, want->at, hint, "this host has no interface %s", want->name);
+}
+
+void inspect_interfaces(const struct snapshot *snap, enum inspect_missing missing,
+                        struct conf_diag *diag)
+{
+    struct interfaces_walk walk = {.missing = missing, .diag = diag};
+    for (size_t i = 0; i < snap->table->n_items && missing != INSPECT_SILENT; i++)
+        if (snap->table->items[i]->interfaces)
+            snap->table->items[i]->interfaces(snap, on_interface, &walk);
 }
 
 struct files_walk {

@@ -5,7 +5,8 @@
 /*
  * What only the machine can say about a configuration that is fine by itself: files that modules
  * want read, two listeners on one address, addresses that this host has not got. `weir check` and
- * every start and reload call the same functions, so that they say the same.
+ * every start and reload call the same functions, so that they say the same; of an interface that
+ * is missing a start speaks when it has looked for it, for it may come later.
  */
 
 #include "conf/bundle.h"
@@ -22,6 +23,11 @@ int inspect_programs(const struct snapshot *snap, struct conf_diag *diag);
 /* Sockets that clash, addresses that are missing. 0, or -1 after it has told diag. */
 int inspect_sockets(const struct snapshot *snap, enum inspect_missing missing,
                     struct conf_diag *diag);
+
+/* Interfaces that this host lacks: at most a warning, since one file is for several nodes, and the
+ * interface may come. */
+void inspect_interfaces(const struct snapshot *snap, enum inspect_missing missing,
+                        struct conf_diag *diag);
 
 /*
  * Reads the files that the modules of a kind of process want and puts them into the bundle as

@@ -106,6 +106,14 @@ struct program_want {
 
 typedef int program_want_fn(void *ctx, const struct program_want *want);
 
+/* An interface of the host that the file names. */
+struct interface_want {
+    const char *name;
+    struct conf_at at;
+};
+
+typedef void interface_want_fn(void *ctx, const struct interface_want *want);
+
 typedef void float_fn(void *ctx, struct slice name);
 
 /* What worker starts for an ask (core/program.h). */
@@ -172,6 +180,9 @@ struct module {
                        struct conf_diag *diag);
     /* Further kinds of process whose bundles get these files; ends with NULL. NULL: none. */
     const char *const *files_for;
+
+    /* Calls want() for each interface that it does without while the host lacks it. May be NULL. */
+    void (*interfaces)(const struct snapshot *snap, interface_want_fn *want, void *ctx);
 
     /* Calls want() for each program; as sockets(). May be NULL. */
     int (*programs)(const struct snapshot *snap, program_want_fn *want, void *ctx);

@@ -62,6 +62,15 @@ static int thing_sockets(const struct snapshot *snap, socket_want_fn *want, void
     return 0;
 }
 
+/* One that every host has, and one that none has. */
+static void thing_interfaces(const struct snapshot *snap, interface_want_fn *want, void *ctx)
+{
+    const struct thing_conf *conf = snap->conf[1];
+    const struct interface_want wants[] = {{"lo", conf->addr.at}, {"nowhere0", conf->addr.at}};
+    for (size_t i = 0; i < ARRAY_LEN(wants); i++)
+        want(ctx, &wants[i]);
+}
+
 static bool thing_is_needed(const struct snapshot *snap)
 {
     return ((const struct thing_conf *)snap->conf[1])->speed > 1;
@@ -86,6 +95,7 @@ static const struct module thing_module = {
     .is_needed = thing_is_needed,
     .has_loops = true,
     .sockets = thing_sockets,
+    .interfaces = thing_interfaces,
 };
 
 static const struct module single_module = {.name = "single", .process = "office"};
@@ -296,6 +306,30 @@ static void test_clash(void **state)
     snapshot_unref(&loaded.snap);
 }
 
+static void test_interfaces(void **state)
+{
+    (void)state;
+    static const struct {
+        enum inspect_missing missing;
+        size_t n;
+        enum conf_severity severity;
+    } rows[] = {
+        {INSPECT_SILENT, 0, CONF_NOTE},
+        {INSPECT_NOTE, 1, CONF_NOTE},
+        {INSPECT_ERROR, 1, CONF_WARNING},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct loaded loaded = load_fine("thing-listen 127.0.0.1:80");
+        inspect_interfaces(loaded.snap, rows[i].missing, loaded.diag);
+        assert_int_equal(loaded.diag->n_items, rows[i].n);
+        if (rows[i].n > 0) {
+            assert_string_equal(loaded.diag->items[0].text, "this host has no interface nowhere0");
+            assert_int_equal(loaded.diag->items[0].severity, rows[i].severity);
+        }
+        snapshot_unref(&loaded.snap);
+    }
+}
+
 static void test_needs(void **state)
 {
     (void)state;
@@ -345,11 +379,12 @@ static void test_references(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_nodes),
-        cmocka_unit_test(test_hash),     cmocka_unit_test(test_restart_changes),
-        cmocka_unit_test(test_clash),    cmocka_unit_test(test_needs),
-        cmocka_unit_test(test_table),    cmocka_unit_test(test_references),
+        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_refused),    cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_hash),       cmocka_unit_test(test_restart_changes),
+        cmocka_unit_test(test_clash),      cmocka_unit_test(test_interfaces),
+        cmocka_unit_test(test_needs),      cmocka_unit_test(test_table),
+        cmocka_unit_test(test_references),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

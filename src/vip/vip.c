@@ -230,6 +230,16 @@ static void vip_floats(const struct snapshot *snap, float_fn *fn, void *ctx)
         fn(ctx, ((const struct vip_conf *)conf->vip_list.items[i])->name);
 }
 
+static void vip_interfaces(const struct snapshot *snap, interface_want_fn *want, void *ctx)
+{
+    const struct vips_conf *conf = vips_conf_of(snap);
+    for (size_t i = 0; i < conf->vip_list.n_items; i++) {
+        const struct vip_conf *vip = conf->vip_list.items[i];
+        const struct interface_want one = {.name = vip->interface, .at = vip->interface_at};
+        want(ctx, &one);
+    }
+}
+
 static int vip_program(const struct snapshot *snap, const struct slice *texts, size_t n_texts,
                        struct arena *arena, struct program_plan *ret_plan)
 {
@@ -283,6 +293,7 @@ const struct module vip_module = {
     .sandbox = {.allow = SANDBOX_NETLINK | SANDBOX_RAW,
                 .capabilities = UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_NET_RAW},
     .floats = vip_floats,
+    .interfaces = vip_interfaces,
     .programs = vip_programs,
     .program = vip_program,
     .starts_programs = true,
