@@ -3,6 +3,7 @@
 /*
  * What the other nodes say of themselves over the second path: facts of the process peer become
  * VRRP_EVENT_PEER. A word counts while its node is up, and the process that brought it is heard.
+ * Better off is only who would take the address, not one that drains (FACT_DRAINED).
  */
 
 #include "core/settings.h"

@@ -43,7 +43,9 @@ enum fact_state vip_fact_state(const struct vip *vip)
         return FACT_DRAINING;
     if (n_active > 0)
         return n_active == n ? FACT_ACTIVE : FACT_DEGRADED;
-    return n_groups_in(vip, VRRP_BACKUP, &n) > 0 ? FACT_BACKUP : FACT_DOWN;
+    if (n_groups_in(vip, VRRP_BACKUP, &n) == 0)
+        return FACT_DOWN;
+    return vip->is_yielding || vip->is_ending ? FACT_DRAINED : FACT_BACKUP;
 }
 
 /* The group whose last move is the vip's. */
@@ -75,9 +77,10 @@ static const char *reason_of(const struct vip *vip, enum fact_state state)
         return "VRRP is silent, but a peer says that it is Active and serves";
     if (state == FACT_DOWN && trouble_of(vip)[0])
         return trouble_of(vip);
-    if (state == FACT_DRAINING && drained)
+    bool is_leaving_for_good = state == FACT_DRAINING || state == FACT_DRAINED;
+    if (is_leaving_for_good && drained)
         return drained;
-    if (state == FACT_DRAINING && vip->vips->is_draining)
+    if (is_leaving_for_good && vip->vips->is_draining)
         return "weir stops";
     return at ? vrrp_reason_text(at->group.machine.reason) : "";
 }

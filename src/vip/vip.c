@@ -272,7 +272,8 @@ static const struct fact_kind fact_kinds[] = {
      .rule = FACT_DISTRUST,
      .patience_ms = 2000,
      .doc = "a floating address: active (here), degraded (here in one family alone), draining (it "
-            "is to go elsewhere), backup, down (takes no part); the value is what this node lacks"},
+            "is to go elsewhere), drained (it did, and is to stay there), backup, down (takes no "
+            "part); the value is what this node lacks"},
     {.name = HOOK_FACT, .rule = FACT_KEEP, .doc = HOOK_FACT_DOC},
     {0},
 };

@@ -16,9 +16,10 @@
  *     peers' word       <-- peers.c       facts peer:*, at:* --> VRRP_EVENT_PEER
  *
  * Facts: `vip:NAME` is active (here), degraded (here in one family alone), draining (it is to go
- * elsewhere: still here, and leaves as soon as another takes it), backup, down (it takes no part:
- * the reason says what to do). The value is what this node lacks, 0 nothing .. 250. Whoever reads
- * it distrusts a writer that has been silent for 2 s.
+ * elsewhere: still here, and leaves as soon as another takes it), drained (it has gone, and comes
+ * back only where nobody else has it), backup (it would be taken), down (it takes no part: the
+ * reason says what to do). The value is what this node lacks, 0 nothing .. 250. Whoever reads it
+ * distrusts a writer that has been silent for 2 s.
  *
  * Lives. When the process dies, its addresses stay; the next life finds vip:NAME active and the
  * addresses there, and goes on as Active (VRRP_EVENT_ADOPT). An upgrade is the same with the former
