@@ -14,9 +14,7 @@ import time
 
 import pytest
 
-from vips import VIP, Node, secret_file, until
-
-import net as rig
+from vips import VIP, App, Node, secret_file, until
 
 LOAD = pathlib.Path(__file__).resolve().parent.parent / "netns" / "load.py"
 THREADS = 16
@@ -72,25 +70,10 @@ class Load:
         self.process.wait()
 
 
-class Member:
-    def __init__(self, host):
-        self.host = host
-        self.start()
-
-    def start(self):
-        self.process = self.host.start(rig.APP_FOLDER / "weir-app", self.host.name, "8080", "--bind", "0.0.0.0",
-                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert self.process.stdout.readline()
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-
 @pytest.mark.parametrize("way", ["vip", "dns"])
 def test_everything_dies_once(net, weir_on, tmp_path, way):
     network = net(names=("n1", "n2", "m1", "m2", "m3"))
-    members = [Member(network.hosts[name]) for name in ("m1", "m2", "m3")]
+    members = [App(network.hosts[name]) for name in ("m1", "m2", "m3")]
     text = TEXT.format(secret=secret_file(tmp_path), vip=VIP)
     a, b = (Node(weir_on(host, text, node=name), host, name) for host, name in ((network.n1, "a"), (network.n2, "b")))
     a.wait("active")

@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from vips import VIP, Keepalived, Pair, Probe, file_of, keepalived_conf, secret_file, until, whole
+from vips import VIP, App, Keepalived, Pair, Probe, file_of, keepalived_conf, secret_file, until, whole
 
 RUNS = int(os.environ.get("WEIR_VIP_RUNS", "20"))
 HOG = "while True: pass"
@@ -32,6 +32,12 @@ def hogs():
     for hog in made:
         hog.kill()
         hog.wait()
+
+
+POOL = """
+listen shop http 0.0.0.0:8080 {{ route pool web }}
+pool web {{ check tcp every 200ms fall 2 rise 2; member app {member}:9090 }}
+"""
 
 
 def pair_of(net, weir_on, tmp_path, interval, **options):
@@ -127,6 +133,45 @@ def test_drain_and_upgrade(net, weir_on, tmp_path):
     print(f"\nprobes lost by a drain and its end {sorted(drains)}, by an upgrade {sorted(upgrades)}",
           file=sys.stderr, flush=True)
     assert statistics.median(drains) <= 2 and statistics.median(upgrades) <= 1
+
+
+def lack_nothing(pair):
+    return all(node.fact()["value"] == 0 for node in (pair.a, pair.b))
+
+
+def test_pools_down_here_alone(net, weir_on, tmp_path):
+    """From the death of this node's only member to the address on the other, whose own is up."""
+    pair = pair_of(net, weir_on, tmp_path, "100ms", rest=POOL.format(member="127.0.0.1"))
+    app, _ = [App(host, 9090, "127.0.0.1") for host in (pair.net.n1, pair.net.n2)]
+    times = []
+    for _ in range(RUNS):
+        assert until(lambda: lack_nothing(pair) and pair.a.has() and not pair.b.has())
+        time.sleep(random.uniform(0.2, 0.4))  # anywhere between two checks
+        began = time.monotonic()
+        app.kill()
+        assert until(pair.b.has, every=0.01)
+        times.append((time.monotonic() - began) * 1000)
+        assert until(lambda: not pair.a.has())
+        app.start()
+    assert table("all of a node's pools are down, those of the other up, checks each 200ms", times) <= 1000
+
+
+def test_pools_down_on_both(net, weir_on, tmp_path):
+    """Both see the same member die, one a moment before the other."""
+    pair = pair_of(net, weir_on, tmp_path, "100ms", rest=POOL.format(member="10.77.0.9"))
+    app = App(pair.net.cl, 9090)
+    moved = 0
+    for _ in range(RUNS):
+        assert until(lambda: lack_nothing(pair) and pair.a.has() and not pair.b.has())
+        time.sleep(random.uniform(0.2, 0.4))
+        before = pair.b.metric("weir_vip_moves_total")
+        app.kill()
+        assert until(lambda: all(node.fact()["value"] == 30 for node in (pair.a, pair.b)))
+        time.sleep(1)
+        moved += pair.b.metric("weir_vip_moves_total") > before
+        app.start()
+    print(f"\nall pools of both nodes are down: moved in {moved} of {RUNS}", file=sys.stderr, flush=True)
+    assert moved == 0
 
 
 def test_kill_of_the_process(net, weir_on, tmp_path):
