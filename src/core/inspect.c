@@ -43,7 +43,8 @@ static void check_clash(struct sockets_walk *walk, const struct socket_want *wan
 static void check_missing(struct sockets_walk *walk, const struct socket_want *want)
 {
     static const char hint[] = "`ip addr` shows what it has; 0.0.0.0 and [::] are all of them";
-    if (walk->missing == INSPECT_SILENT || node_host_has(&want->addr.addr))
+    if (walk->missing == INSPECT_SILENT || node_host_has(&want->addr.addr) ||
+        snapshot_is_floating(walk->snap, &want->addr.addr))
         return;
     if (walk->missing == INSPECT_ERROR)
         walk->result = conf_error(walk->diag, want->addr.at, hint,

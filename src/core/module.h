@@ -74,6 +74,7 @@ struct socket_want {
     int backlog;           /* streams */
     bool is_per_loop;      /* one socket a loop by SO_REUSEPORT; else one, for loop 0 */
     unsigned unix_mode;    /* permissions of a unix socket's file */
+    bool is_floating;      /* the address need not be here yet; set by who binds, not by modules */
 };
 
 typedef int socket_want_fn(void *ctx, const struct socket_want *want);
@@ -163,6 +164,8 @@ struct module {
     /* Its things that move from node to node (floating addresses, facts `vip:NAME`): calls fn with
      * the name of each. Of one module in the table. NULL: none. */
     void (*floats)(const struct snapshot *snap, float_fn *fn, void *ctx);
+    /* Is it one of their addresses (the port does not matter)? With floats(). */
+    bool (*is_floating)(const struct snapshot *snap, const struct addr *addr);
 
     /* --- where it runs --- */
     const char *process;                            /* "edge"; NULL: nowhere */
@@ -313,6 +316,8 @@ size_t snapshot_restart_changes(const struct snapshot *before, const struct snap
  * soon as want() does. */
 int snapshot_sockets(const struct snapshot *snap, const char *kind, socket_want_fn *want,
                      void *ctx);
+/* Is it an address that moves from node to node? */
+bool snapshot_is_floating(const struct snapshot *snap, const struct addr *addr);
 int snapshot_files(const struct snapshot *snap, const char *kind, file_want_fn *want, void *ctx);
 int snapshot_programs(const struct snapshot *snap, program_want_fn *want, void *ctx);
 /* Asks each module whose program it is. 0, or 1: nobody's. */

@@ -169,6 +169,16 @@ int snapshot_sockets(const struct snapshot *snap, const char *kind, socket_want_
     return 0;
 }
 
+bool snapshot_is_floating(const struct snapshot *snap, const struct addr *addr)
+{
+    for (size_t i = 0; i < snap->table->n_items; i++) {
+        const struct module *module = snap->table->items[i];
+        if (module->is_floating && module->is_floating(snap, addr))
+            return true;
+    }
+    return false;
+}
+
 int snapshot_program(const struct snapshot *snap, const struct slice *texts, size_t n_texts,
                      struct arena *arena, struct program_plan *ret_plan)
 {

@@ -59,6 +59,30 @@ static int tell(const struct socket_want *want, const struct failure *failure,
 
 /* --- one socket ------------------------------------------------------------------------------- */
 
+/*
+ * Who is asked at an address that floats may lose it while the answer is under way. A transparent
+ * socket, and with it the connections that it accepts, still sends from there: the client, whose
+ * question was acknowledged and who would wait for ever, gets its answer. It is root's to ask for.
+ */
+static void outlive_address(int fd, int family)
+{
+    static const int on = 1;
+    if (family == AF_INET)
+        (void)setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on));
+    else if (family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on));
+}
+
+/* An address that floats may come later, so that nobody can say yet that it is wrong. */
+static void await_address(int fd, int family)
+{
+    static const int on = 1;
+    if (family == AF_INET)
+        (void)setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
+    else if (family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
+}
+
 static int open_socket(const struct socket_want *want, bool may_share, struct failure *failure)
 {
     static const int on = 1;
@@ -74,8 +98,13 @@ static int open_socket(const struct socket_want *want, bool may_share, struct fa
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-    if (bind(fd, &want->addr.addr.sa, want->addr.addr.len) == 0)
+    if (want->is_floating)
+        await_address(fd, family);
+    if (bind(fd, &want->addr.addr.sa, want->addr.addr.len) == 0) {
+        if (want->type == SOCK_STREAM)
+            outlive_address(fd, family); /* not before: it would bind to any address */
         return fd;
+    }
     *failure = (struct failure){.what = "listen on", .error = errno};
     close(fd);
     return -1;
@@ -256,9 +285,12 @@ static void add_binding(struct walk *walk, const struct socket_want *want, struc
     slice_copy(slice_from(want->name), binding->name, sizeof(binding->name));
 }
 
-static int on_want(void *ctx, const struct socket_want *want)
+static int on_want(void *ctx, const struct socket_want *wanted)
 {
     struct walk *walk = ctx;
+    struct socket_want here = *wanted;
+    const struct socket_want *want = &here;
+    here.is_floating = snapshot_is_floating(walk->config->snap, &wanted->addr.addr);
     assert(strlen(want->name) < CONTROL_NAME_MAX);
     bool has_many = want->is_per_loop && addr_family(&want->addr.addr) != AF_UNIX;
     uint32_t n_fds = has_many ? walk->child->n_loops : 1;

@@ -230,6 +230,23 @@ static void vip_floats(const struct snapshot *snap, float_fn *fn, void *ctx)
         fn(ctx, ((const struct vip_conf *)conf->vip_list.items[i])->name);
 }
 
+static bool vip_is_floating(const struct snapshot *snap, const struct addr *addr)
+{
+    const struct vips_conf *conf = vips_conf_of(snap);
+    int family = addr_family(addr);
+    if (family != AF_INET && family != AF_INET6)
+        return false;
+    const struct vrrp_ip ip = vip_ip_of(addr);
+    for (size_t i = 0; i < conf->vip_list.n_items; i++) {
+        const struct vip_conf *vip = conf->vip_list.items[i];
+        const struct vip_family *own = &vip->families[family == AF_INET6 ? VIP_IPV6 : VIP_IPV4];
+        for (uint32_t k = 0; k < own->n_addresses; k++)
+            if (vrrp_ip_compare(&own->addresses[k].ip, &ip) == 0)
+                return true;
+    }
+    return false;
+}
+
 static void vip_interfaces(const struct snapshot *snap, interface_want_fn *want, void *ctx)
 {
     const struct vips_conf *conf = vips_conf_of(snap);
@@ -294,6 +311,7 @@ const struct module vip_module = {
     .sandbox = {.allow = SANDBOX_NETLINK | SANDBOX_RAW,
                 .capabilities = UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_NET_RAW},
     .floats = vip_floats,
+    .is_floating = vip_is_floating,
     .interfaces = vip_interfaces,
     .programs = vip_programs,
     .program = vip_program,

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 
@@ -72,6 +73,35 @@ def test_a_drain_moves_it_and_is_kept(pair):
     assert network.n2.has(VIP) and not network.n1.has(VIP)
     one.command("undrain", "a")
     assert until(lambda: network.n1.has(VIP))
+
+
+def test_a_request_under_way_is_answered(pair):
+    """The address moves while the member still works at it."""
+    network, (one, _) = pair()
+    assert until(lambda: lacks(one) == {})
+    for order, has_it in (("drain", network.n2), ("undrain", network.n1)):
+        ask = network.cl.start("curl", "-s", "-m", "20", "-w", " %{http_code}", f"http://{VIP}:8080/slow/1500",
+                               stdout=subprocess.PIPE, text=True)
+        time.sleep(0.5)
+        one.command(order, "vip:front", *(["--no-wait"] if order == "drain" else []))
+        assert until(lambda: has_it.has(VIP))
+        said, _ = ask.communicate()
+        assert said.endswith(" 200"), (order, said)
+
+
+def test_a_listen_at_the_address_itself(net, weir_on):
+    """Both nodes have it, and the one that has the address is asked."""
+    network = net()
+    text = FILE.replace("0.0.0.0:8080", f"{VIP}:8080") % ""
+    for host in (network.n1, network.n2):
+        App(host, 9090, "127.0.0.1")
+    one, _ = (weir_on(host, text, node=name) for host, name in ((network.n1, "a"), (network.n2, "b")))
+    for order, has_it in ((None, network.n1), ("drain", network.n2)):
+        if order:
+            one.command(order, "vip:front")
+        assert until(lambda: has_it.has(VIP))
+        said = network.cl.run("curl", "-s", "-m", "20", "--retry", "5", "--retry-all-errors", f"http://{VIP}:8080/")
+        assert has_it.name in said, said
 
 
 def test_a_node_that_lacks_its_pool_loses_it(pair):
