@@ -6,7 +6,8 @@
 
 Each client asks for one body after another, every request on a connection of its own or on one that it keeps, and
 asks once more where a connection failed, as a browser does. At the end a line of JSON: how many requests, how many
-failed at the first try (by kind), how many failed for good, and the longest that one took."""
+failed at the first try (by kind), how many failed for good, the longest that one took, and where its time went: the
+name, the connection, the answer, of both tries."""
 import collections
 import http.client
 import json
@@ -18,6 +19,22 @@ WAIT_S = 10
 EXPECTED = 200
 
 
+class Clock:
+    """Where the time of a request goes."""
+
+    def __init__(self):
+        self.began = self.at = time.monotonic()
+        self.laps = []
+
+    def lap(self, what):
+        now = time.monotonic()
+        self.laps.append(f"{what} {now - self.at:.2f}")
+        self.at = now
+
+    def total(self):
+        return self.at - self.began
+
+
 class Clients:
     def __init__(self, find, port):
         self.find, self.port = find, port
@@ -26,16 +43,28 @@ class Clients:
         self.requests = 0
         self.first = collections.Counter()   # failures of a first try
         self.final = collections.Counter()   # failures for good
-        self.longest = 0.0
-        self.served = collections.Counter()
+        self.longest, self.spent = 0.0, []
 
-    def once(self, connection):
+    def connect(self, clock):
+        address = self.find()
+        clock.lap("name")
+        connection = http.client.HTTPConnection(address, self.port, timeout=WAIT_S)
+        try:
+            connection.connect()
+        finally:
+            clock.lap("connection")
+        return connection
+
+    def once(self, connection, clock):
         """Asks on the connection, or on a new one; returns it when it may be kept."""
         if connection is None:
-            connection = http.client.HTTPConnection(self.find(), self.port, timeout=WAIT_S)
-        connection.request("GET", "/", headers={"Host": "www.example.org"})
-        answer = connection.getresponse()
-        body = answer.read()
+            connection = self.connect(clock)
+        try:
+            connection.request("GET", "/", headers={"Host": "www.example.org"})
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            clock.lap("answer")
         if answer.status != EXPECTED:
             raise RuntimeError(f"status {answer.status}")
         if not body:
@@ -46,21 +75,22 @@ class Clients:
         return connection
 
     def request(self, connection):
-        began = time.monotonic()
+        clock = Clock()
         try:
-            connection = self.once(connection)
+            connection = self.once(connection, clock)
         except (OSError, http.client.HTTPException, RuntimeError) as complaint:
             with self.lock:
                 self.first[str(complaint) if isinstance(complaint, RuntimeError) else type(complaint).__name__] += 1
             try:
-                connection = self.once(None)
+                connection = self.once(None, clock)
             except (OSError, http.client.HTTPException, RuntimeError) as again:
                 with self.lock:
                     self.final[str(again) if isinstance(again, RuntimeError) else type(again).__name__] += 1
                 connection = None
         with self.lock:
             self.requests += 1
-            self.longest = max(self.longest, time.monotonic() - began)
+            if clock.total() > self.longest:
+                self.longest, self.spent = clock.total(), clock.laps
         return connection
 
     def work(self, keeps):
@@ -97,7 +127,8 @@ def main(kind, target, port, threads, *servers):
     for line in sys.stdin:  # a line: what was seen up to now
         with clients.lock:
             print(json.dumps({"requests": clients.requests, "first": clients.first, "final": clients.final,
-                              "longest_s": round(clients.longest, 2), "note": line.strip()}), flush=True)
+                              "longest_s": round(clients.longest, 2), "spent": clients.spent,
+                              "note": line.strip()}), flush=True)
             clients.longest = 0.0
     clients.is_over = True
     for thread in running:

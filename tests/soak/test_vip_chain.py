@@ -57,12 +57,14 @@ class Load:
         self.process.stdin.write(note + "\n")
         self.process.stdin.flush()
         now = json.loads(self.process.stdout.readline())
-        seen = {"requests": now["requests"] - self.last["requests"], "longest_s": now["longest_s"]}
+        seen = {"requests": now["requests"] - self.last["requests"], "longest_s": now["longest_s"],
+                "spent": now["spent"]}
         for key in ("first", "final"):
             seen[key] = dict(collections.Counter(now[key]) - collections.Counter(self.last[key]))
         self.last = now
         print(f"{note:34} {seen['requests']:6} requests, first tries that failed {seen['first'] or 'none'}, "
-              f"for good {seen['final'] or 'none'}, longest {seen['longest_s']} s", file=sys.stderr, flush=True)
+              f"for good {seen['final'] or 'none'}, longest {seen['longest_s']} s "
+              f"({', '.join(seen['spent'])})", file=sys.stderr, flush=True)
         return seen
 
     def end(self):
