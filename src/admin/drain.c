@@ -40,13 +40,13 @@ static void count(const struct operate *operate, const struct forced_entry *entr
  * What DNS has told others of the member. A DNS process that is silent for good answers nobody any
  * more; what it has told last runs out.
  */
-static void look_at_dns(const struct operate *operate, const struct forced_entry *entry,
-                        struct drain_progress *progress)
+void drain_look_at_dns(const struct operate *operate, const char *label,
+                       struct drain_progress *progress)
 {
     const struct board *board = operate->process->board;
     char name[FACT_NAME_MAX];
     struct fact fact;
-    snprintf(name, sizeof(name), "answer:%s", entry->label);
+    snprintf(name, sizeof(name), "answer:%s", label);
     struct fact_ref ref = board_find(board, name);
     if (!ref.is_set || !board_read(board, ref, &fact) || !(fact.value >= 0))
         return;
@@ -70,7 +70,7 @@ struct drain_progress drain_look(const struct operate *operate, const struct for
     };
     if (progress.is_draining) {
         count(operate, entry, &progress);
-        look_at_dns(operate, entry, &progress);
+        drain_look_at_dns(operate, entry->label, &progress);
     }
     return progress;
 }
@@ -100,8 +100,8 @@ static bool is_calm(const struct operate *operate, const struct drain_progress *
 
 /* ---- saying ---- */
 
-static void describe_dns(const struct operate *operate, const struct drain_progress *progress,
-                         struct text *out)
+void drain_describe_dns(const struct operate *operate, const struct drain_progress *progress,
+                        struct text *out)
 {
     uint64_t now_ms = operate_now_ms(operate);
     if (progress->is_answered)
@@ -119,7 +119,7 @@ void drain_describe(const struct operate *operate, const struct drain_progress *
         return;
     }
     text_printf(out, "%" PRIu64 " in flight", progress->n_in_flight);
-    describe_dns(operate, progress, out);
+    drain_describe_dns(operate, progress, out);
     if (!progress->has_sessions)
         return;
     text_printf(out, ", a session used %" PRIu64 " s ago; ends after ",

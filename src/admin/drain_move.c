@@ -2,13 +2,16 @@
 
 /*
  * Drains of floating addresses and of this node: how far each is, and when it is over. It is over
- * when no address is here, and begins anew where one comes back because nobody else serves it.
+ * when no address is here and nobody can remember the node's own ones from DNS, and begins anew
+ * where one comes back because nobody else serves it.
  */
 
 #include "admin/floating.h"
 #include "admin/operate.h"
 #include "admin/tallies.h"
+#include "core/node.h"
 #include "core/process.h"
+#include "pool/pool.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -66,6 +69,31 @@ static uint64_t count_clients(const struct operate *operate)
     return n;
 }
 
+/* What DNS still says, or others remember, of the node's own addresses: of all such members. */
+static struct drain_progress look_at_dns(const struct moving *moving)
+{
+    const struct operate *operate = moving->operate;
+    const struct snapshot *snap = operate->snap;
+    const struct pool_conf *pools = pool_conf_of(snap);
+    struct drain_progress all = {.is_answered = false};
+    for (uint32_t p = 0; moving->is_node && p < pools->n_pools; p++) {
+        for (uint32_t i = 0; i < pools->pools[p]->n_members; i++) {
+            struct member_view view;
+            struct drain_progress one = {.is_answered = false};
+            member_view_init(&view, pools->pools[p]->members[i], operate->process->board);
+            member_view_update(&view, operate->process->board);
+            const struct node_conf *node = view.addr.len ? node_of_addr(snap, &view.addr) : NULL;
+            if (!node || !slice_equal(node->name, moving->name))
+                continue;
+            drain_look_at_dns(operate, view.member->label, &one);
+            all.is_answered = all.is_answered || one.is_answered;
+            if (one.dns_until_ms > all.dns_until_ms)
+                all.dns_until_ms = one.dns_until_ms;
+        }
+    }
+    return all;
+}
+
 /* ---- saying ---- */
 
 static void describe_node(const struct moving *moving, struct text *out)
@@ -83,6 +111,8 @@ static void describe_node(const struct moving *moving, struct text *out)
     if (between[0] == '\0')
         text_append(out, SLICE("no floating address is here"));
     text_printf(out, "; %" PRIu64 " connections of clients", count_clients(moving->operate));
+    const struct drain_progress dns = look_at_dns(moving);
+    drain_describe_dns(moving->operate, &dns, out);
 }
 
 void drain_move_describe(const struct operate *operate, const struct forced_entry *entry,
@@ -166,7 +196,10 @@ static void keep(struct operate *operate, const struct forced_entry *entry, uint
 void drain_move_look(struct operate *operate, struct forced_entry *entry)
 {
     const struct moving moving = moving_of(operate, entry);
-    bool is_over = count_here(&moving) == 0, was_over = entry->drained_ms != 0;
+    const struct drain_progress dns = look_at_dns(&moving);
+    bool is_over =
+        count_here(&moving) == 0 && !dns.is_answered && dns.dns_until_ms <= operate_now_ms(operate);
+    bool was_over = entry->drained_ms != 0;
     entry->n_calm = is_over != was_over ? entry->n_calm + 1 : 0;
     if (entry->n_calm >= CALM_LOOKS)
         keep(operate, entry, is_over ? operate_now_ms(operate) : 0);

@@ -103,6 +103,12 @@ void drain_move_state(const struct operate *operate, const struct forced_entry *
 
 /* --- drains of members, and all (admin/drain.c) --- */
 
+/* What DNS has told others of a member, "web/app1": is_answered, dns_until_ms. */
+void drain_look_at_dns(const struct operate *operate, const char *label,
+                       struct drain_progress *progress);
+/* Appends ", DNS still answers it" or for how long its address may be remembered, or nothing. */
+void drain_describe_dns(const struct operate *operate, const struct drain_progress *progress,
+                        struct text *out);
 /* How far the drain of this entry is, as the board says. */
 struct drain_progress drain_look(const struct operate *operate, const struct forced_entry *entry);
 /* "12 in flight; a session was used 30 s ago, 5m are waited for" */

@@ -56,6 +56,27 @@ const struct conf_addr *node_addr_in(const struct node_conf *node, const struct 
     return NULL;
 }
 
+static bool has_addr(const struct node_conf *node, const struct addr *addr)
+{
+    for (size_t i = 0; i < node_n_addrs(node); i++)
+        if (is_same_ip(addr, &node_addr(node, i)->addr.sa))
+            return true;
+    return false;
+}
+
+const struct node_conf *node_of_addr(const struct snapshot *snap, const struct addr *addr)
+{
+    const struct settings *settings = settings_of(snap);
+    int family = addr_family(addr);
+    if (!settings || !settings->nodes || (family != AF_INET && family != AF_INET6) ||
+        snapshot_is_floating(snap, addr))
+        return NULL;
+    for (size_t i = 0; i < settings->nodes->list.n_items; i++)
+        if (has_addr(settings->nodes->list.items[i], addr))
+            return settings->nodes->list.items[i];
+    return NULL;
+}
+
 const struct node_conf *node_find(const struct snapshot *snap, struct slice name)
 {
     const struct settings *settings = settings_of(snap);

@@ -24,6 +24,7 @@ static const char *const why_texts[RECORD_N_WHYS] = {
     [RECORD_OUT_DOWN] = "out: down",
     [RECORD_OUT_UNKNOWN] = "out: not judged yet",
     [RECORD_OUT_DRAINING] = "out: it drains",
+    [RECORD_OUT_NODE] = "out: its node drains",
     [RECORD_OUT_FORCED] = "out: the operator forces it down",
     [RECORD_OUT_WEIGHT] = "out: it weighs nothing",
     [RECORD_OUT_BACKUP] = "out: a backup, and others are answered",
@@ -59,6 +60,8 @@ static enum record_why refusal(const struct record_conf *record, const struct re
         return RECORD_OUT_FORCED;
     if (member->state == FACT_DRAINING || member->forced == FACT_DRAINING)
         return RECORD_OUT_DRAINING;
+    if (member->is_node_drained)
+        return RECORD_OUT_NODE;
     if (member->weight == 0)
         return RECORD_OUT_WEIGHT;
     return RECORD_IN_ALL;

@@ -20,6 +20,9 @@
  *               a check later; but nobody is sent to one who is not judged while another is known
  *               to be well
  *
+ * A member whose address is a node's own is not answered while the node drains (`weir drain
+ * node:a`); one whose address floats is, for another node serves it.
+ *
  * Members with `backup` are answered only where no other one is; in SRV, HTTPS and SVCB they stand
  * beside the others, with the next priority, because there the client knows what that means. With
  * `first` only the first one is left.
@@ -105,6 +108,7 @@ struct record_member {
     struct addr addr; /* in force; len 0: none */
     enum fact_state state;
     enum fact_state forced; /* by the operator: FACT_NONE, up, down (drained too), draining */
+    bool is_node_drained;   /* the address is a node's own, and the node drains */
     uint32_t weight;        /* in force */
     uint32_t force_ttl_s;   /* RECORD_NO_TURN: none was given */
     uint32_t turn_s;        /* as said above; RECORD_NO_TURN: nothing turns it */
@@ -121,6 +125,7 @@ enum record_why {
     RECORD_OUT_DOWN,
     RECORD_OUT_UNKNOWN, /* somebody else is up */
     RECORD_OUT_DRAINING,
+    RECORD_OUT_NODE, /* and no other node serves the address */
     RECORD_OUT_FORCED,
     RECORD_OUT_WEIGHT,
     RECORD_OUT_BACKUP,

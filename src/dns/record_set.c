@@ -8,6 +8,7 @@
 #include "dns/record_set.h"
 
 #include "base/mem.h"
+#include "core/node.h"
 #include "dns/ledger.h"
 #include <assert.h>
 #include <stdio.h>
@@ -27,12 +28,20 @@ struct set_pool {
     bool is_dirty;
 };
 
+/* The drain of a node, in the words of admin here or there. */
+struct set_drain {
+    char fact[FACT_NAME_MAX];
+    struct fact_ref ref;
+};
+
 struct record_set {
     const struct snapshot *snap;
     const struct dns_conf *conf;
     const struct board *board;
     struct set_pool **pools; /* by pool->index; NULL: no record names it */
     uint32_t n_pools;
+    struct set_drain drains[NODES_MAX]; /* by place in `nodes` */
+    size_t n_drains;
     struct record_view *view;
     bool is_committed;
 };
@@ -88,6 +97,46 @@ static void find_all(const struct record_set *set, struct set_pool *pool)
     }
 }
 
+static const struct nodes_conf *nodes_of(const struct record_set *set)
+{
+    const struct settings *settings = settings_of(set->snap);
+    return settings ? settings->nodes : NULL;
+}
+
+static void name_drains(struct record_set *set)
+{
+    const struct nodes_conf *nodes = nodes_of(set);
+    set->n_drains = nodes ? nodes->list.n_items : 0;
+    for (size_t i = 0; i < set->n_drains; i++) {
+        struct slice node = ((const struct node_conf *)nodes->list.items[i])->name;
+        struct set_drain *drain = &set->drains[i];
+        if (slice_is(node, set->snap->node))
+            snprintf(drain->fact, sizeof(drain->fact), "drain:node/%.*s", SLICE_ARG(node));
+        else
+            snprintf(drain->fact, sizeof(drain->fact), "at:%.*s/drain:node/%.*s", SLICE_ARG(node),
+                     SLICE_ARG(node));
+    }
+}
+
+static void find_drains(struct record_set *set)
+{
+    for (size_t i = 0; i < set->n_drains; i++)
+        set->drains[i].ref = board_find(set->board, set->drains[i].fact);
+}
+
+static bool is_node_drained(const struct record_set *set, const struct addr *addr)
+{
+    const struct nodes_conf *nodes = nodes_of(set);
+    const struct node_conf *node = addr->len ? node_of_addr(set->snap, addr) : NULL;
+    for (size_t i = 0; node && i < set->n_drains; i++) {
+        if (nodes->list.items[i] != node || !set->drains[i].ref.is_set)
+            continue;
+        enum fact_state state = board_peek(set->board, set->drains[i].ref);
+        return state == FACT_DRAINING || state == FACT_DRAINED;
+    }
+    return false;
+}
+
 static bool read_fact(const struct record_set *set, struct fact_ref ref, struct fact *ret_fact)
 {
     return ref.is_set && board_read(set->board, ref, ret_fact);
@@ -134,6 +183,7 @@ static void read_member(const struct record_set *set, struct set_member *member,
     /* A word of the operator that health has not combined yet is in force here already. */
     if (ret_facts->forced == FACT_UP)
         ret_facts->state = FACT_UP;
+    ret_facts->is_node_drained = is_node_drained(set, &member->view.addr);
     ret_facts->turn_s = turn_of(set, member, ret_facts);
 }
 
@@ -260,6 +310,8 @@ struct record_set *record_set_create(const struct snapshot *snap, const struct d
     set->conf = conf;
     set->board = board;
     set->n_pools = pool_conf_of(snap)->n_pools;
+    name_drains(set);
+    find_drains(set);
     set->pools = MEM_NEW_ARRAY(struct set_pool *, set->n_pools + 1);
     for (uint32_t r = 0; r < conf->n_pool_records; r++) {
         const struct record_conf *record = conf->pool_records[r];
@@ -315,12 +367,34 @@ static struct set_member *find_member(const struct set_pool *pool, struct slice 
     return NULL;
 }
 
+static void mark_all(struct record_set *set)
+{
+    for (uint32_t i = 0; i < set->n_pools; i++)
+        if (set->pools[i])
+            set->pools[i]->is_dirty = true;
+}
+
+/* A node that drains may have any member's address. */
+static bool take_drain(struct record_set *set, const struct board_change *change)
+{
+    for (size_t i = 0; i < set->n_drains; i++) {
+        if (strcmp(set->drains[i].fact, change->name) != 0)
+            continue;
+        set->drains[i].ref = change->ref;
+        mark_all(set);
+        return true;
+    }
+    return false;
+}
+
 bool record_set_on_change(struct record_set *set, const struct board_change *change)
 {
     struct slice name = slice_from(change->name);
     struct slice kind = slice_cut(&name, ':');
     bool is_force = slice_is(kind, "force");
     bool is_turn = slice_is(kind, "turn");
+    if (slice_is(kind, "drain") || slice_is(kind, "at"))
+        return take_drain(set, change);
     if (!is_force && !is_turn && !slice_is(kind, "member") && !slice_is(kind, "address"))
         return false;
     const struct pool *conf = pool_find(set->snap, slice_cut(&name, '/'));
@@ -338,10 +412,9 @@ bool record_set_on_change(struct record_set *set, const struct board_change *cha
 
 void record_set_on_lost(struct record_set *set)
 {
-    for (uint32_t i = 0; i < set->n_pools; i++) {
-        if (!set->pools[i])
-            continue;
-        find_all(set, set->pools[i]);
-        set->pools[i]->is_dirty = true;
-    }
+    find_drains(set);
+    mark_all(set);
+    for (uint32_t i = 0; i < set->n_pools; i++)
+        if (set->pools[i])
+            find_all(set, set->pools[i]);
 }

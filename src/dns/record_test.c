@@ -106,6 +106,8 @@ static void set_word(struct record_member *member, struct slice word)
         member->state = FACT_DOWN;
     else if (slice_is(kind, "draining"))
         member->state = FACT_DRAINING;
+    else if (slice_is(kind, "leaving"))
+        member->is_node_drained = true;
     else if (slice_is(kind, "unknown"))
         member->state = FACT_UNKNOWN;
     else if (slice_is(kind, "lost"))
@@ -190,6 +192,8 @@ static const struct row rows[] = {
     {"A pool here all", "a=down,forced", "10.0.0.2 for 60"},
     {"A pool here all", "a=weight/0", "10.0.0.2 for 60"},
     {"A pool here all", "a=draining b=draining", "10.0.0.3 for 60"},
+    {"A pool here all", "a=leaving", "10.0.0.2 for 60"},
+    {"A pool here healthy", "a=down b=leaving", "10.0.0.3 for 6"},
     {"A pool here all", "a=draining b=draining c=draining", "for 60"},
     {"AAAA pool here all", "", "2001:db8::6 for 60"},
     {"A pool there all", "", "10.1.0.1 10.1.0.2 for 60"},
