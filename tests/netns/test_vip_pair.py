@@ -53,7 +53,7 @@ def test_no_preempt_leaves_it_where_it_is(net, weir_on):
 
 
 def test_the_death_of_the_process_moves_nothing(net, weir_on):
-    pair = Pair(net(), weir_on, file_of())
+    pair = Pair(net(), weir_on, file_of(interval="1s"))  # whose patience a busy machine keeps, too
     probe = pair.probe()
     for _ in range(2):  # the second time, too, it had served before
         pair.a.weir.kill("vip", signal.SIGKILL)
