@@ -102,6 +102,8 @@ struct wal_syncer {
     struct wal_segment *dirty; /* written and not synced; NULL: none */
     uint64_t written_lsn, synced_lsn;
     char *zeros; /* WAL_ZERO_CHUNK bytes, or NULL */
+    void (*notify)(void *ctx);
+    void *notify_ctx;
 };
 
 enum wal_clean_phase { WAL_CLEAN_IDLE, WAL_CLEAN_VERIFY, WAL_CLEAN_MOVE, WAL_CLEAN_GATE };
@@ -211,6 +213,11 @@ void wal_switch(struct wal *wal);
 /* 0, WAL_BUSY, WAL_FULL: room for a record of this cost, which must fit into a segment. */
 int wal_room(struct wal *wal, enum wal_class class, uint32_t cost);
 void wal_want_sync(struct wal *wal);
+
+/* ---- wal_sync.c ------------------------------------------------------------------------------ */
+
+/* Something was handed over and is not done: a batch, or a sync. Not after a failure. */
+bool wal_has_batches(struct wal *wal);
 
 /* ---- wal_batch.c ----------------------------------------------------------------------------- */
 

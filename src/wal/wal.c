@@ -6,9 +6,15 @@
 
 #include <assert.h>
 
+const char *wal_sync_name(enum wal_sync sync)
+{
+    static const char *const names[WAL_SYNCS] = {"group", "always", "interval", "off"};
+    return names[sync];
+}
+
 struct wal_options wal_options_default(void)
 {
-    return (struct wal_options){.sync = WAL_SYNC_ALWAYS,
+    return (struct wal_options){.sync = WAL_SYNC_GROUP,
                                 .segment_bytes = WAL_SEGMENT_DEFAULT,
                                 .open_max = 256,
                                 .pending_max_bytes = 32 << 20,
@@ -162,6 +168,8 @@ int wal_append(struct wal *wal, const struct wal_record *record, struct wal_plac
     *ret_lsn = wal->appended_lsn;
     wal->counts.n_appends++;
     wal->counts.append_bytes += cost;
+    if (wal->options.sync == WAL_SYNC_ALWAYS)
+        wal_flush(wal, false);
     return 0;
 }
 
@@ -228,7 +236,7 @@ uint64_t wal_collect(struct wal *wal)
     pthread_mutex_lock(&shared->lock);
     list_move_all(&done, &shared->done);
     list_move_all(&results, &shared->results);
-    bool is_synced = wal->options.sync == WAL_SYNC_ALWAYS;
+    bool is_synced = wal_sync_is_durable(wal->options.sync);
     wal->synced_lsn = shared->synced_lsn;
     wal->durable_lsn = is_synced ? shared->synced_lsn : shared->written_lsn;
     if (shared->has_failed && !wal->has_failed) {
@@ -294,7 +302,7 @@ static void time_mark(struct wal *wal, uint64_t now_ns, uint64_t *next)
 
 static void time_clean(struct wal *wal, uint64_t now_ns, uint64_t *next)
 {
-    enum { TICK_NS = 10000000, TICKS_MAX = 100 };
+    enum { TICK_NS = 10000000, TICKS_MAX = 5 };
     struct wal_cleaner *cleaner = &wal->cleaner;
     if (!wal_clean_has_work(wal)) {
         cleaner->last_ns = 0;
@@ -352,7 +360,7 @@ void wal_facts(struct wal *wal, struct wal_facts *ret_facts)
     facts.durable_lsn = wal->durable_lsn;
     facts.synced_lsn = wal->synced_lsn;
     facts.is_full = wal->is_full;
-    facts.is_durable = wal->options.sync == WAL_SYNC_ALWAYS;
+    facts.is_durable = wal_sync_is_durable(wal->options.sync);
     struct wal_shared *shared = &wal->shared;
     pthread_mutex_lock(&shared->lock);
     facts.n_syncs = shared->n_syncs;

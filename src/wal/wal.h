@@ -122,15 +122,23 @@ struct wal_owner {
      */
     int (*move)(void *ctx, struct wal *wal, const struct wal_found *found, struct slice body,
                 struct err *err);
-    /* From the syncing side's thread: something happened, call wal_collect(). May be NULL. */
-    void (*notify)(void *ctx);
 };
 
 enum wal_sync {
-    WAL_SYNC_ALWAYS,   /* durable = synced, at once; one sync is for all that came meanwhile */
+    WAL_SYNC_GROUP,    /* durable = synced; records go to the disk when wal_flush() says so */
+    WAL_SYNC_ALWAYS,   /* durable = synced; each record is handed over as it is appended */
     WAL_SYNC_INTERVAL, /* "durable" = written; synced by a timer */
     WAL_SYNC_OFF,      /* "durable" = written; synced when a segment is full */
+    WAL_SYNCS          /* how many */
 };
+
+/* "group", "always", "interval", "off". */
+const char *wal_sync_name(enum wal_sync sync);
+/* What is called durable survives the loss of power. */
+static inline bool wal_sync_is_durable(enum wal_sync sync)
+{
+    return sync == WAL_SYNC_GROUP || sync == WAL_SYNC_ALWAYS;
+}
 
 /* For tests alone: bits of what a log does not do. */
 enum wal_rule {
@@ -169,7 +177,7 @@ struct wal_options wal_options_default(void);
 
 /* What wal_append() and wal_clean() say beside 0 and -1. */
 enum {
-    WAL_BUSY = 1, /* the disk is slower than the writers: again after the next notify() */
+    WAL_BUSY = 1, /* the disk is slower than the writers: again when something was collected */
     WAL_FULL = 2, /* no room on the disk, or segments_max: again when something was deleted */
 };
 
@@ -208,6 +216,12 @@ uint64_t wal_collect(struct wal *wal);
  * another try at a full disk. Returns when to call it again (UINT64_MAX: not before an append).
  */
 uint64_t wal_time(struct wal *wal, uint64_t now_ns);
+
+/*
+ * What the syncing side calls, in its own thread, when something happened and wal_collect() would
+ * take it. NULL: nothing. Only while the syncing side does not run.
+ */
+void wal_set_notify(struct wal *wal, void (*notify)(void *ctx), void *ctx);
 
 /*
  * The syncing side: one piece of work. 1: something was done; 0: there is nothing to do.

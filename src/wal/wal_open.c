@@ -489,19 +489,10 @@ int wal_open(const struct wal_options *options, struct wal **ret_wal, struct err
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static bool has_batches(struct wal *wal)
-{
-    pthread_mutex_lock(&wal->shared.lock);
-    bool has = !wal->shared.has_failed &&
-               (!list_is_empty(&wal->shared.ready) || wal->shared.is_sync_wanted);
-    pthread_mutex_unlock(&wal->shared.lock);
-    return has;
-}
-
 static void drain(struct wal *wal)
 {
     wal_want_sync(wal);
-    while (has_batches(wal))
+    while (wal_has_batches(wal))
         (void)wal_step(wal);
     (void)wal_collect(wal);
 }
@@ -511,7 +502,7 @@ void wal_close(struct wal **wal)
     struct wal *old = *wal;
     if (!old)
         return;
-    old->options.owner.notify = NULL;
+    wal_set_notify(old, NULL, NULL);
     (void)wal_collect(old);
     drain(old);
     if (!old->has_failed && !old->is_marked &&

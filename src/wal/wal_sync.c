@@ -109,7 +109,7 @@ static int commit(struct wal *wal, bool is_sync_wanted)
         if (write_batch(wal, LIST_ENTRY(node, struct wal_batch, queue)) < 0)
             return -1;
     }
-    if (wal->options.sync == WAL_SYNC_ALWAYS || is_sync_wanted) {
+    if (wal_sync_is_durable(wal->options.sync) || is_sync_wanted) {
         if (sync_dirty(wal) < 0)
             return -1;
         syncer->synced_lsn = syncer->written_lsn;
@@ -130,6 +130,18 @@ static void work_task(struct wal *wal, struct wal_task *task)
     pthread_mutex_unlock(&shared->lock);
 }
 
+void wal_set_notify(struct wal *wal, void (*notify)(void *ctx), void *ctx)
+{
+    wal->syncer.notify = notify;
+    wal->syncer.notify_ctx = ctx;
+}
+
+static void notify(const struct wal *wal)
+{
+    if (wal->syncer.notify)
+        wal->syncer.notify(wal->syncer.notify_ctx);
+}
+
 int wal_step(struct wal *wal)
 {
     struct wal_shared *shared = &wal->shared;
@@ -146,14 +158,21 @@ int wal_step(struct wal *wal)
     if (is_over || (!has_batch && !is_sync_wanted && !task))
         return 0;
     int result = has_batch || is_sync_wanted ? commit(wal, is_sync_wanted) : 0;
-    if (wal->options.owner.notify)
-        wal->options.owner.notify(wal->options.owner.ctx);
+    notify(wal);
     if (task && result == 0) {
         work_task(wal, task);
-        if (wal->options.owner.notify)
-            wal->options.owner.notify(wal->options.owner.ctx);
+        notify(wal);
     }
     return 1;
+}
+
+bool wal_has_batches(struct wal *wal)
+{
+    pthread_mutex_lock(&wal->shared.lock);
+    bool has = !wal->shared.has_failed &&
+               (!list_is_empty(&wal->shared.ready) || wal->shared.is_sync_wanted);
+    pthread_mutex_unlock(&wal->shared.lock);
+    return has;
 }
 
 void wal_wait(struct wal *wal)

@@ -254,7 +254,7 @@ static void end_life(struct world *world)
 
 static void choose(struct world *world, uint32_t rules_off)
 {
-    static const enum wal_sync syncs[] = {WAL_SYNC_ALWAYS, WAL_SYNC_ALWAYS, WAL_SYNC_ALWAYS,
+    static const enum wal_sync syncs[] = {WAL_SYNC_GROUP, WAL_SYNC_GROUP, WAL_SYNC_GROUP,
                                           WAL_SYNC_INTERVAL, WAL_SYNC_OFF};
     world->options = wal_options_default();
     world->options.disk = &world->disk.table;
