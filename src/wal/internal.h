@@ -202,6 +202,19 @@ int wal_footer_read(struct wal *wal, struct wal_segment *segment, struct text *f
 void wal_found_make(const struct wal_form *form, const struct wal_entry *entry,
                     struct wal_found *ret_found);
 
+/* ---- wal_files.c ------------------------------------------------------------------------------ */
+
+/* Whatever else is in the folder is not the log's. */
+struct wal_files {
+    uint32_t *numbers; /* of the segments, ascending */
+    size_t n;
+    bool has_new; /* a segment that was not finished */
+};
+
+/* Changes nothing. Deinit it in any case. */
+int wal_files_list(const struct wal_disk *disk, struct wal_files *ret_files, struct err *err);
+void wal_files_deinit(struct wal_files *files);
+
 /* ---- wal.c ----------------------------------------------------------------------------------- */
 
 /* Appends without a look at room; `kills` is that of a note. */

@@ -10,64 +10,6 @@
 #include "wal/internal.h"
 
 #include <assert.h>
-#include <stdlib.h>
-
-struct files {
-    uint32_t *numbers;
-    size_t n;
-    bool has_new; /* a segment that was not finished */
-};
-
-/* ---- which files there are ------------------------------------------------------------------- */
-
-static int number_of(const char *name, uint32_t *ret_number)
-{
-    char again[WAL_NAME_MAX];
-    uint32_t number = 0;
-    for (int i = 0; i < 8; i++) {
-        const char *digit = name[i] ? strchr("0123456789abcdef", name[i]) : NULL;
-        if (!digit)
-            return -1;
-        number = number << 4 | (uint32_t)(digit - "0123456789abcdef");
-    }
-    wal_name(number, again);
-    if (strcmp(name, again) != 0 || number == 0)
-        return -1;
-    *ret_number = number;
-    return 0;
-}
-
-static void add_file(void *arg, const char *name)
-{
-    struct files *files = arg;
-    uint32_t number;
-    if (strcmp(name, WAL_NEW_NAME) == 0)
-        files->has_new = true;
-    if (number_of(name, &number) < 0)
-        return;
-    files->numbers = mem_realloc(files->numbers, (files->n + 1) * sizeof(uint32_t));
-    files->numbers[files->n++] = number;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int list_files(const struct wal_disk *disk, struct files *files, struct err *err)
-{
-    int result = disk->list(disk->ctx, add_file, files);
-    if (result == 0 && files->has_new)
-        result = disk->unlink(disk->ctx, WAL_NEW_NAME);
-    if (result == 0)
-        result = disk->sync_dir(disk->ctx);
-    if (result < 0)
-        return err_set_errno(err, -result, "cannot look through the log's folder");
-    if (files->n > 0)
-        qsort(files->numbers, files->n, sizeof(uint32_t), compare_numbers);
-    return 0;
-}
 
 /* ---- one file -------------------------------------------------------------------------------- */
 
@@ -194,7 +136,7 @@ static int place_segments(struct wal *wal, struct wal_segment **all, size_t n, s
     return result;
 }
 
-static int open_segments(struct wal *wal, const struct files *files, struct err *err)
+static int open_segments(struct wal *wal, const struct wal_files *files, struct err *err)
 {
     struct wal_segment **all = MEM_NEW_ARRAY(struct wal_segment *, files->n + 1);
     size_t n = 0;
@@ -221,8 +163,8 @@ static int replay_own(struct wal *wal, const struct wal_found *found, struct err
 {
     switch (found->type) {
     case WAL_TYPE_MARK:
-    case WAL_TYPE_HOLE:
         return 0;
+    case WAL_TYPE_HOLE: /* what is lost may have been a mark of ids */
     case WAL_TYPE_IDS:
         if (found->key > wal->ids_end)
             wal->ids_end = found->key;
@@ -457,13 +399,25 @@ static void destroy(struct wal *wal)
     mem_free(wal);
 }
 
+/* The folder is synced in any case: what a killed process had changed may be in memory alone. */
+static int forget_unfinished(const struct wal_disk *disk, const struct wal_files *files,
+                             struct err *err)
+{
+    int result = files->has_new ? disk->unlink(disk->ctx, WAL_NEW_NAME) : 0;
+    if (result == 0)
+        result = disk->sync_dir(disk->ctx);
+    return result < 0 ? err_set_errno(err, -result, "cannot change the log's folder") : 0;
+}
+
 static int load(struct wal *wal, struct err *err)
 {
-    struct files files = {.n = 0};
-    int result = list_files(wal->disk, &files, err);
+    struct wal_files files;
+    int result = wal_files_list(wal->disk, &files, err);
+    if (result == 0)
+        result = forget_unfinished(wal->disk, &files, err);
     if (result == 0)
         result = open_segments(wal, &files, err);
-    mem_free(files.numbers);
+    wal_files_deinit(&files);
     if (result < 0 || replay(wal, err) < 0)
         return -1;
     set_lsn(wal);

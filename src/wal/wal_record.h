@@ -32,7 +32,7 @@ enum {
     WAL_TYPE_MARK = 1,  /* nothing, but its `synced` says how far all is durable */
     WAL_TYPE_IDS = 2,   /* key: ids below it may have been given out. First in every segment */
     WAL_TYPE_CLEAN = 3, /* key: the segment that the cleaner has begun with */
-    WAL_TYPE_HOLE = 4,  /* bytes that a repair has dropped */
+    WAL_TYPE_HOLE = 4,  /* bytes that a repair has dropped. key: as that of WAL_TYPE_IDS */
 };
 
 /* Where a record stands: what its seed is made of. */

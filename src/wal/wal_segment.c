@@ -54,6 +54,21 @@ int wal_form_read(const char bytes[WAL_RECORDS_BEGIN], struct wal_form *ret_form
     return read_copy(bytes + WAL_HEADER_AGAIN, ret_form, NULL);
 }
 
+static bool is_whole(const char *at)
+{
+    return memcmp(at, header_magic, 8) == 0 && wal_get32(at + SUM_AT) == crc32c(0, at, SUM_AT);
+}
+
+bool wal_form_is_twice(const char bytes[WAL_RECORDS_BEGIN])
+{
+    return is_whole(bytes) && memcmp(bytes, bytes + WAL_HEADER_AGAIN, WAL_HEADER_BYTES) == 0;
+}
+
+bool wal_form_is_whole(const char bytes[WAL_RECORDS_BEGIN])
+{
+    return is_whole(bytes) || is_whole(bytes + WAL_HEADER_AGAIN);
+}
+
 static uint32_t seed_of_trailer(const struct wal_form *form)
 {
     struct wal_spot spot = wal_form_spot(form, form->size - WAL_TRAILER_BYTES);
@@ -91,6 +106,11 @@ int wal_trailer_read(const struct wal_form *form, const char bytes[WAL_TRAILER_B
         return -1;
     *ret_trailer = trailer;
     return 0;
+}
+
+uint64_t wal_trailer_salt(const char bytes[WAL_TRAILER_BYTES])
+{
+    return wal_get64(bytes + 16);
 }
 
 uint32_t wal_footer_sum(const struct wal_form *form, uint32_t records_end, struct slice footer)

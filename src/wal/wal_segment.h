@@ -54,11 +54,18 @@ void wal_form_write(const struct wal_form *form, char ret_bytes[WAL_RECORDS_BEGI
 /* From either copy: 0, or -1 and a sentence. *ret_form is seeded. */
 int wal_form_read(const char bytes[WAL_RECORDS_BEGIN], struct wal_form *ret_form, struct err *err);
 
+/* Both copies are right; one is, whatever version it has. */
+bool wal_form_is_twice(const char bytes[WAL_RECORDS_BEGIN]);
+bool wal_form_is_whole(const char bytes[WAL_RECORDS_BEGIN]);
+
 void wal_trailer_write(const struct wal_form *form, const struct wal_trailer *trailer,
                        char ret_bytes[WAL_TRAILER_BYTES]);
 /* 0: the segment is sealed, and the numbers lie within it; -1: it is not. */
 int wal_trailer_read(const struct wal_form *form, const char bytes[WAL_TRAILER_BYTES],
                      struct wal_trailer *ret_trailer);
+
+/* What it says of the file's salt, unchecked. */
+uint64_t wal_trailer_salt(const char bytes[WAL_TRAILER_BYTES]);
 
 /* The sum that the trailer holds. */
 uint32_t wal_footer_sum(const struct wal_form *form, uint32_t records_end, struct slice footer);

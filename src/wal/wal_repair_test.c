@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Damage of every kind to a log on the real disk: the start refuses it or reads around it, a repair
+ * says what would go and changes nothing, a second one mends, and then all is there but that.
+ */
+#include "base/mem.h"
+#include "wal/internal.h"
+#include "wal/wal_repair.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { PUT = WAL_TYPE_FIRST, KEYS = 120, SIZE = 8192, BODY = 200, DAMAGES_MAX = 8 };
+/* 120 keys of 232 bytes and an entry of 24: 27 a segment, four sealed ones and a tail. */
+enum { A_SEGMENT = 27, TAIL = 5 };
+
+struct shelf {
+    char path[64];
+    struct wal_disk *disk;
+    struct wal *wal;
+    struct wal_place places[KEYS];
+    struct wal_options options;
+    struct wal_damage damages[DAMAGES_MAX];
+    unsigned n_damages;
+};
+
+static int shelf_replay(void *ctx, struct wal *wal, const struct wal_found *found, struct err *err)
+{
+    struct shelf *shelf = ctx;
+    (void)wal;
+    (void)err;
+    assert_true(found->key < KEYS && shelf->places[found->key].segment == 0);
+    shelf->places[found->key] = found->place;
+    return 0;
+}
+
+static void run(struct shelf *shelf)
+{
+    wal_flush(shelf->wal, true);
+    do
+        (void)wal_collect(shelf->wal);
+    while (wal_step(shelf->wal) > 0);
+    (void)wal_collect(shelf->wal);
+}
+
+static int try_open(struct shelf *shelf, struct err *err)
+{
+    memset(shelf->places, 0, sizeof(shelf->places));
+    return wal_open(&shelf->options, &shelf->wal, err);
+}
+
+static void open_log(struct shelf *shelf)
+{
+    struct err err = ERR_NONE;
+    if (try_open(shelf, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void put(struct shelf *shelf, uint64_t key)
+{
+    char body[BODY];
+    uint64_t lsn;
+    memset(body, (int)('a' + key % 26), sizeof(body));
+    struct wal_record record = {
+        .type = PUT, .key = key, .head = SLICE("head"), .body = slice_make(body, sizeof(body))};
+    int result;
+    while ((result = wal_append(shelf->wal, &record, &shelf->places[key], &lsn, NULL)) == WAL_BUSY)
+        run(shelf);
+    assert_int_equal(result, 0);
+    run(shelf);
+}
+
+static int setup(void **state)
+{
+    struct shelf *shelf = MEM_NEW(struct shelf);
+    struct err err = ERR_NONE;
+    (void)snprintf(shelf->path, sizeof(shelf->path), "%s/weir-repair-XXXXXX", P_tmpdir);
+    assert_non_null(mkdtemp(shelf->path));
+    assert_int_equal(wal_disk_create(shelf->path, &shelf->disk, &err), 0);
+    shelf->options = wal_options_default();
+    shelf->options.disk = shelf->disk;
+    shelf->options.segment_bytes = SIZE;
+    shelf->options.salt = 42;
+    shelf->options.owner = (struct wal_owner){.ctx = shelf, .replay = shelf_replay};
+    open_log(shelf);
+    uint64_t id;
+    assert_int_equal(wal_id(shelf->wal, &id, NULL), 0);
+    for (uint64_t key = 0; key < KEYS; key++)
+        put(shelf, key);
+    wal_close(&shelf->wal);
+    *state = shelf;
+    return 0;
+}
+
+static void unlink_each(void *arg, const char *name)
+{
+    const struct wal_disk *disk = arg;
+    (void)disk->unlink(disk->ctx, name);
+}
+
+static int teardown(void **state)
+{
+    struct shelf *shelf = *state;
+    wal_close(&shelf->wal);
+    shelf->disk->list(shelf->disk->ctx, unlink_each, shelf->disk);
+    wal_disk_destroy(&shelf->disk);
+    assert_int_equal(rmdir(shelf->path), 0);
+    mem_free(shelf);
+    return 0;
+}
+
+static void tell(void *ctx, const struct wal_damage *damage)
+{
+    struct shelf *shelf = ctx;
+    assert_true(shelf->n_damages < DAMAGES_MAX);
+    shelf->damages[shelf->n_damages++] = *damage;
+}
+
+static struct wal_repair_sum repair(struct shelf *shelf, bool is_mending)
+{
+    struct wal_repair how = {
+        .disk = shelf->disk, .is_mending = is_mending, .salt = 43, .ctx = shelf, .tell = tell};
+    struct wal_repair_sum sum;
+    struct err err = ERR_NONE;
+    shelf->n_damages = 0;
+    if (wal_repair(&how, &sum, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(sum.n_damages, shelf->n_damages);
+    return sum;
+}
+
+/* ---- damage ---------------------------------------------------------------------------------- */
+
+static void spoil(const struct shelf *shelf, uint32_t segment, uint32_t from, uint32_t len)
+{
+    char name[WAL_NAME_MAX], bytes[SIZE];
+    wal_name(segment, name);
+    int fd = shelf->disk->open(shelf->disk->ctx, name, false);
+    assert_true(fd >= 0);
+    assert_int_equal(wal_disk_read(shelf->disk, fd, bytes, len, from), 0);
+    for (uint32_t i = 0; i < len; i++)
+        bytes[i] = (char)~bytes[i];
+    assert_int_equal(wal_disk_write(shelf->disk, fd, bytes, len, from), 0);
+    shelf->disk->close(shelf->disk->ctx, fd);
+}
+
+/* Begin of the record of the nth key of a segment: the first is a mark of ids. */
+static uint32_t record_at(uint32_t nth)
+{
+    return WAL_RECORDS_BEGIN + WAL_RECORD_HEADER + nth * wal_record_bytes(BODY + 4);
+}
+
+struct row {
+    const char *name;
+    struct {
+        uint32_t segment, from, len; /* turned round; len 0: nothing */
+    } spoilt[2];
+    enum wal_damage_kind kinds[DAMAGES_MAX];
+    unsigned n_kinds;
+    uint32_t lost_from, lost_end; /* keys */
+    bool is_open;                 /* a start takes it even so */
+};
+
+enum { TRAILER = SIZE - WAL_TRAILER_BYTES, FOOTER = WAL_RECORDS_BEGIN + 24 + A_SEGMENT * 232 };
+
+static const struct row rows[] = {
+    {.name = "nothing", .is_open = true},
+    {.name = "a payload of a sealed segment",
+     .spoilt = {{2, WAL_RECORDS_BEGIN + 24 + 232 + 50, 1}},
+     .kinds = {WAL_DAMAGE_RECORDS},
+     .n_kinds = 1,
+     .lost_from = A_SEGMENT + 1,
+     .lost_end = A_SEGMENT + 2,
+     .is_open = true},
+    {.name = "several records",
+     .spoilt = {{2, WAL_RECORDS_BEGIN + 24 + 232 + 50, 600}},
+     .kinds = {WAL_DAMAGE_RECORDS},
+     .n_kinds = 1,
+     .lost_from = A_SEGMENT + 1,
+     .lost_end = A_SEGMENT + 4,
+     .is_open = true},
+    {.name = "the first records of a segment",
+     .spoilt = {{3, WAL_RECORDS_BEGIN, 100}},
+     .kinds = {WAL_DAMAGE_RECORDS},
+     .n_kinds = 1,
+     .lost_from = 2 * A_SEGMENT,
+     .lost_end = 2 * A_SEGMENT + 1,
+     .is_open = true},
+    {.name = "the mark of ids alone",
+     .spoilt = {{3, WAL_RECORDS_BEGIN + 3, 1}},
+     .kinds = {WAL_DAMAGE_RECORDS},
+     .n_kinds = 1,
+     .is_open = true},
+    {.name = "the last records of a segment",
+     .spoilt = {{3, FOOTER - 10, 1}},
+     .kinds = {WAL_DAMAGE_RECORDS},
+     .n_kinds = 1,
+     .lost_from = 3 * A_SEGMENT - 1,
+     .lost_end = 3 * A_SEGMENT,
+     .is_open = true},
+    {.name = "a footer",
+     .spoilt = {{2, FOOTER + 30, 1}},
+     .kinds = {WAL_DAMAGE_FOOTER},
+     .n_kinds = 1},
+    {.name = "a trailer",
+     .spoilt = {{2, TRAILER + 30, 1}},
+     .kinds = {WAL_DAMAGE_FOOTER},
+     .n_kinds = 1},
+    {.name = "a trailer and a record",
+     .spoilt = {{2, TRAILER + 30, 1}, {2, WAL_RECORDS_BEGIN + 24 + 50, 1}},
+     .kinds = {WAL_DAMAGE_RECORDS, WAL_DAMAGE_END, WAL_DAMAGE_FOOTER},
+     .n_kinds = 3,
+     .lost_from = A_SEGMENT,
+     .lost_end = A_SEGMENT + 1},
+    {.name = "footer, trailer and the last record",
+     .spoilt = {{2, FOOTER - 10, 100}, {2, TRAILER, 10}},
+     .kinds = {WAL_DAMAGE_END, WAL_DAMAGE_FOOTER},
+     .n_kinds = 2,
+     .lost_from = 2 * A_SEGMENT - 1,
+     .lost_end = 2 * A_SEGMENT},
+    {.name = "one header",
+     .spoilt = {{2, 10, 1}},
+     .kinds = {WAL_DAMAGE_HEADER},
+     .n_kinds = 1,
+     .is_open = true},
+    {.name = "both headers of a sealed segment",
+     .spoilt = {{2, 10, 1}, {2, 520, 1}},
+     .kinds = {WAL_DAMAGE_HEADER},
+     .n_kinds = 1},
+    {.name = "both headers and the trailer",
+     .spoilt = {{2, 0, 600}, {2, TRAILER, 64}},
+     .kinds = {WAL_DAMAGE_FILE},
+     .n_kinds = 1,
+     .lost_from = A_SEGMENT,
+     .lost_end = 2 * A_SEGMENT},
+    {.name = "both headers of the tail",
+     .spoilt = {{TAIL, 0, 600}},
+     .kinds = {WAL_DAMAGE_FILE},
+     .n_kinds = 1,
+     .lost_from = 4 * A_SEGMENT,
+     .lost_end = KEYS},
+    {.name = "both headers of a spare",
+     .spoilt = {{TAIL + 1, 0, 600}},
+     .kinds = {WAL_DAMAGE_FILE},
+     .n_kinds = 1},
+    {.name = "a record of the tail",
+     .spoilt = {{TAIL, WAL_RECORDS_BEGIN + 24 + 232 + 50, 1}},
+     .kinds = {WAL_DAMAGE_RECORDS},
+     .n_kinds = 1,
+     .lost_from = 4 * A_SEGMENT + 1,
+     .lost_end = 4 * A_SEGMENT + 2},
+    {.name = "the first of the tail",
+     .spoilt = {{TAIL, WAL_RECORDS_BEGIN, 1}},
+     .kinds = {WAL_DAMAGE_RECORDS},
+     .n_kinds = 1},
+    {.name = "two places",
+     .spoilt = {{1, WAL_RECORDS_BEGIN + 48, 1}, /* behind two marks of ids */
+                {TAIL, WAL_RECORDS_BEGIN + 24, 20}},
+     .kinds = {WAL_DAMAGE_RECORDS, WAL_DAMAGE_RECORDS},
+     .n_kinds = 2,
+     .lost_from = 0, /* and the tail's first, which the test below looks at */
+     .lost_end = 1},
+};
+
+static void check_damages(const struct shelf *shelf, const struct row *row)
+{
+    bool is_same = shelf->n_damages == row->n_kinds;
+    for (unsigned i = 0; i < row->n_kinds && is_same; i++)
+        is_same = shelf->damages[i].kind == row->kinds[i];
+    if (!is_same)
+        fail_msg("%s: %u damages, the first of kind %d", row->name, shelf->n_damages,
+                 (int)shelf->damages[0].kind);
+}
+
+/* All bodies are there but those that are lost. */
+static void check_keys(struct shelf *shelf, const struct row *row)
+{
+    for (uint32_t key = 0; key < KEYS; key++) {
+        bool is_lost = (key >= row->lost_from && key < row->lost_end) ||
+                       (strcmp(row->name, "two places") == 0 && key == 4 * A_SEGMENT);
+        char payload[BODY + 4];
+        struct err err = ERR_NONE;
+        if ((shelf->places[key].segment == 0) != is_lost)
+            fail_msg("%s: key %u is %sthere", row->name, key, is_lost ? "" : "not ");
+        if (!is_lost && wal_read(shelf->wal, shelf->places[key], payload, &err) < 0)
+            fail_msg("%s: %s", row->name, err.text);
+        if (!is_lost)
+            assert_int_equal(payload[4], 'a' + key % 26);
+    }
+}
+
+/* It goes on: what is appended is there after a restart, and ids do not come again. */
+static void check_life(struct shelf *shelf, const struct row *row)
+{
+    uint64_t id;
+    assert_int_equal(wal_id(shelf->wal, &id, NULL), 0);
+    assert_true(id > WAL_IDS_AHEAD);
+    uint64_t key = row->lost_from;
+    if (row->lost_from < row->lost_end)
+        put(shelf, key);
+    wal_close(&shelf->wal);
+    open_log(shelf);
+    assert_true(shelf->places[key].segment != 0);
+    wal_close(&shelf->wal);
+}
+
+static void play(struct shelf *shelf, const struct row *row)
+{
+    struct err err = ERR_NONE;
+    for (unsigned i = 0; i < ARRAY_LEN(row->spoilt); i++)
+        spoil(shelf, row->spoilt[i].segment ? row->spoilt[i].segment : 1, row->spoilt[i].from,
+              row->spoilt[i].len);
+    (void)repair(shelf, false);
+    check_damages(shelf, row);
+    int result = try_open(shelf, &err); /* as it was: nothing is mended yet */
+    if ((result == 0) != row->is_open)
+        fail_msg("%s: a start says: %s", row->name, err.text);
+    wal_close(&shelf->wal);
+    struct wal_repair_sum sum = repair(shelf, true);
+    check_damages(shelf, row);
+    assert_int_equal(sum.lost_bytes > 0, row->n_kinds > 0 && row->kinds[0] <= WAL_DAMAGE_FILE);
+    assert_int_equal(repair(shelf, false).n_damages, 0);
+    open_log(shelf);
+    check_keys(shelf, row);
+    check_life(shelf, row);
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        void *shelf;
+        setup(&shelf);
+        play(shelf, &rows[i]);
+        teardown(&shelf);
+    }
+}
+
+static void test_counts(void **state)
+{
+    struct shelf *shelf = *state;
+    spoil(shelf, 2, record_at(1) + 50, 600);
+    struct wal_repair_sum sum = repair(shelf, false);
+    struct wal_damage damage = shelf->damages[0];
+    assert_int_equal(damage.segment, 2);
+    assert_int_equal(damage.offset, record_at(1));
+    assert_int_equal(damage.n_records, 3);
+    assert_int_equal(damage.n_bytes, record_at(4) - record_at(1));
+    assert_int_equal(sum.lost_bytes, damage.n_bytes);
+    assert_int_equal(sum.n_segments, TAIL + WAL_SPARES);
+}
+
+/* A file that was cut short is as long as it was, and what was behind is lost. */
+static void test_cut_short(void **state)
+{
+    struct shelf *shelf = *state;
+    struct err err = ERR_NONE;
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/00000002.wal", shelf->path);
+    assert_int_equal(truncate(path, record_at(10) + 5), 0);
+    assert_int_equal(try_open(shelf, &err), -1);
+    (void)repair(shelf, true);
+    assert_int_equal(shelf->n_damages, 2);
+    assert_int_equal(shelf->damages[0].kind, WAL_DAMAGE_END);
+    assert_int_equal(shelf->damages[0].offset, record_at(10));
+    open_log(shelf);
+    for (uint32_t key = 0; key < KEYS; key++)
+        assert_int_equal(shelf->places[key].segment == 0,
+                         key >= A_SEGMENT + 10 && key < 2 * A_SEGMENT);
+}
+
+static void test_refuses(void **state)
+{
+    struct shelf *shelf = *state;
+    struct wal_repair how = {.disk = shelf->disk};
+    struct wal_repair_sum sum;
+    struct wal_disk *second;
+    struct err err = ERR_NONE;
+    char path[128];
+    assert_int_equal(wal_disk_create(shelf->path, &second, &err), 0);
+    assert_int_equal(second->lock(second->ctx), 0);
+    assert_int_equal(wal_repair(&how, &sum, &err), -1);
+    assert_non_null(strstr(err.text, "another process"));
+    wal_disk_destroy(&second);
+    (void)snprintf(path, sizeof(path), "%s/00000002.wal", shelf->path);
+    assert_int_equal(truncate(path, SIZE + 8), 0);
+    assert_int_equal(wal_repair(&how, &sum, &err), -1);
+    assert_non_null(strstr(err.text, "00000002.wal: it has 8200 bytes"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cut_short, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refuses, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
