@@ -322,14 +322,15 @@ void owner_check(struct owner *owner)
     owner->base_key = owner->highest_key;
     if (!owner_is_same(&wanted, &owner->now))
         describe(owner, &acked, n);
-    if (owner_read_all(owner) != 0)
-        owner_fail(owner, "a body cannot be read");
+    struct err err = ERR_NONE;
+    if (owner_read_all(owner, &err) != 0)
+        owner_fail(owner, "a body cannot be read: %s", err.text);
     owner->base = owner->now;
     owner->n_requests = 0;
     owner->acked_lsn = 0;
 }
 
-int owner_read_all(struct owner *owner)
+int owner_read_all(struct owner *owner, struct err *err)
 {
     int result = 0;
     for (unsigned i = 0; i < owner->now.n; i++) {
@@ -339,7 +340,7 @@ int owner_read_all(struct owner *owner)
         if (job->put.length != len + 4)
             owner_fail(owner, "key %llu has a body of %u bytes, not %zu",
                        (unsigned long long)job->key, job->put.length - 4U, len);
-        else if (wal_read(owner->wal, job->put, payload, NULL) < 0)
+        else if (wal_read(owner->wal, job->put, payload, err) < 0)
             result = 1;
         else if (memcmp(payload + 4, wanted, len) != 0)
             owner_fail(owner, "key %llu has another body", (unsigned long long)job->key);

@@ -67,8 +67,9 @@ void owner_collect(struct owner *owner);
  * asked for; then that is the new base. */
 void owner_forget(struct owner *owner);
 void owner_check(struct owner *owner);
-/* Every body: 0, or 1 where some could not be read. One that is read and wrong is a failure. */
-int owner_read_all(struct owner *owner);
+/* Every body: 0, or 1 and a sentence where some could not be read. One that is read and wrong is a
+ * failure. */
+int owner_read_all(struct owner *owner, struct err *err);
 /* The same jobs in the same versions. */
 bool owner_is_same(const struct owner_jobs *a, const struct owner_jobs *b);
 

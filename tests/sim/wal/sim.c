@@ -199,7 +199,7 @@ static void try_bit(struct world *world)
     sim_disk_flip(&world->disk, bit);
     owner_forget(owner);
     if (wal_open(&world->options, &owner->wal, NULL) == 0) {
-        (void)owner_read_all(owner);
+        (void)owner_read_all(owner, NULL);
         if (!owner_is_same(&owner->now, &wanted))
             owner_fail(owner, "bit %u of byte %zu of file %d is another, and nobody notices",
                        bit.bit, bit.at, bit.file);
