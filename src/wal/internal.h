@@ -26,6 +26,7 @@
 enum {
     WAL_SPARES = 3,           /* segments that are kept ready */
     WAL_SPARES_MAX = 8,       /* a crash may leave some more */
+    WAL_SECTOR = 512,         /* what a disk writes as a whole, at least */
     WAL_ZERO_CHUNK = 1 << 20, /* bytes of a new segment that are written at a time */
     WAL_NAME_MAX = 16,
 };
@@ -202,7 +203,7 @@ int wal_footer_read(struct wal *wal, struct wal_segment *segment, struct text *f
 void wal_found_make(const struct wal_form *form, const struct wal_entry *entry,
                     struct wal_found *ret_found);
 
-/* ---- wal_files.c ------------------------------------------------------------------------------ */
+/* ---- wal_files.c ----------------------------------------------------------------------------- */
 
 /* Whatever else is in the folder is not the log's. */
 struct wal_files {

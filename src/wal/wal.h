@@ -146,7 +146,7 @@ enum wal_rule {
     WAL_RULE_DIR_SYNC = 1 << 1,  /* so is the directory */
     WAL_RULE_ACK_LAST = 1 << 2,  /* "durable" is said after the sync */
     WAL_RULE_SEED = 1 << 3,      /* checksums begin with segment and offset */
-    WAL_RULE_WIPE = 1 << 4,      /* whole records behind a torn one are wiped out */
+    WAL_RULE_WIPE = 1 << 4,      /* what is behind the torn end is wiped out */
     WAL_RULE_GATE = 1 << 5,      /* a segment goes when what replaces it is durable */
     WAL_RULE_RESUME = 1 << 6,    /* a half cleaned segment is cleaned first */
     WAL_RULE_NOTES = 1 << 7,     /* notes are kept as long as their segment */

@@ -84,6 +84,37 @@ static void unseal(struct wal *wal, struct wal_segment *segment)
 }
 
 /*
+ * Written and synced once more: the life before may have ended because a sync had failed, and then
+ * the kernel takes for written what it has in memory alone. The same goes for the tail's end.
+ */
+static int write_again(struct wal *wal, struct wal_segment *segment, uint32_t from, uint32_t end,
+                       struct err *err)
+{
+    char *bytes = mem_alloc(end - from + 1);
+    int fd = wal_segment_fd(wal, segment);
+    int result = fd < 0 ? fd : wal_disk_read(wal->disk, fd, bytes, end - from, from);
+    if (result == 0)
+        result = wal_disk_write(wal->disk, fd, bytes, end - from, from);
+    mem_free(bytes);
+    return result < 0 ? err_set_errno(err, -result, "%08x.wal: cannot write it once more",
+                                      segment->form.number)
+                      : 0;
+}
+
+/* Its footer and trailer; the records were synced before. */
+static int seal_again(struct wal *wal, struct wal_segment *segment, struct err *err)
+{
+    uint32_t end = segment->end + segment->footer_bytes, size = segment->form.size;
+    if (write_again(wal, segment, segment->end, end, err) < 0 ||
+        write_again(wal, segment, size - WAL_TRAILER_BYTES, size, err) < 0)
+        return -1;
+    int result = wal->disk->fdatasync(wal->disk->ctx, segment->fd);
+    return result < 0
+               ? err_set_errno(err, -result, "%08x.wal: cannot sync it", segment->form.number)
+               : 0;
+}
+
+/*
  * The last sealed segment may have been about to be sealed. Its trailer may have reached the disk
  * and its footer not: then it is no seal, which can be only where nothing was written behind it. Or
  * a process that was killed left both in the kernel's memory: they are synced now.
@@ -97,14 +128,13 @@ static int doubt_last_seal(struct wal *wal, struct wal_segment **all, size_t n, 
         last--;
     if (last == 0)
         return 0;
-    if ((last == n || !has_record(wal, all[last])) &&
-        wal_footer_read(wal, all[last - 1], &footer, &entries, NULL) < 0)
-        unseal(wal, all[last - 1]);
+    if (last < n && has_record(wal, all[last]))
+        return 0;
+    int result = wal_footer_read(wal, all[last - 1], &footer, &entries, NULL);
     text_deinit(&footer);
-    int fd = wal_segment_fd(wal, all[last - 1]);
-    int result = fd < 0 ? fd : wal->disk->fdatasync(wal->disk->ctx, fd);
-    if (result < 0)
-        return err_set_errno(err, -result, "%08x.wal: cannot sync it", all[last - 1]->form.number);
+    if (result == 0)
+        return seal_again(wal, all[last - 1], err);
+    unseal(wal, all[last - 1]);
     return 0;
 }
 
@@ -214,22 +244,44 @@ static int replay_sealed(struct wal *wal, struct wal_segment *segment, struct er
 
 /* ---- the tail -------------------------------------------------------------------------------- */
 
-/* Whole records behind the end, and a trailer without a footer: they must never validate again. */
+/* A sector at `at` or behind it that is not all zeros, or `end`. */
+static uint32_t find_used(const struct wal_scan *scan, uint32_t at, uint32_t end)
+{
+    static const char zeros[WAL_SECTOR];
+    while (at < end) {
+        uint32_t n = WAL_SECTOR - at % WAL_SECTOR;
+        if (memcmp(scan->image + at, zeros, n) != 0)
+            return at;
+        at += n;
+    }
+    return end;
+}
+
+static uint32_t find_unused(const struct wal_scan *scan, uint32_t at, uint32_t end)
+{
+    while (at < end && find_used(scan, at, at + 1) == at)
+        at += WAL_SECTOR - at % WAL_SECTOR;
+    return at;
+}
+
+/*
+ * What lies behind the end must never become part of a record again. That goes for halves, too: the
+ * header of a record of which the payload did not reach the disk would be one with the payload of
+ * the next that is written there, if that is the same and its own header does not reach the disk.
+ */
 static int wipe(struct wal *wal, const struct wal_segment *tail, const struct wal_scan *scan,
                 uint32_t end)
 {
-    static const char zeros[WAL_TRAILER_BYTES];
-    struct wal_entry entry;
-    uint32_t at = end, n_bytes;
+    uint32_t at = end, size = tail->form.size;
     int result = 0;
-    while (result == 0 && (at = wal_scan_stray(scan, at, &entry, &n_bytes)) > 0) {
-        result = wal_disk_write(wal->disk, tail->fd, zeros, WAL_RECORD_HEADER, at);
-        at += n_bytes;
+    char *zeros = mem_alloc_zero(1, WAL_ZERO_CHUNK);
+    while (result == 0 && (at = find_used(scan, at, size)) < size) {
+        uint32_t stop = find_unused(scan, at, size);
+        stop = stop - at < WAL_ZERO_CHUNK ? stop : at + WAL_ZERO_CHUNK;
+        result = wal_disk_write(wal->disk, tail->fd, zeros, stop - at, at);
+        at = stop;
     }
-    uint32_t trailer_at = tail->form.size - WAL_TRAILER_BYTES;
-    struct wal_trailer trailer;
-    if (result == 0 && wal_trailer_read(&tail->form, scan->image + trailer_at, &trailer) == 0)
-        result = wal_disk_write(wal->disk, tail->fd, zeros, sizeof(zeros), trailer_at);
+    mem_free(zeros);
     return result;
 }
 
@@ -255,7 +307,12 @@ static int replay_image(struct wal *wal, struct wal_segment *tail, const struct 
         tail->end += n;
         tail->n_records++;
     }
-    int result = wal_has_rule(wal, WAL_RULE_WIPE) ? wipe(wal, tail, scan, all.end) : 0;
+    uint32_t claimed = all.claimed > WAL_RECORDS_BEGIN ? all.claimed : WAL_RECORDS_BEGIN;
+    if (write_again(wal, tail, claimed, all.end, err) < 0)
+        return -1;
+    int result = 0;
+    if (wal_has_rule(wal, WAL_RULE_WIPE))
+        result = wipe(wal, tail, scan, all.end);
     /* What a killed process had written may be in the kernel's memory alone. */
     if (result == 0)
         result = wal->disk->fdatasync(wal->disk->ctx, tail->fd);

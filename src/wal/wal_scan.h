@@ -11,9 +11,9 @@
  *                                 ^end    stray            stray
  *
  * A stray is a whole record behind the end. After a power cut there are some, for sectors reach the
- * disk in any order; they must be wiped out, lest they come back when the log has grown up to
- * them. A stray whose `synced` lies above the end says that the bytes at the end were durable once:
- * then they are not torn but damaged.
+ * disk in any order; they must be wiped out, and what is left of others, lest they come back when
+ * the log has grown up to them. A stray whose `synced` lies above the end says that the bytes at
+ * the end were durable once: then they are not torn but damaged.
  */
 
 #include "wal/wal_segment.h"

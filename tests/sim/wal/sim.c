@@ -5,6 +5,7 @@
  *
  *     wal-sim play SEEDS [FIRST]      several lives a seed, each with another end
  *     wal-sim each SEEDS [FIRST]      one life, cut at each of its operations in turn
+ *     wal-sim kept                    the scenes and seeds that failed once
  *     wal-sim notice SEEDS            each rule of the log but one off once: it must be noticed
  *     wal-sim show SEED [RULES]       one seed of `play`, told; RULES: what is off, as a number
  *
@@ -14,6 +15,7 @@
 #include "base/mem.h"
 #include "disk.h"
 #include "owner.h"
+#include "scenes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +138,17 @@ static void end_by_force(struct world *world, bool is_power)
     tell(world, is_power ? "the power was cut" : "killed");
 }
 
+/* The power may fail in a start that goes well all the same. */
+static int open_again(struct world *world)
+{
+    if (open_log(world) < 0)
+        return -1;
+    if (!world->disk.is_dead)
+        return 0;
+    end_by_force(world, true);
+    return -1;
+}
+
 /* ---- how a life ends, and what is there afterwards ------------------------------------------- */
 
 static void live_of(struct world *world, uint64_t live[SIM_FILES_MAX * 4])
@@ -166,14 +179,15 @@ static void end_in_order(struct world *world)
     }
     if (happens(world, 2))
         sim_disk_power_cut(&world->disk);
-    if (open_log(world) < 0)
+    if (open_again(world) < 0)
         return;
     live_of(world, after);
     if (!owner_is_same(&owner->now, &wanted))
         owner_fail(owner, "after a close in order %u jobs, not %u", owner->now.n, wanted.n);
     wal_facts(owner->wal, &again);
     if (memcmp(before, after, sizeof(before)) != 0 && world->options.rules_off == 0 &&
-        facts.n_segments == again.n_segments) /* none was about to go */
+        facts.n_segments == again.n_segments && /* none was about to go, or to come */
+        facts.appended_lsn >> 32 == again.appended_lsn >> 32)
         owner_fail(owner, "what lives is counted otherwise after a restart");
 }
 
@@ -209,7 +223,7 @@ static void try_bit(struct world *world)
     sim_disk_deinit(&world->disk);
     sim_disk_copy(&saved, &world->disk);
     sim_disk_deinit(&saved);
-    (void)open_log(world);
+    (void)open_again(world);
 }
 
 /* Until the log is open; the power may fail in the middle of that, too. */
@@ -245,7 +259,7 @@ static void end_life(struct world *world)
     if (world->disk.is_dead || end < 3)
         end_by_force(world, true);
     else if (end < 5)
-        end_by_force(world, world->disk.has_failed); /* what a failed sync dropped is gone */
+        end_by_force(world, false);
     else if (end < 7)
         end_in_order(world);
     else
@@ -395,6 +409,24 @@ static int notice_all(uint64_t n_seeds)
     return n_unnoticed > 0;
 }
 
+/*
+ * Seeds that failed before: a life after a failed sync that took for durable what only the kernel's
+ * memory had (6187, 9481, 10619, 13628, 20624), headers of torn records that got the payload of
+ * another (11309, 15166, 18039, 27730), and what the simulation itself had wrong: the power that
+ * fails in the last step of a start (10502, 18487), segments that go while the log is closed
+ * (16600). The order of operations has changed since; the scenes stage what was behind them.
+ */
+static const uint64_t kept[] = {6187,  9481,  10502, 10619, 11309, 13628,
+                                15166, 16600, 18039, 18487, 20624, 27730};
+
+static int play_kept(void)
+{
+    unsigned n_failed = scenes_play();
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+        n_failed += (unsigned)play_all(1, kept[i]);
+    return n_failed > 0;
+}
+
 static int show(uint64_t seed, uint32_t rules_off)
 {
     char failure[OWNER_TEXT_MAX];
@@ -410,13 +442,16 @@ int main(int argc, char **argv)
     uint64_t second = argc > 3 ? strtoull(argv[3], NULL, 0) : 0;
     if (strcmp(verb, "play") == 0 && first > 0)
         return play_all(first, second ? second : 1);
+    if (strcmp(verb, "kept") == 0)
+        return play_kept();
     if (strcmp(verb, "each") == 0 && first > 0)
         return play_each(first, second ? second : 1);
     if (strcmp(verb, "notice") == 0 && first > 0)
         return notice_all(first);
     if (strcmp(verb, "show") == 0 && argc > 2)
         return show(first, (uint32_t)second);
-    (void)fprintf(stderr, "usage: wal-sim play SEEDS [FIRST] | each SEEDS [FIRST] | notice SEEDS | "
-                          "show SEED [RULES]\n");
+    (void)fprintf(stderr,
+                  "usage: wal-sim play SEEDS [FIRST] | each SEEDS [FIRST] | kept | notice SEEDS | "
+                  "show SEED [RULES]\n");
     return 2;
 }
