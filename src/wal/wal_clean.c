@@ -148,7 +148,8 @@ static void begin_gate(struct wal *wal)
     wal->cleaner.phase = WAL_CLEAN_GATE;
     wal->cleaner.gate_lsn = wal->appended_lsn;
     text_deinit(&wal->cleaner.footer);
-    wal_want_sync(wal);
+    if (wal_has_rule(wal, WAL_RULE_GATE))
+        wal_want_sync(wal);
     wal_clean_advance(wal);
 }
 
