@@ -21,6 +21,9 @@ struct wal_drive {
     struct wal *wal;
     struct wal_drive_hooks hooks;
     pthread_t thread;
+    pthread_mutex_t end_lock;
+    pthread_cond_t end;
+    bool has_ended; /* the thread: under end_lock */
     struct loop_task news, flush;
     struct loop_timer timer;
     bool is_flushing, is_closed, has_told_trouble;
@@ -38,6 +41,10 @@ static void *drive_main(void *ctx)
         if (wal_step(drive->wal) == 0 && !atomic_load(&drive->is_stopping))
             wal_wait(drive->wal);
     }
+    pthread_mutex_lock(&drive->end_lock);
+    drive->has_ended = true;
+    pthread_cond_signal(&drive->end);
+    pthread_mutex_unlock(&drive->end_lock);
     return NULL;
 }
 
@@ -67,15 +74,25 @@ static int thread_join(struct wal_drive *drive, uint64_t timeout_ns)
     uint64_t until_ns = loop_clock_ns() + timeout_ns;
     struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000),
                              .tv_nsec = (long)(until_ns % 1000000000)};
-    return pthread_clockjoin_np(drive->thread, NULL, CLOCK_MONOTONIC, &until);
+    int result = 0;
+    pthread_mutex_lock(&drive->end_lock);
+    while (!drive->has_ended && result == 0)
+        result = pthread_cond_timedwait(&drive->end, &drive->end_lock, &until);
+    if (drive->has_ended)
+        result = 0;
+    pthread_mutex_unlock(&drive->end_lock);
+    return result == 0 ? pthread_join(drive->thread, NULL) : result;
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
 static void drive_free(struct wal_drive *drive)
 {
-    if (!drive->is_flushing && !atomic_load(&drive->is_posted))
-        mem_free(drive); /* otherwise a task that is on its way does */
+    if (drive->is_flushing || atomic_load(&drive->is_posted))
+        return; /* a task that is on its way does it */
+    pthread_cond_destroy(&drive->end);
+    pthread_mutex_destroy(&drive->end_lock);
+    mem_free(drive);
 }
 
 static void collect(struct wal_drive *drive)
@@ -131,18 +148,31 @@ static void drive_on_flush(struct loop *loop, struct loop_task *task)
     time_soon(drive);
 }
 
-int wal_drive_open(struct loop *loop, struct wal *wal, const struct wal_drive_hooks *hooks,
-                   struct wal_drive **ret_drive, struct err *err)
+static struct wal_drive *drive_create(struct loop *loop, struct wal *wal,
+                                      const struct wal_drive_hooks *hooks)
 {
     struct wal_drive *drive = MEM_NEW(struct wal_drive);
+    pthread_condattr_t attr;
     drive->loop = loop;
     drive->wal = wal;
     drive->hooks = *hooks;
     loop_timer_init(&drive->timer, drive_on_timer);
+    pthread_mutex_init(&drive->end_lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&drive->end, &attr);
+    pthread_condattr_destroy(&attr);
+    return drive;
+}
+
+int wal_drive_open(struct loop *loop, struct wal *wal, const struct wal_drive_hooks *hooks,
+                   struct wal_drive **ret_drive, struct err *err)
+{
+    struct wal_drive *drive = drive_create(loop, wal, hooks);
     wal_set_notify(wal, drive_notify, drive);
     if (thread_start(drive, err) < 0) {
         wal_set_notify(wal, NULL, NULL);
-        mem_free(drive);
+        drive_free(drive);
         return -1;
     }
     time_soon(drive);

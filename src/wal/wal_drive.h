@@ -17,7 +17,8 @@
  * the loop's thread alone.
  *
  * A commit begins as soon as the disk is idle. What is appended while one is under way gathers for
- * the next, so that fifty writers share a sync without anybody waiting for company. Under
+ * the next, so that fifty writers share a sync without anybody waiting for company: a planned wait
+ * of 0.5 or 2 ms before each commit made fifty writers slower by a third and by half. Under
  * WAL_SYNC_ALWAYS a record is handed over as soon as it is appended, otherwise with all others of
  * its turn.
  *
