@@ -361,6 +361,15 @@ static bool has_own_footer(const struct patient *patient)
                        slice_make(patient->image + patient->end, patient->footer.len));
 }
 
+/* It is sealed as it should be: half a repair may have left a trailer that speaks of another. */
+static bool is_sealed_right(const struct patient *patient)
+{
+    return patient->has_footer && has_own_footer(patient) &&
+           patient->trailer.records_end == patient->end &&
+           patient->trailer.footer_bytes == patient->footer.len &&
+           patient->trailer.n_records == patient->n_records;
+}
+
 /* Tells of header and footer; true: it has to be sealed anew. */
 static bool judge(struct patient *patient)
 {
@@ -369,7 +378,7 @@ static bool judge(struct patient *patient)
     bool must_seal = patient->has_trailer || patient->number < patient->tail;
     if (patient->is_header_damaged)
         tell(patient, (struct wal_damage){.kind = WAL_DAMAGE_HEADER, .n_bytes = WAL_HEADER_BYTES});
-    if (!must_seal || (patient->has_trailer && is_own))
+    if (!must_seal || is_sealed_right(patient))
         return false;
     if (!patient->has_trailer && !is_own)
         tell(patient,

@@ -3,11 +3,12 @@
 /*
  * Plays lives of a log on a disk that forgets.
  *
- *     wal-sim play SEEDS [FIRST]      several lives a seed, each with another end
- *     wal-sim each SEEDS [FIRST]      one life, cut at each of its operations in turn
- *     wal-sim kept                    the scenes and seeds that failed once
- *     wal-sim notice SEEDS            each rule of the log but one off once: it must be noticed
- *     wal-sim show SEED [RULES]       one seed of `play`, told; RULES: what is off, as a number
+ *     wal-sim play SEEDS [FIRST]      several lives a seed, each with another
+ * end wal-sim each SEEDS [FIRST]      one life, cut at each of its operations
+ * in turn wal-sim kept                    the scenes and seeds that failed once
+ *     wal-sim notice SEEDS            each rule of the log but one off once: it
+ * must be noticed wal-sim show SEED [RULES]       one seed of `play`, told;
+ * RULES: what is off, as a number
  *
  * Exit 0 where all is as it should be.
  */
@@ -16,6 +17,7 @@
 #include "disk.h"
 #include "owner.h"
 #include "scenes.h"
+#include "wal/wal_repair.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,9 +48,12 @@ static void tell(const struct world *world, const char *what)
                world->owner.n_requests, (unsigned long long)world->disk.n_done);
 }
 
-/* ---- a life ---------------------------------------------------------------------------------- */
+/* ---- a life
+ * ----------------------------------------------------------------------------------
+ */
 
-/* The owner's loop runs while the syncing side is in the middle of something. */
+/* The owner's loop runs while the syncing side is in the middle of something.
+ */
 static void meanwhile(void *ctx)
 {
     struct world *world = ctx;
@@ -116,7 +121,8 @@ static int open_log(struct world *world)
     return result;
 }
 
-/* After a power cut nothing counts but what was synced, after a kill all that was written. */
+/* After a power cut nothing counts but what was synced, after a kill all that
+ * was written. */
 static void end_by_force(struct world *world, bool is_power)
 {
     struct owner *owner = &world->owner;
@@ -149,7 +155,8 @@ static int open_again(struct world *world)
     return -1;
 }
 
-/* ---- how a life ends, and what is there afterwards ------------------------------------------- */
+/* ---- how a life ends, and what is there afterwards
+ * ------------------------------------------- */
 
 static void live_of(struct world *world, uint64_t live[SIM_FILES_MAX * 4])
 {
@@ -191,8 +198,68 @@ static void end_in_order(struct world *world)
         owner_fail(owner, "what lives is counted otherwise after a restart");
 }
 
-/* One bit of a log that was closed in order is another: the start is refused, or nothing is wrong
- * but what reading says is damaged. */
+/* Keys that are there in one and not in the other, or in another version. */
+static unsigned n_differing(const struct owner_jobs *a, const struct owner_jobs *b)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < a->n; i++) {
+        const struct owner_job *found = NULL;
+        for (unsigned k = 0; k < b->n && !found; k++)
+            found = b->jobs[k].key == a->jobs[i].key ? &b->jobs[k] : NULL;
+        n += !found || found->version != a->jobs[i].version;
+    }
+    for (unsigned i = 0; i < b->n; i++) {
+        bool has = false;
+        for (unsigned k = 0; k < a->n && !has; k++)
+            has = a->jobs[k].key == b->jobs[i].key;
+        n += !has;
+    }
+    return n;
+}
+
+static struct wal_repair_sum repair(struct world *world, bool is_mending)
+{
+    struct wal_repair how = {.disk = &world->disk.table, .is_mending = is_mending, .salt = 7};
+    struct wal_repair_sum sum = {.n_segments = 0};
+    struct err err = ERR_NONE;
+    if (wal_repair(&how, &sum, &err) < 0)
+        owner_fail(&world->owner, "a repair fails: %s", err.text);
+    return sum;
+}
+
+/* The damaged log is repaired, which a power cut may interrupt: then a start
+ * takes it, and all is there but for as many keys as may have been lost. */
+static void try_repair(struct world *world, const struct owner_jobs *wanted, unsigned n_lost_max)
+{
+    struct owner *owner = &world->owner;
+    struct err err = ERR_NONE;
+    struct wal_repair_sum sum = repair(world, false);
+    if (happens(world, 2)) {
+        struct wal_repair how = {.disk = &world->disk.table, .is_mending = true, .salt = 7};
+        struct wal_repair_sum half;
+        world->disk.cut_at = world->disk.n_done + 1 + rng_below(&world->rng, 6);
+        (void)wal_repair(&how, &half, NULL);
+        world->disk.is_dead = true;
+        sim_disk_power_cut(&world->disk);
+    }
+    (void)repair(world, true);
+    if (repair(world, false).n_damages > 0)
+        owner_fail(owner, "a repaired log is damaged still");
+    owner_forget(owner);
+    if (!owner->failure[0] && wal_open(&world->options, &owner->wal, &err) < 0)
+        owner_fail(owner, "a repaired log is refused: %s", err.text);
+    else if (owner->wal && owner_read_all(owner, &err) != 0)
+        owner_fail(owner, "a repaired log cannot be read: %s", err.text);
+    if (n_differing(wanted, &owner->now) > (sum.lost_bytes > 0 ? n_lost_max : 0))
+        owner_fail(owner, "of a log whose repair said that %llu bytes are lost %u keys are gone",
+                   (unsigned long long)sum.lost_bytes, n_differing(wanted, &owner->now));
+    world->disk.is_dead = true;
+    wal_close(&owner->wal);
+    sim_disk_killed(&world->disk);
+}
+
+/* One bit of a log that was closed in order is another: the start is refused,
+ * or nothing is wrong but what reading says is damaged. */
 static void try_bit(struct world *world)
 {
     struct owner *owner = &world->owner;
@@ -204,7 +271,7 @@ static void try_bit(struct world *world)
         return;
     }
     wal_close(&owner->wal);
-    if (world->disk.is_dead) {
+    if (world->disk.is_dead || world->disk.has_failed) {
         end_by_force(world, true);
         return;
     }
@@ -220,6 +287,11 @@ static void try_bit(struct world *world)
         world->disk.is_dead = true;
         wal_close(&owner->wal);
     }
+    sim_disk_deinit(&world->disk);
+    sim_disk_copy(&saved, &world->disk);
+    sim_disk_killed(&world->disk);
+    sim_disk_flip(&world->disk, bit);
+    try_repair(world, &wanted, 1);
     sim_disk_deinit(&world->disk);
     sim_disk_copy(&saved, &world->disk);
     sim_disk_deinit(&saved);
@@ -329,7 +401,9 @@ static bool play(uint64_t seed, uint32_t rules_off, bool is_verbose, char failur
     return world_end(world, failure);
 }
 
-/* ---- verbs ----------------------------------------------------------------------------------- */
+/* ---- verbs
+ * -----------------------------------------------------------------------------------
+ */
 
 static int play_all(uint64_t n_seeds, uint64_t first)
 {
@@ -346,7 +420,8 @@ static int play_all(uint64_t n_seeds, uint64_t first)
     return n_failed > 0;
 }
 
-/* One life of a seed that ends at an operation; *ret_n_done is how many it had. */
+/* One life of a seed that ends at an operation; *ret_n_done is how many it had.
+ */
 static bool play_cut(uint64_t seed, uint64_t cut_at, uint64_t *ret_n_done,
                      char failure[OWNER_TEXT_MAX])
 {
@@ -403,18 +478,21 @@ static int notice_all(uint64_t n_seeds)
 {
     unsigned n_unnoticed = 0;
     for (unsigned rule = 0; rule < WAL_RULES; rule++) {
-        if (1U << rule != WAL_RULE_RESUME) /* wants two cuts and two cleanings in a row: too rare */
+        if (1U << rule != WAL_RULE_RESUME) /* wants two cuts and two cleanings in a
+                                          row: too rare */
             n_unnoticed += !is_noticed(rule, n_seeds);
     }
     return n_unnoticed > 0;
 }
 
 /*
- * Seeds that failed before: a life after a failed sync that took for durable what only the kernel's
- * memory had (6187, 9481, 10619, 13628, 20624), headers of torn records that got the payload of
- * another (11309, 15166, 18039, 27730), and what the simulation itself had wrong: the power that
- * fails in the last step of a start (10502, 18487), segments that go while the log is closed
- * (16600). The order of operations has changed since; the scenes stage what was behind them.
+ * Seeds that failed before: a life after a failed sync that took for durable
+ * what only the kernel's memory had (6187, 9481, 10619, 13628, 20624), headers
+ * of torn records that got the payload of another (11309, 15166, 18039, 27730),
+ * and what the simulation itself had wrong: the power that fails in the last
+ * step of a start (10502, 18487), segments that go while the log is closed
+ * (16600). The order of operations has changed since; the scenes stage what was
+ * behind them.
  */
 static const uint64_t kept[] = {6187,  9481,  10502, 10619, 11309, 13628,
                                 15166, 16600, 18039, 18487, 20624, 27730};
@@ -450,8 +528,8 @@ int main(int argc, char **argv)
         return notice_all(first);
     if (strcmp(verb, "show") == 0 && argc > 2)
         return show(first, (uint32_t)second);
-    (void)fprintf(stderr,
-                  "usage: wal-sim play SEEDS [FIRST] | each SEEDS [FIRST] | kept | notice SEEDS | "
-                  "show SEED [RULES]\n");
+    (void)fprintf(stderr, "usage: wal-sim play SEEDS [FIRST] | each SEEDS "
+                          "[FIRST] | kept | notice SEEDS | "
+                          "show SEED [RULES]\n");
     return 2;
 }
