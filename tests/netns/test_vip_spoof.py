@@ -50,8 +50,8 @@ sendp([Ether(src=get_if_hwaddr("e0"), dst=to) / {what}] * 5, iface="e0")
 """
 
 
-def spoof(net, what, mac="01:00:5e:00:00:12"):
-    net.cl.run("/usr/bin/python3", "-c", SCRIPT.format(vip=VIP, source=net.cl.ip, what=what, mac=mac))
+def spoof(net, what, mac="01:00:5e:00:00:12", source=None):
+    net.cl.run("/usr/bin/python3", "-c", SCRIPT.format(vip=VIP, source=source or net.cl.ip, what=what, mac=mac))
 
 
 def refused(node, *reasons):
@@ -78,3 +78,23 @@ def test_unicast_believes_its_peers_alone(net, weir_on, priority):
     spoof(pair.net, what, pair.net.n1.mac())
     assert until(lambda: refused(pair.a, "peer") >= 5), pair.a.metrics()
     assert pair.a.state() == "active" and pair.a.has()
+
+
+def test_unicast_and_the_ttl(net, weir_on):
+    """From further away than the link nothing counts, even in a peer's name, unless the file says how far it may be."""
+    pair = Pair(net(), weir_on, file_of("unicast"))
+    other = pair.net.n2.ip
+    what = f'IP(src="{other}", dst="10.77.0.1", ttl=64, proto=112) / Raw(payload(priority=255))'
+    spoof(pair.net, what, pair.net.n1.mac(), other)
+    assert until(lambda: refused(pair.a, "ttl") >= 5), pair.a.metrics()
+    assert pair.a.state() == "active" and pair.a.has()
+    pair.a.weir.write(file_of("unicast { ttl-min 64 }"))
+    pair.a.weir.reload()
+    moves = pair.a.metric("weir_vip_moves_total")
+    spoof(pair.net, what, pair.net.n1.mac(), other)
+    assert until(lambda: pair.a.metric("weir_vip_moves_total", reason="outranked") > 0), pair.a.metrics()
+    pair.a.wait("active")  # the one that said so is heard no more
+    assert pair.a.metric("weir_vip_moves_total") >= moves + 2
+    assert refused(pair.a, "ttl") == 5
+    spoof(pair.net, what.replace("ttl=64", "ttl=63"), pair.net.n1.mac(), other)
+    assert until(lambda: refused(pair.a, "ttl") == 10)
