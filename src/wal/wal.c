@@ -173,6 +173,13 @@ int wal_append(struct wal *wal, const struct wal_record *record, struct wal_plac
     return 0;
 }
 
+int wal_may_append(struct wal *wal, enum wal_class class, size_t n_bytes)
+{
+    if (wal->has_failed)
+        return -1;
+    return wal_room(wal, class, n_bytes < UINT32_MAX ? (uint32_t)n_bytes : UINT32_MAX);
+}
+
 int wal_id(struct wal *wal, uint64_t *ret_id, struct err *err)
 {
     if (wal->has_failed)
@@ -347,6 +354,8 @@ void wal_facts(struct wal *wal, struct wal_facts *ret_facts)
     struct wal_facts facts = wal->counts;
     facts.n_segments = wal->n_segments;
     facts.n_spare = wal->n_spares;
+    facts.first_segment = wal->n_segments > 0 ? wal->segments[0]->form.number : 0;
+    facts.segment_bytes = wal->size;
     for (uint32_t i = 0; i < wal->n_segments; i++) {
         const struct wal_segment *segment = wal->segments[i];
         facts.file_bytes += segment->form.size;

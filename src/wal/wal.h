@@ -201,6 +201,13 @@ void wal_close(struct wal **wal);
 int wal_append(struct wal *wal, const struct wal_record *record, struct wal_place *ret_place,
                uint64_t *ret_lsn, struct err *err);
 
+/*
+ * Would records of that class, of so many bytes with what the log adds to each, be taken now? What
+ * wal_append() would say: 0, WAL_BUSY, WAL_FULL, or -1 where the log has failed. For owners that
+ * must know before they change what the record will say.
+ */
+int wal_may_append(struct wal *wal, enum wal_class class, size_t n_bytes);
+
 /* A number that no record of this log ever had as its key, nor will: from 1. */
 int wal_id(struct wal *wal, uint64_t *ret_id, struct err *err);
 
@@ -253,6 +260,8 @@ const struct err *wal_failure(const struct wal *wal);
 
 struct wal_facts {
     uint64_t n_segments, n_spare; /* files */
+    uint32_t first_segment;       /* number of the oldest */
+    uint32_t segment_bytes;       /* of a new one */
     uint64_t file_bytes;          /* of all */
     uint64_t used_bytes;          /* of those with records; live + dead */
     uint64_t live_bytes;          /* records that count, with their share of the footer */
