@@ -16,6 +16,7 @@
 #include "health/health.h"
 #include "peer/peer.h"
 #include "pool/pool.h"
+#include "queue/queue.h"
 #include "super/super.h"
 #include "vip/vip.h"
 #include "worker/worker.h"
@@ -24,8 +25,8 @@
 int main(int argc, char **argv)
 {
     static const struct module *const modules[] = {
-        &settings_module, &pool_module, &health_module, &peer_module,  &worker_module,
-        &dns_module,      &vip_module,  &edge_module,   &admin_module,
+        &settings_module, &pool_module, &health_module, &peer_module, &worker_module,
+        &dns_module,      &vip_module,  &queue_module,  &edge_module, &admin_module,
     };
     static const struct command *const commands[] = {
         &command_run,        &command_check,  &command_status,  &command_facts,   &command_reload,

@@ -203,9 +203,7 @@ static const struct conf_word words[] = {
      .max = 168 * HOUR,
      .doc = "How long the processes of the former binary may take to finish what they have behind "
             "an upgrade: long downloads, tunnels. What is left then is cut."},
-    PLANNED("queue", "A durable queue of jobs."),
     PLANNED("worker", "Programs that do jobs."),
-    PLANNED("jobs", "A listener for producers and consumers of jobs."),
     PLANNED("store", "A store for sessions."),
     PLANNED("postgres", "A router for PostgreSQL."),
     {.name = NULL},

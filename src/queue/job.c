@@ -15,7 +15,7 @@
 
 enum { INDEX_MIN = 64 };
 
-_Static_assert(sizeof(struct job) == 80, "the header promises what a job costs");
+_Static_assert(sizeof(struct job) == 96, "the header promises what a job costs");
 
 void job_store_init(struct job_store *store)
 {

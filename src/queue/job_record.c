@@ -187,7 +187,9 @@ static bool take_put(struct cursor *cursor, struct job_record *record)
     take_texts(cursor, record);
     record->tube = take(cursor, tube_len);
     record->key = take(cursor, key_len);
-    record->body = take(cursor, record->body_bytes);
+    /* Where the log keeps the body apart, there is none. */
+    if (cursor->rest.len > 0)
+        record->body = take(cursor, record->body_bytes);
     return is_state(record) && tube_len > 0 && tube_len <= JOB_RECORD_TUBE_MAX && record->ttr_s > 0;
 }
 

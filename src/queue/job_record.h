@@ -46,8 +46,7 @@ struct job_record {
     uint32_t result_s;
     uint32_t body_bytes;
     struct slice key;  /* at most JOB_RECORD_KEY_MAX bytes */
-    struct slice body; /* written: body_bytes of them, or an empty one where whoever writes it lets
-                          the bytes follow; read: a slice of the record */
+    struct slice body; /* body_bytes of them; or an empty one: the log keeps them apart */
     /* PUT, STATE */
     enum job_state state; /* never JOB_RESERVED */
     uint32_t priority;

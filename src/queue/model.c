@@ -28,6 +28,7 @@ struct model *model_create(const struct model_limits *limits, uint64_t seed)
     heap_init(&model->mono_timers);
     heap_init(&model->conn_timers);
     heap_init(&model->expiries);
+    model->results_max = UINT64_MAX;
     model->next_id = model->id_end = 1;
     model_tube_make(model, SLICE("default"), false)->is_configured = true;
     return model;
@@ -80,7 +81,7 @@ void model_log(struct model *model, enum model_action_kind kind, uint32_t number
     struct job *job = job_at(&model->store, number);
     struct model_action *action = model_act(model, kind, job->id);
     if (kind == MODEL_LOG_DEL)
-        action->place = job->place;
+        action->places = job->places;
     if (kind == MODEL_LOG_PUT || kind == MODEL_LOG_STATE)
         job->logged = job->state;
 }
@@ -131,6 +132,7 @@ void model_drop(struct model *model, uint32_t number, bool is_logged)
     uint64_t n_bytes = job->body_bytes + (extra ? extra->result_bytes : 0);
     tube->n_bytes -= n_bytes;
     model->n_bytes -= n_bytes;
+    model->n_result_bytes -= extra ? extra->result_bytes : 0;
     if (extra && extra->key)
         map_remove(&tube->keys, slice_from(extra->key));
     if (is_logged)

@@ -92,9 +92,9 @@ struct model_action {
     enum model_action_kind kind;
     uint64_t id;
     union {
-        struct model_conn *conn; /* RESERVED, TIMED_OUT_NOW, DEADLINE_SOON_NOW */
-        uint64_t place;          /* LOG_DEL: where the log has the job's record */
-        uint32_t tube;           /* LOG_TUBE */
+        struct model_conn *conn;  /* RESERVED, TIMED_OUT_NOW, DEADLINE_SOON_NOW */
+        struct job_places places; /* LOG_DEL: where the log has the job */
+        uint32_t tube;            /* LOG_TUBE */
     };
 };
 
@@ -130,9 +130,12 @@ struct model {
     struct heap expiries; /* of extras */
     struct rng rng;
     uint64_t seed;
-    uint64_t n_bytes;         /* of bodies and results */
+    uint64_t n_bytes; /* of bodies and results */
+    uint64_t n_result_bytes;
+    uint64_t results_max;     /* bytes of all results, which lie in memory; the owner's to set */
     uint64_t next_id, id_end; /* id_end: what the last MARK set aside */
     uint32_t n_conns, next_serial;
+    uint64_t n_puts, n_timeouts; /* of all tubes, since this process began */
     bool is_draining;
     bool has_idle_tubes; /* an operator's word no longer keeps one */
     struct model_action *actions;
@@ -266,8 +269,12 @@ void model_record(const struct model *model, const struct model_action *action,
 /* The record that holds all of a job, for who moves it to another place in the log. */
 void model_snapshot(const struct model *model, const struct job *job,
                     struct job_record *ret_record);
-/* The log has the job's PUT there; place is not 0. Nothing happens where it is gone already. */
-void model_placed(struct model *model, uint64_t id, uint64_t place);
+/*
+ * The log has the job's PUT there, which holds all of it, or behind that a STATE or LEASE. Nothing
+ * happens where the job is gone already.
+ */
+void model_placed(struct model *model, uint64_t id, struct wal_place place);
+void model_updated(struct model *model, uint64_t id, struct wal_place place);
 
 /*
  * Before anything else, in the order of the log; place is that of the record. Returns 0, or -1 for
@@ -275,6 +282,11 @@ void model_placed(struct model *model, uint64_t id, uint64_t place);
  * what was acknowledged stays. A STATE, LEASE or DEL of a job that is not there is one whose PUT
  * the cleaner took with it: it is passed over. No connection is open.
  */
-int model_replay(struct model *model, const struct job_record *record, uint64_t place);
+int model_replay_at(struct model *model, const struct job_record *record, struct wal_place place);
+/* The same for records that are in no log: `place` is any number but 0. */
+static inline int model_replay(struct model *model, const struct job_record *record, uint64_t place)
+{
+    return model_replay_at(model, record, (struct wal_place){.segment = (uint32_t)place});
+}
 
 #endif

@@ -100,6 +100,7 @@ enum model_result model_put(struct model *model, struct model_conn *conn,
     model->put_id = *ret_id = job->id;
     model->put_body = put->body;
     tube->counts.n_puts++;
+    model->n_puts++;
     model_serve(model, tube, now);
     return MODEL_OK;
 }

@@ -101,11 +101,18 @@ void model_record(const struct model *model, const struct model_action *action,
     assert(false && "an action for the log");
 }
 
-void model_placed(struct model *model, uint64_t id, uint64_t place)
+void model_placed(struct model *model, uint64_t id, struct wal_place place)
 {
     uint32_t number = job_find(&model->store, id);
     if (number != JOB_NONE)
-        job_at(&model->store, number)->place = place;
+        job_at(&model->store, number)->places = (struct job_places){.put = place};
+}
+
+void model_updated(struct model *model, uint64_t id, struct wal_place place)
+{
+    uint32_t number = job_find(&model->store, id);
+    if (number != JOB_NONE)
+        job_at(&model->store, number)->places.update = place;
 }
 
 /* ---- in -------------------------------------------------------------------------------------- */
@@ -148,9 +155,11 @@ static void give_state(struct model *model, uint32_t number, const struct job_re
         return;
     tube->n_bytes -= job->body_bytes + extra->result_bytes;
     model->n_bytes -= job->body_bytes + extra->result_bytes;
+    model->n_result_bytes -= extra->result_bytes;
     job_drop_body(&model->store, job);
     job_set_text(&extra->result, record->result);
     extra->result_bytes = (uint32_t)record->result.len;
+    model->n_result_bytes += extra->result_bytes;
     add_bytes(model, tube, extra->result_bytes);
 }
 
@@ -161,7 +170,7 @@ static void enter_as_logged(struct model *model, uint32_t number, enum job_state
     model_enter(model, number, state);
 }
 
-static int replay_put(struct model *model, const struct job_record *record, uint64_t place)
+static int replay_put(struct model *model, const struct job_record *record, struct wal_place place)
 {
     uint32_t former = job_find(&model->store, record->id);
     if (former != JOB_NONE) { /* the cleaner has moved it: this one holds all */
@@ -174,7 +183,7 @@ static int replay_put(struct model *model, const struct job_record *record, uint
     uint32_t number = job_add(&model->store, record->id);
     struct job *job = job_at(&model->store, number);
     job->tube = tube->number;
-    job->place = place;
+    job->places.put = place;
     job->ttr_s = record->ttr_s;
     job->created_s = record->created_s;
     job_set_body(&model->store, job, record->body);
@@ -195,9 +204,12 @@ static int replay_put(struct model *model, const struct job_record *record, uint
     return 0;
 }
 
-static void replay_job(struct model *model, uint32_t number, const struct job_record *record)
+static void replay_job(struct model *model, uint32_t number, const struct job_record *record,
+                       struct wal_place place)
 {
     struct tube *tube = tube_of(model, job_at(&model->store, number));
+    if (record->kind != JOB_RECORD_DEL)
+        job_at(&model->store, number)->places.update = place;
     if (record->kind == JOB_RECORD_LEASE) {
         give_counters(job_at(&model->store, number), record);
         return;
@@ -228,7 +240,7 @@ static void arm(struct model *model, struct slice name)
         model_arm_tube(model, tube, (struct model_now){0, 0});
 }
 
-int model_replay(struct model *model, const struct job_record *record, uint64_t place)
+int model_replay_at(struct model *model, const struct job_record *record, struct wal_place place)
 {
     model_begin(model);
     assert(model->n_conns == 0);
@@ -247,7 +259,7 @@ int model_replay(struct model *model, const struct job_record *record, uint64_t 
         struct tube *tube = tube_of(model, job_at(&model->store, number));
         char name[TUBE_NAME_MAX + 1];
         size_t len = slice_copy(tube_name(tube), name, sizeof(name));
-        replay_job(model, number, record);
+        replay_job(model, number, record, place);
         arm(model, slice_make(name, len));
         return 0;
     case JOB_RECORD_TUBE:

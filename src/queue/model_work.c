@@ -82,6 +82,7 @@ enum model_result model_fail_attempt(struct model *model, uint32_t number, enum 
     if (error == JOB_ERROR_TIMEOUT) {
         job_count(&job->n_timeouts);
         tube->counts.n_timeouts++;
+        model->n_timeouts++;
     }
     /* Computed first: that an attempt is held back is no reason to come again sooner. */
     uint64_t delay_ms = 0;
@@ -181,6 +182,8 @@ static uint32_t result_time(const struct model *model, const struct job *job, ui
     uint64_t others = model->n_bytes - job->body_bytes;
     if (n_bytes > model->limits.bytes_max || others > model->limits.bytes_max - n_bytes)
         return 0;
+    if (model->n_result_bytes + n_bytes > model->results_max)
+        return 0;
     return extra && extra->result_s > 0 ? extra->result_s : tube->policy.result_s;
 }
 
@@ -193,6 +196,7 @@ static void keep_result(struct model *model, uint32_t number, struct slice resul
     tube->n_bytes += result.len;
     tube->n_bytes -= job->body_bytes;
     model->n_bytes += result.len;
+    model->n_result_bytes += result.len;
     model->n_bytes -= job->body_bytes;
     job_drop_body(&model->store, job);
     job_set_text(&extra->result, result);

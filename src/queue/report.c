@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The documents of stats and list-tubes, with the figures of beanstalkd.
+ */
+
+#include "config.h"
+#include "queue/internal.h"
+#include "wire/jobproto_write.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define NS_PER_S UINT64_C(1000000000)
+
+enum { MS_PER_S = 1000, US_PER_S = 1000000 };
+
+void report_job(struct hall *hall, const struct job *job, struct text *out)
+{
+    const struct model *model = hall->engine.model;
+    struct model_now now = engine_clock(&hall->engine);
+    uint64_t wall_s = now.wall_ms / MS_PER_S;
+    const struct jobproto_stats_job stats = {
+        .id = job->id,
+        .tube = tube_name(model->tubes[job->tube]),
+        .state = slice_from(job_state_name((enum job_state)job->state)),
+        .priority = job->priority,
+        .age_s = wall_s > job->created_s ? wall_s - job->created_s : 0,
+        .delay_s = job->delay_s,
+        .ttr_s = job->ttr_s,
+        .time_left_s = model_left_ms(model, job, now) / MS_PER_S,
+        .file = job->places.put.segment,
+        .n_reserves = job->n_reserves,
+        .n_timeouts = job->n_timeouts,
+        .n_releases = job->n_releases,
+        .n_buries = job->n_buries,
+        .n_kicks = job->n_kicks,
+    };
+    jobproto_write_stats_job(&stats, out);
+}
+
+void report_tube(struct hall *hall, const struct tube *tube, struct text *out)
+{
+    struct model_now now = engine_clock(&hall->engine);
+    uint64_t until_ms = tube->paused_until_ms;
+    const struct jobproto_stats_tube stats = {
+        .name = tube_name(tube),
+        .n_urgent = tube->n_urgent,
+        .n_ready = tube->ready.n,
+        .n_reserved = tube->n_reserved,
+        .n_delayed = tube->delayed.n,
+        .n_buried = tube->n_buried,
+        .n_total_jobs = tube->counts.n_puts,
+        .n_using = tube->n_using,
+        .n_watching = tube->n_watching,
+        .n_waiting = tube->n_waiting,
+        .n_deletes = tube->counts.n_deletes,
+        .n_pauses = tube->counts.n_pauses,
+        .pause_s = until_ms > 0 ? tube->pause_ms / MS_PER_S : 0,
+        .pause_left_s = until_ms > now.wall_ms ? (until_ms - now.wall_ms) / MS_PER_S : 0,
+    };
+    jobproto_write_stats_tube(&stats, out);
+}
+
+static void add_tubes(const struct model *model, struct jobproto_stats *stats)
+{
+    for (uint32_t i = 0; i < model->n_tube_slots; i++) {
+        const struct tube *tube = model->tubes[i];
+        if (!tube)
+            continue;
+        stats->n_urgent += tube->n_urgent;
+        stats->n_ready += tube->ready.n;
+        stats->n_reserved += tube->n_reserved;
+        stats->n_delayed += tube->delayed.n;
+        stats->n_buried += tube->n_buried;
+    }
+}
+
+static void add_log(struct hall *hall, struct jobproto_stats *stats)
+{
+    struct wal_facts facts;
+    wal_facts(hall->engine.wal, &facts);
+    stats->log_oldest = facts.first_segment;
+    stats->log_current = facts.appended_lsn >> 32;
+    stats->log_migrated = facts.n_moved;
+    stats->log_written = facts.n_appends;
+    stats->log_max_bytes = facts.segment_bytes;
+}
+
+static uint64_t us_of(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * US_PER_S + (uint64_t)time.tv_usec;
+}
+
+static uint64_t largest_job(const struct hall *hall)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < hall->n_listeners; i++) {
+        uint64_t own = (uint64_t)hall->listeners[i]->conf->limits.job_bytes;
+        bytes = own > bytes ? own : bytes;
+    }
+    return bytes;
+}
+
+void report_all(struct hall *hall, struct text *out)
+{
+    const struct model *model = hall->engine.model;
+    struct rusage usage = {0};
+    struct jobproto_stats stats = {
+        .n_timeouts = model->n_timeouts,
+        .n_total_jobs = model->n_puts,
+        .job_max_bytes = largest_job(hall),
+        .n_tubes = model->n_tubes,
+        .n_conns = hall->n_conns,
+        .n_producers = hall->n_producers,
+        .n_workers = hall->n_workers,
+        .n_waiting = hall->n_waiting,
+        .n_total_conns = hall->n_total_conns,
+        .pid = (uint64_t)getpid(),
+        .version = slice_from("weir " WEIR_VERSION),
+        .uptime_s = (loop_now_ns(hall->loop) - hall->started_ns) / NS_PER_S,
+        .is_draining = model->is_draining,
+        .id = slice_from(hall->id),
+        .hostname = slice_from(hall->system.nodename),
+        .os = slice_from(hall->system.version),
+        .platform = slice_from(hall->system.machine),
+    };
+    getrusage(RUSAGE_SELF, &usage);
+    stats.user_us = us_of(usage.ru_utime);
+    stats.system_us = us_of(usage.ru_stime);
+    for (int i = 0; i < JOBPROTO_N_VERBS; i++)
+        stats.n_commands[i] = hall->n_commands[i];
+    add_tubes(model, &stats);
+    add_log(hall, &stats);
+    jobproto_write_stats(&stats, out);
+}
+
+void report_tubes(struct hall *hall, struct text *out)
+{
+    const struct model *model = hall->engine.model;
+    size_t start = jobproto_list_begin(out);
+    for (uint32_t i = 0; i < model->n_tube_slots; i++)
+        if (model->tubes[i])
+            jobproto_list_tube(out, tube_name(model->tubes[i]));
+    jobproto_list_end(out, start);
+}
