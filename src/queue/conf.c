@@ -566,11 +566,41 @@ static int check_jobs(const struct conf_list *list, size_t index, struct conf_lo
     return 0;
 }
 
+/* A path that is too long was told by admin, whose socket's is longer still. */
+static struct jobs_conf *local_jobs(const struct snapshot *snap,
+                                    const struct queue_module_conf *conf, struct arena *arena)
+{
+    struct jobs_conf *local = ARENA_NEW(arena, struct jobs_conf);
+    *local = *(const struct jobs_conf *)conf->jobs_list.items[0];
+    local->name = SLICE("local-socket");
+    local->addr = (struct conf_addr){.text = SLICE(JOBS_SOCKET)};
+    local->fact = "jobs:local-socket";
+    local->token_blob = NULL;
+    const char *path = arena_printf(arena, "unix:%s/" JOBS_SOCKET, snap->state_dir);
+    if (!snap->state_dir || addr_parse(slice_from(path), &local->addr.addr, NULL) < 0)
+        return NULL;
+    return local;
+}
+
+/* What the file says, and a socket for the commands of whoever started weir. */
+static void set_listens(const struct snapshot *snap, struct queue_module_conf *conf,
+                        struct arena *arena)
+{
+    size_t n = conf->jobs_list.n_items;
+    if (n == 0)
+        return;
+    struct jobs_conf *local = local_jobs(snap, conf, arena);
+    conf->listens.items = ARENA_NEW_ARRAY(arena, void *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        conf->listens.items[i] = conf->jobs_list.items[i];
+    conf->listens.items[n] = local;
+    conf->listens.n_items = n + (local != NULL);
+}
+
 int queue_check(struct snapshot *snap, void *self, struct conf_load *load)
 {
     struct queue_module_conf *conf = self;
     int result = 0;
-    (void)snap;
     for (size_t i = 0; i < conf->queue_list.n_items; i++) {
         struct queue_conf *queue = conf->queue_list.items[i];
         queue->fact = arena_printf(load->arena, "queue:%.*s", SLICE_ARG(queue->name));
@@ -583,6 +613,7 @@ int queue_check(struct snapshot *snap, void *self, struct conf_load *load)
         result = conf_error(load->diag, conf_where(&conf->queues.limits.object, "tubes"), NULL,
                             "the file has %zu queues, and `default` is one more",
                             conf->queue_list.n_items);
+    set_listens(snap, conf, load->arena);
     return result;
 }
 

@@ -27,6 +27,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define JOBS_SOCKET "jobs.sock" /* in the state directory: for whoever started weir */
+
 enum { JOBS_LISTENS_MAX = 64, JOBS_TOKEN_BYTES = 4096 };
 
 /* What becomes of a job whose attempt ended so: struct retry_rule, as the file says it. */
@@ -116,6 +118,9 @@ struct queue_module_conf {
     struct conf_list queue_list; /* of struct queue_conf */
     struct conf_list jobs_list;  /* of struct jobs_conf */
     struct queues_conf queues;
+    /* --- filled by check --- */
+    struct conf_list listens; /* of struct jobs_conf: jobs_list, and the socket in the state
+                                 directory; empty without `jobs` */
 };
 
 extern const struct conf_word queue_words[];

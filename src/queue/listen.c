@@ -128,7 +128,7 @@ static struct jobs_listener *make(struct hall *hall, const struct jobs_conf *con
 
 int listen_prepare(struct hall *hall, struct err *err)
 {
-    const struct conf_list *list = &queue_conf_of(hall->next)->jobs_list;
+    const struct conf_list *list = &queue_conf_of(hall->next)->listens;
     hall->coming = MEM_NEW_ARRAY(struct jobs_listener *, list->n_items);
     for (size_t i = 0; i < list->n_items; i++) {
         const struct jobs_conf *conf = list->items[i];
@@ -165,7 +165,7 @@ static void leave(struct jobs_listener *listener)
 
 void listen_commit(struct hall *hall)
 {
-    const struct conf_list *list = &queue_conf_of(hall->next)->jobs_list;
+    const struct conf_list *list = &queue_conf_of(hall->next)->listens;
     for (size_t i = 0; i < hall->n_coming; i++)
         hall->coming[i]->conf = list->items[i];
     for (size_t i = 0; i < hall->n_listeners; i++)

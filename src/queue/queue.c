@@ -251,14 +251,14 @@ static bool queue_is_needed(const struct snapshot *snap)
 
 static int queue_sockets(const struct snapshot *snap, socket_want_fn *want, void *ctx)
 {
-    const struct conf_list *list = &queue_conf_of(snap)->jobs_list;
+    const struct conf_list *list = &queue_conf_of(snap)->listens;
     for (size_t i = 0; i < list->n_items; i++) {
         const struct jobs_conf *jobs = list->items[i];
         const struct socket_want socket = {.name = jobs->fact,
                                            .addr = jobs->addr,
                                            .type = SOCK_STREAM,
                                            .backlog = BACKLOG,
-                                           .unix_mode = 0660};
+                                           .unix_mode = jobs->addr.at.line > 0 ? 0660 : 0600};
         if (want(ctx, &socket) < 0)
             return -1;
     }

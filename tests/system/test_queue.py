@@ -428,3 +428,31 @@ def test_the_cleaner_keeps_the_log_small(hall):
     one.kill("queue", signal.SIGKILL)
     assert one.wait_back("queue"), one.log()
     assert one.client().job("peek 1") == (1, b"stays" * 1000)
+
+
+# ---- from a shell ---------------------------------------------------------------------------------------------------
+
+def test_the_queue_from_a_shell(hall):
+    one = hall()
+    jobs = one.client()
+    assert one.command("put", "mail", "hello", "priority", "5").stdout == "1\n"
+    assert one.command("put", "mail", "later", "delay", "90s", "lease", "10m").stdout == "2\n"
+    assert jobs.document("stats-job 2")["ttr"] == "600"
+    table = one.command("jobs").stdout.splitlines()
+    assert [row.split()[:3] for row in table] == [["QUEUE", "READY", "DELAYED"], ["default", "0", "0"],
+                                                  ["mail", "1", "1"]]
+    assert one.command("jobs", "show", "1").stdout == "hello"
+    one.command("bury", "1")
+    assert jobs.document("stats-job 1")["state"] == "buried"
+    assert jobs.document("stats-job 1")["pri"] == "5"
+    assert "buried" in one.command("jobs", "mail").stdout
+    assert one.command("kick", "mail").stdout == "1 of mail ready again\n"
+    assert jobs.document("stats-job 2")["state"] == "delayed"  # kick is for the buried ones
+    one.command("pause", "mail", "5m")
+    assert jobs.document("stats-tube mail")["pause"] == "300"
+    one.command("pause", "mail", "off")
+    one.command("delete", "1")
+    assert jobs.ask("peek 1") == "NOT_FOUND"
+    gone = one.command("delete", "1", check=False)
+    assert gone.returncode == 1 and "no such job" in gone.stderr
+    assert one.command("put", "-bad", "x", check=False).returncode == 2
