@@ -311,7 +311,7 @@ static int settings_files(const struct snapshot *snap, file_want_fn *want, void 
 }
 
 /* Who derives keys from the secret. */
-static const char *const secret_kinds[] = {"edge", "dns", "peer", NULL};
+static const char *const secret_kinds[] = {"edge", "dns", "peer", "queue", NULL};
 
 static const struct fact_kind fact_kinds[] = {
     {.name = "process",

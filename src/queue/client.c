@@ -362,12 +362,16 @@ static enum client_phase phase_of(const struct client *client)
 {
     if (conn_pending(&client->conn) > 0)
         return CLIENT_SENDING;
+    if (client->conn.is_connecting)
+        return CLIENT_IN_REQUEST;
     bool is_begun = client->in.len > 0 || client->reader.phase != JOBPROTO_IN_LINE;
     return is_begun && !is_blocked(client) ? CLIENT_IN_REQUEST : CLIENT_QUIET;
 }
 
 static void go_on(struct client *client)
 {
+    if (client->conn.is_connecting)
+        return;
     bool was_blocked = is_blocked(client);
     if (client->is_told)
         command_reserved(client);
@@ -412,6 +416,18 @@ static void keep_alive(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
 }
 
+/* TLS where the listener speaks it; the time of a request is that of the handshake, too. */
+static int greet(struct client *client, struct err *err)
+{
+    if (!client->listener->tls)
+        return 0;
+    if (tls_accept(&client->conn, client->listener->tls, err) < 0)
+        return -1;
+    tls_watch(&client->conn, client->listener->row + JOBS_TLS);
+    set_phase(client, CLIENT_IN_REQUEST);
+    return 0;
+}
+
 void jobs_client_open(struct jobs_listener *listener, int fd)
 {
     struct hall *hall = listener->hall;
@@ -433,7 +449,7 @@ void jobs_client_open(struct jobs_listener *listener, int fd)
     hall->n_total_conns++;
     metric_add(listener->row, JOBS_CONNECTIONS_ACTIVE, 1);
     keep_alive(fd);
-    if (conn_open(&client->conn, hall->loop, fd, on_conn, &err) < 0) {
+    if (conn_open(&client->conn, hall->loop, fd, on_conn, &err) < 0 || greet(client, &err) < 0) {
         log_write(process_log(hall->loop), LOG_LEVEL_ERROR, "%s: %s", listener->conf->fact,
                   err.text);
         jobs_client_close(client);

@@ -343,14 +343,27 @@ static const struct conf_word one_jobs_words[] = {
      .offset = offsetof(struct jobs_conf, timeouts),
      .block = &jobs_timeouts_block,
      .doc = "how long each part may take"},
-    PLANNED("tls", "a certificate, so that clients connect by TLS"),
+    {.name = "tls",
+     .type = CONF_BLOCK,
+     .flags = CONF_EMBED,
+     .offset = offsetof(struct jobs_conf, tls),
+     .block = &tls_server_block,
+     .doc = "clients connect by TLS, and see this certificate"},
     {0},
 };
+
+/* Without a certificate there is no TLS. */
+static bool jobs_has_word(const void *self, const struct conf_word *word)
+{
+    const struct jobs_conf *jobs = self;
+    return word->block != &tls_server_block || tls_server_is_set(&jobs->tls);
+}
 
 static const struct conf_block jobs_block = {
     .size = sizeof(struct jobs_conf),
     .args = jobs_args,
     .words = one_jobs_words,
+    .has_word = jobs_has_word,
 };
 
 /* ---- queues ---------------------------------------------------------------------------------- */
@@ -563,7 +576,7 @@ static int check_jobs(const struct conf_list *list, size_t index, struct conf_lo
             return conf_error(load->diag, conf_where(&jobs->object, "name"), NULL,
                               "jobs on line %u has this name already", earlier->addr.at.line);
     }
-    return 0;
+    return tls_server_is_set(&jobs->tls) ? tls_server_check(&jobs->tls, jobs->fact, load) : 0;
 }
 
 /* A path that is too long was told by admin, whose socket's is longer still. */
@@ -576,6 +589,7 @@ static struct jobs_conf *local_jobs(const struct snapshot *snap,
     local->addr = (struct conf_addr){.text = SLICE(JOBS_SOCKET)};
     local->fact = "jobs:local-socket";
     local->token_blob = NULL;
+    local->tls = (struct tls_server_conf){.versions = TLS_VERSIONS_BOTH};
     const char *path = arena_printf(arena, "unix:%s/" JOBS_SOCKET, snap->state_dir);
     if (!snap->state_dir || addr_parse(slice_from(path), &local->addr.addr, NULL) < 0)
         return NULL;
@@ -654,6 +668,21 @@ int queue_files(const struct snapshot *snap, file_want_fn *want, void *ctx)
         };
         if (jobs->token_blob && want(ctx, &file) < 0)
             return -1;
+        if (tls_server_is_set(&jobs->tls) && tls_server_files(&jobs->tls, want, ctx) < 0)
+            return -1;
     }
     return 0;
+}
+
+int queue_check_files(const struct snapshot *snap, const struct conf_bundle *files,
+                      struct conf_diag *diag)
+{
+    const struct queue_module_conf *conf = queue_conf_of(snap);
+    int result = 0;
+    for (size_t i = 0; i < conf->jobs_list.n_items; i++) {
+        const struct jobs_conf *jobs = conf->jobs_list.items[i];
+        if (tls_server_is_set(&jobs->tls) && tls_server_inspect(&jobs->tls, files, diag) < 0)
+            result = -1;
+    }
+    return result;
 }

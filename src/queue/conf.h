@@ -23,6 +23,7 @@
 
 #include "core/module.h"
 #include "queue/tube.h"
+#include "tls/conf.h"
 #include "wal/wal.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -88,6 +89,7 @@ struct jobs_conf {
     struct slice token_file; /* empty: no token is asked for */
     struct jobs_limits_conf limits;
     struct jobs_timeouts_conf timeouts;
+    struct tls_server_conf tls;
     /* --- filled by check --- */
     const char *fact;       /* "jobs:NAME", the name of its socket too */
     const char *token_blob; /* NULL: no token */
@@ -132,6 +134,10 @@ int queue_files(const struct snapshot *snap, file_want_fn *want, void *ctx);
 
 /* The token in the bytes of a token's file: without the end of its line. */
 struct slice queue_token(struct slice bytes);
+
+/* The module's check_files(). */
+int queue_check_files(const struct snapshot *snap, const struct conf_bundle *files,
+                      struct conf_diag *diag);
 
 /* What a queue's words say, for the model. */
 void queue_policy(const struct queue_conf *conf, struct tube_policy *ret_policy);

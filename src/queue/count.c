@@ -49,6 +49,7 @@ static const struct metric_def jobs_defs[] = {
     {.name = "parked",
      .word = JOBS_PARKED,
      .help = "Times that a command waited because the disk was slower than its clients."},
+    TLS_METRIC_DEFS(JOBS_TLS),
     {0},
 };
 

@@ -9,6 +9,7 @@
  */
 
 #include "core/metric.h"
+#include "tls/tls.h"
 
 enum jobs_word {
     JOBS_CONNECTIONS,
@@ -29,7 +30,8 @@ enum jobs_word {
     JOBS_LATE_SEND,
     JOBS_WAITED, /* times that a client was not read because answers waited for it */
     JOBS_PARKED, /* times that a command waited for the log to have room */
-    JOBS_WORDS
+    JOBS_TLS,
+    JOBS_WORDS = JOBS_TLS + TLS_WORDS
 };
 
 enum queue_word {

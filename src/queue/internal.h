@@ -29,6 +29,7 @@
 #include "queue/conf.h"
 #include "queue/count.h"
 #include "queue/engine.h"
+#include "tls/tls.h"
 #include "wire/jobproto.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,9 +45,10 @@ struct jobs_listener {
     const struct jobs_conf *conf; /* of the present file */
     struct shared_slab *slab;
     metric_word *row;
-    int fd;             /* its own */
-    uint32_t n_clients; /* open */
-    bool is_open;       /* it accepts */
+    struct tls_server *tls, *coming_tls; /* NULL: plain */
+    int fd;                              /* its own */
+    uint32_t n_clients;                  /* open */
+    bool is_open;                        /* it accepts */
 };
 
 /* What there is of a queue of the file, beside its tube: how it is counted. */

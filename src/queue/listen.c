@@ -7,6 +7,7 @@
 #include "queue/client.h"
 
 #include "base/mem.h"
+#include "core/secret.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -94,6 +95,8 @@ void listen_close(struct hall *hall)
 static void destroy(struct jobs_listener *listener)
 {
     stop(listener);
+    tls_server_destroy(&listener->tls);
+    tls_server_destroy(&listener->coming_tls);
     if (listener->slab)
         slabs_leave(&listener->hall->slabs, listener->slab);
     if (listener->fd >= 0)
@@ -126,6 +129,28 @@ static struct jobs_listener *make(struct hall *hall, const struct jobs_conf *con
     return NULL;
 }
 
+static struct slice bytes_of(void *ctx, const char *name)
+{
+    return process_blob(ctx, name);
+}
+
+static int make_tls(struct jobs_listener *listener, const struct jobs_conf *conf, struct err *err)
+{
+    struct process *process = listener->hall->process;
+    const struct tls_server_options options = {
+        .conf = &conf->tls,
+        .name = conf->fact,
+        .secret = process_blob(process, BLOB_SECRET),
+        .bytes = bytes_of,
+        .bytes_ctx = process,
+        .n_loops = process->n_loops,
+    };
+    if (!tls_server_is_set(&conf->tls))
+        return 0;
+    listener->coming_tls = tls_server_create(&options, err);
+    return listener->coming_tls ? 0 : err_prefix(err, "%s", conf->fact);
+}
+
 int listen_prepare(struct hall *hall, struct err *err)
 {
     const struct conf_list *list = &queue_conf_of(hall->next)->listens;
@@ -138,6 +163,8 @@ int listen_prepare(struct hall *hall, struct err *err)
         if (!listener)
             return -1;
         hall->coming[hall->n_coming++] = listener;
+        if (make_tls(listener, conf, err) < 0)
+            return -1;
     }
     return 0;
 }
@@ -145,7 +172,9 @@ int listen_prepare(struct hall *hall, struct err *err)
 void listen_abort(struct hall *hall)
 {
     for (size_t i = 0; i < hall->n_coming; i++)
-        if (!has(hall->listeners, hall->n_listeners, hall->coming[i]))
+        if (has(hall->listeners, hall->n_listeners, hall->coming[i]))
+            tls_server_destroy(&hall->coming[i]->coming_tls);
+        else
             destroy(hall->coming[i]);
     mem_free(hall->coming);
     hall->coming = NULL;
@@ -163,11 +192,20 @@ static void leave(struct jobs_listener *listener)
     destroy(listener);
 }
 
+/* Connections keep the TLS that they began with. */
+static void take_conf(struct jobs_listener *listener, const struct jobs_conf *conf)
+{
+    listener->conf = conf;
+    tls_server_destroy(&listener->tls);
+    listener->tls = listener->coming_tls;
+    listener->coming_tls = NULL;
+}
+
 void listen_commit(struct hall *hall)
 {
     const struct conf_list *list = &queue_conf_of(hall->next)->listens;
     for (size_t i = 0; i < hall->n_coming; i++)
-        hall->coming[i]->conf = list->items[i];
+        take_conf(hall->coming[i], list->items[i]);
     for (size_t i = 0; i < hall->n_listeners; i++)
         if (!has(hall->coming, hall->n_coming, hall->listeners[i]))
             leave(hall->listeners[i]);

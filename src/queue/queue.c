@@ -295,6 +295,7 @@ const struct module queue_module = {
     .sandbox = {.allow = SANDBOX_ACCEPT | SANDBOX_STATE_FILES | SANDBOX_THREADS},
     .sockets = queue_sockets,
     .files = queue_files,
+    .check_files = queue_check_files,
     .start = queue_start,
     .prepare = queue_prepare,
     .commit = queue_commit,

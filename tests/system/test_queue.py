@@ -6,12 +6,14 @@ import os
 import random
 import signal
 import socket
+import ssl
 import threading
 import time
 
 import pytest
 from conftest import WEIR, is_alive, until
 from jobs_client import Gone, Jobs
+from tls_files import Files
 
 FILE = """
 jobs 127.0.0.1:{port} {{ {words} }}
@@ -179,6 +181,24 @@ def test_a_token(hall, tmp_path):
     assert jobs.ask("auth secre") == "DENIED"
     assert jobs.ask("auth secret") == "AUTHORIZED"
     assert jobs.put(b"x") == "INSERTED 1"
+
+
+def test_tls(hall, tmp_path):
+    files = Files(tmp_path)
+    both = files.make("jobs.test", "DNS:jobs.test")
+    one = hall(words=f"tls cert {both}")
+    context = ssl.create_default_context(cafile=files.ca)
+    jobs = one.client()
+    jobs.socket = context.wrap_socket(jobs.socket, server_hostname="jobs.test")
+    body = os.urandom(60000)
+    assert jobs.put(body) == "INSERTED 1"
+    assert jobs.job("reserve") == (1, body)
+    one.reload()
+    assert jobs.ask("delete 1") == "DELETED"
+    plain = one.client()
+    with pytest.raises(Gone):
+        plain.ask("stats")
+    assert one.command("put", "mail", "over the local socket").stdout == "2\n"
 
 
 # ---- limits ---------------------------------------------------------------------------------------------------------
