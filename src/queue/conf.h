@@ -128,7 +128,7 @@ struct queue_module_conf {
 extern const struct conf_word queue_words[];
 
 /* The module's check(). */
-int queue_check(struct snapshot *snap, void *conf, struct conf_load *load);
+int queue_check(struct snapshot *snap, void *self, struct conf_load *load);
 /* The module's files(). */
 int queue_files(const struct snapshot *snap, file_want_fn *want, void *ctx);
 

@@ -13,6 +13,9 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
+/* Clients compare it with the version of beanstalkd that brought a command. */
+#define PROTOCOL "1.13.0"
+
 enum { MS_PER_S = 1000, US_PER_S = 1000000 };
 
 void report_job(struct hall *hall, const struct job *job, struct text *out)
@@ -117,7 +120,7 @@ void report_all(struct hall *hall, struct text *out)
         .n_waiting = hall->n_waiting,
         .n_total_conns = hall->n_total_conns,
         .pid = (uint64_t)getpid(),
-        .version = slice_from("weir " WEIR_VERSION),
+        .version = slice_from(PROTOCOL "+weir." WEIR_VERSION),
         .uptime_s = (loop_now_ns(hall->loop) - hall->started_ns) / NS_PER_S,
         .is_draining = model->is_draining,
         .id = slice_from(hall->id),

@@ -92,6 +92,7 @@ def test_tubes(hall):
     figures = jobs.document("stats")
     assert (figures["current-jobs-reserved"], figures["total-jobs"], figures["cmd-put"]) == ("1", "1", "1")
     assert (figures["current-connections"], figures["current-workers"], figures["draining"]) == ("1", "1", "false")
+    assert figures["version"].startswith("1.13.0+weir.")  # clients ask it for what there is
 
 
 def test_bodies_of_all_sizes_cut_anywhere(hall):
