@@ -3,12 +3,11 @@
 /*
  * Plays lives of a log on a disk that forgets.
  *
- *     wal-sim play SEEDS [FIRST]      several lives a seed, each with another
- * end wal-sim each SEEDS [FIRST]      one life, cut at each of its operations
- * in turn wal-sim kept                    the scenes and seeds that failed once
- *     wal-sim notice SEEDS            each rule of the log but one off once: it
- * must be noticed wal-sim show SEED [RULES]       one seed of `play`, told;
- * RULES: what is off, as a number
+ *     wal-sim play SEEDS [FIRST]      several lives a seed, each with another end
+ *     wal-sim each SEEDS [FIRST]      one life, cut at each of its operations in turn
+ *     wal-sim kept                    the scenes and seeds that failed once
+ *     wal-sim notice SEEDS            each rule of the log but one off once: it must be noticed
+ *     wal-sim show SEED [RULES]       one seed of `play`, told; RULES: what is off, as a number
  *
  * Exit 0 where all is as it should be.
  */
@@ -48,12 +47,9 @@ static void tell(const struct world *world, const char *what)
                world->owner.n_requests, (unsigned long long)world->disk.n_done);
 }
 
-/* ---- a life
- * ----------------------------------------------------------------------------------
- */
+/* ---- a life ---------------------------------------------------------------------------------- */
 
-/* The owner's loop runs while the syncing side is in the middle of something.
- */
+/* The owner's loop runs while the syncing side is in the middle of something. */
 static void meanwhile(void *ctx)
 {
     struct world *world = ctx;
@@ -121,8 +117,7 @@ static int open_log(struct world *world)
     return result;
 }
 
-/* After a power cut nothing counts but what was synced, after a kill all that
- * was written. */
+/* After a power cut nothing counts but what was synced, after a kill all that was written. */
 static void end_by_force(struct world *world, bool is_power)
 {
     struct owner *owner = &world->owner;
@@ -155,8 +150,7 @@ static int open_again(struct world *world)
     return -1;
 }
 
-/* ---- how a life ends, and what is there afterwards
- * ------------------------------------------- */
+/* ---- how a life ends, and what is there afterwards ------------------------------------------- */
 
 static void live_of(struct world *world, uint64_t live[SIM_FILES_MAX * 4])
 {
@@ -227,8 +221,8 @@ static struct wal_repair_sum repair(struct world *world, bool is_mending)
     return sum;
 }
 
-/* The damaged log is repaired, which a power cut may interrupt: then a start
- * takes it, and all is there but for as many keys as may have been lost. */
+/* The damaged log is repaired, which a power cut may interrupt: then a start takes it, and all is
+ * there but for as many keys as may have been lost. */
 static void try_repair(struct world *world, const struct owner_jobs *wanted, unsigned n_lost_max)
 {
     struct owner *owner = &world->owner;
@@ -258,8 +252,8 @@ static void try_repair(struct world *world, const struct owner_jobs *wanted, uns
     sim_disk_killed(&world->disk);
 }
 
-/* One bit of a log that was closed in order is another: the start is refused,
- * or nothing is wrong but what reading says is damaged. */
+/* One bit of a log that was closed in order is another: the start is refused, or nothing is wrong
+ * but what reading says is damaged. */
 static void try_bit(struct world *world)
 {
     struct owner *owner = &world->owner;
@@ -401,9 +395,7 @@ static bool play(uint64_t seed, uint32_t rules_off, bool is_verbose, char failur
     return world_end(world, failure);
 }
 
-/* ---- verbs
- * -----------------------------------------------------------------------------------
- */
+/* ---- verbs ----------------------------------------------------------------------------------- */
 
 static int play_all(uint64_t n_seeds, uint64_t first)
 {
@@ -420,8 +412,7 @@ static int play_all(uint64_t n_seeds, uint64_t first)
     return n_failed > 0;
 }
 
-/* One life of a seed that ends at an operation; *ret_n_done is how many it had.
- */
+/* One life of a seed that ends at an operation; *ret_n_done is how many it had. */
 static bool play_cut(uint64_t seed, uint64_t cut_at, uint64_t *ret_n_done,
                      char failure[OWNER_TEXT_MAX])
 {
@@ -478,21 +469,18 @@ static int notice_all(uint64_t n_seeds)
 {
     unsigned n_unnoticed = 0;
     for (unsigned rule = 0; rule < WAL_RULES; rule++) {
-        if (1U << rule != WAL_RULE_RESUME) /* wants two cuts and two cleanings in a
-                                          row: too rare */
+        if (1U << rule != WAL_RULE_RESUME) /* wants two cuts and two cleanings in a row: too rare */
             n_unnoticed += !is_noticed(rule, n_seeds);
     }
     return n_unnoticed > 0;
 }
 
 /*
- * Seeds that failed before: a life after a failed sync that took for durable
- * what only the kernel's memory had (6187, 9481, 10619, 13628, 20624), headers
- * of torn records that got the payload of another (11309, 15166, 18039, 27730),
- * and what the simulation itself had wrong: the power that fails in the last
- * step of a start (10502, 18487), segments that go while the log is closed
- * (16600). The order of operations has changed since; the scenes stage what was
- * behind them.
+ * Seeds that failed before: a life after a failed sync that took for durable what only the kernel's
+ * memory had (6187, 9481, 10619, 13628, 20624), headers of torn records that got the payload of
+ * another (11309, 15166, 18039, 27730), and what the simulation itself had wrong: the power that
+ * fails in the last step of a start (10502, 18487), segments that go while the log is closed
+ * (16600). The order of operations has changed since; the scenes stage what was behind them.
  */
 static const uint64_t kept[] = {6187,  9481,  10502, 10619, 11309, 13628,
                                 15166, 16600, 18039, 18487, 20624, 27730};
@@ -528,8 +516,8 @@ int main(int argc, char **argv)
         return notice_all(first);
     if (strcmp(verb, "show") == 0 && argc > 2)
         return show(first, (uint32_t)second);
-    (void)fprintf(stderr, "usage: wal-sim play SEEDS [FIRST] | each SEEDS "
-                          "[FIRST] | kept | notice SEEDS | "
-                          "show SEED [RULES]\n");
+    (void)fprintf(stderr,
+                  "usage: wal-sim play SEEDS [FIRST] | each SEEDS [FIRST] | kept | notice SEEDS | "
+                  "show SEED [RULES]\n");
     return 2;
 }
