@@ -315,10 +315,14 @@ static ssize_t read_some(struct client *client)
         return got;
     count(client, JOBS_BYTES_IN, (uint64_t)got);
     struct slice bytes = slice_make(buf, (size_t)got);
-    if (client->in.len == 0)
+    if (client->in.len == 0) {
         bytes = slice_skip(bytes, take(client, bytes));
-    if (bytes.len > 0)
+        if (bytes.len > 0)
+            text_append(&client->in, bytes);
+    } else {
         text_append(&client->in, bytes);
+        take_rest(client);
+    }
     return got;
 }
 
@@ -377,12 +381,15 @@ static void go_on(struct client *client)
         command_reserved(client);
     end_wait(client);
     int rc = read_all(client);
+    bool is_held_up = is_blocked(client);
     if (rc >= 0 && flush(client) < 0)
         rc = -EPIPE;
     if (rc < 0) {
         jobs_client_close(client);
         return;
     }
+    if (is_held_up && !is_blocked(client))
+        rc = 1; /* the kernel took all that had filled the output: no event will say so */
     if (is_over(client)) {
         (void)conn_shutdown(&client->conn);
         jobs_client_close(client);

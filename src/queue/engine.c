@@ -100,7 +100,7 @@ static void on_timer(struct loop *loop, struct loop_timer *timer)
 
 uint64_t engine_settle(struct engine *engine)
 {
-    const struct model *model = engine->model;
+    struct model *model = engine->model;
     assert(!engine->is_settling);
     engine->is_settling = true;
     uint64_t lsn = engine->wal ? journal_write(&engine->journal) : 0;
@@ -108,6 +108,7 @@ uint64_t engine_settle(struct engine *engine)
         if (model->actions[i].kind >= MODEL_RESERVED)
             engine->hooks.on_action(engine->hooks.ctx, &model->actions[i]);
     engine->is_settling = false;
+    model_forget_body(model);
     engine_later(engine);
     return lsn;
 }

@@ -62,7 +62,13 @@ void model_destroy(struct model **model_ptr)
 void model_begin(struct model *model)
 {
     model->n_actions = 0;
+    model_forget_body(model);
+}
+
+void model_forget_body(struct model *model)
+{
     model->put_id = 0;
+    model->put_body = SLICE("");
 }
 
 struct model_action *model_act(struct model *model, enum model_action_kind kind, uint64_t id)

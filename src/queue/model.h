@@ -165,6 +165,8 @@ struct model_put {
 /* Into the tube that the connection uses. OK and EXISTS: *ret_id. FULL, DRAINING. */
 enum model_result model_put(struct model *model, struct model_conn *conn,
                             const struct model_put *put, struct model_now now, uint64_t *ret_id);
+/* The caller is done with the actions of a put, and its body lives no longer. */
+void model_forget_body(struct model *model);
 
 /* ---- connections ----------------------------------------------------------------------------- */
 

@@ -202,8 +202,22 @@ class Beanstalkd:
         self.process.wait(PATIENCE_S)
 
 
-@pytest.fixture(params=["beanstalkd"])
+class WeirJobs:
+    """weir with a listener for jobs, as it ships, but that its log begins with less to write."""
+
+    name = "weir"
+
+    def __init__(self, weir, port, prefix=()):
+        self.port = port
+        self.weir = weir(f"jobs 127.0.0.1:{port}\nqueues {{ segment 1M }}\n", prefix=prefix)
+        self.pid = self.weir.process.pid
+
+
+@pytest.fixture(params=["beanstalkd", "weir"])
 def server(request, free_port):
     """A server of the protocol with .port and .pid; of all processes of its own, .pid is the parent."""
+    if request.param == "weir":
+        yield WeirJobs(request.getfixturevalue("weir"), free_port())
+        return
     with Beanstalkd(free_port()) as one:
         yield one

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import ROOT
-from job_peers import Beanstalkd, JobClient, server  # noqa: F401
+from job_peers import Beanstalkd, JobClient, WeirJobs, server  # noqa: F401
 
 PORT = 11300
 OWN_NET = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
@@ -39,11 +39,15 @@ def run(*command, check=True, env=None, timeout=PATIENCE_S, cwd=None):
 # ---- fivebeans, which knows only port 11300: in a network of its own -------------------------------------------
 
 
-@pytest.fixture(params=["beanstalkd"])
+@pytest.fixture(params=["beanstalkd", "weir"])
 def enter(request):
     """What executes a command in the network of a server on PORT."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces are made by root")
+    if request.param == "weir":
+        one = WeirJobs(request.getfixturevalue("weir"), PORT, prefix=OWN_NET)
+        yield ["nsenter", "--target", str(one.pid), "--net"]
+        return
     one = Beanstalkd(PORT, prefix=OWN_NET)
     try:
         words = ["nsenter", "--target", str(one.pid), "--net"]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from conftest import PATIENCE_S, until
@@ -271,6 +272,20 @@ def test_a_body_byte_by_byte(server, others):  # noqa: F811
         assert client.reply().word == b"INSERTED"
         assert client.reply().body == b"slow" * 10
         client.ask("delete", client.reserve()[0])
+
+
+def test_commands_in_pieces(server):  # noqa: F811
+    """Wherever a segment ends, the answer comes when the last byte has come, and no later byte is needed for it."""
+    data = b"use pieces\r\nput 7 0 60 5\r\nslow\n\r\nlist-tube-used\r\n"
+    with JobClient(server.port) as client:
+        for at in range(1, len(data)):
+            client.send(data[:at])
+            time.sleep(0.01)
+            client.send(data[at:])
+            assert client.reply().word == b"USING"
+            job = client.reply().id
+            assert client.reply().line == b"USING pieces"
+            client.ask("delete", job)
 
 
 def test_many_who_wait(server, others, bounded):  # noqa: F811

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from job_peers import JobClient, server  # noqa: F401
 
+SOON_S = 0.98  # a second, by clocks that count milliseconds and may be slewed
+
 
 def since(began):
     return time.monotonic() - began
@@ -26,10 +28,10 @@ def delays(port):
         job = client.put(b"later", delay=1)
         assert client.state(job) == "delayed"
         assert client.reserve(timeout=0) is None
-        assert client.reserve() == (job, b"later") and since(began) >= 1
+        assert client.reserve() == (job, b"later") and since(began) >= SOON_S
         began = time.monotonic()
         assert client.ask("release", job, 0, 1).word == b"RELEASED"
-        assert other.reserve() == (job, b"later") and since(began) >= 1
+        assert other.reserve() == (job, b"later") and since(began) >= SOON_S
         assert other.ask("delete", job).word == b"DELETED"
 
 
@@ -46,7 +48,7 @@ def leases(port):
             other.ask("delete", job)
         assert warned.word == b"DEADLINE_SOON"
         assert other.ask("touch", job).word == b"NOT_FOUND"
-        assert other.reserve() == (job, b"leased") and since(began) >= 1
+        assert other.reserve() == (job, b"leased") and since(began) >= SOON_S
         fields = other.ask("stats-job", job).fields()
         assert (fields["timeouts"], fields["reserves"], fields["state"]) == ("1", "2", "reserved")
         for words in (("touch", job), ("release", job, 0, 0), ("bury", job, 0), ("delete", job)):
@@ -76,7 +78,7 @@ def margins(port):
         assert client.ask("reserve").word in (b"DEADLINE_SOON", b"RESERVED") and since(began) >= 0.9
         client.ask("delete", job)
         began = time.monotonic()
-        assert client.ask("reserve-with-timeout", 1).word == b"TIMED_OUT" and since(began) >= 0.99
+        assert client.ask("reserve-with-timeout", 1).word == b"TIMED_OUT" and since(began) >= SOON_S
 
 
 def pauses(port):
@@ -85,7 +87,7 @@ def pauses(port):
         began = time.monotonic()
         assert client.ask("pause-tube", "pauses", 1).word == b"PAUSED"
         assert client.reserve(timeout=0) is None
-        assert client.reserve() == (job, b"paused") and since(began) >= 1
+        assert client.reserve() == (job, b"paused") and since(began) >= SOON_S
         assert client.ask("release", job, 0, 0).word == b"RELEASED"
         client.ask("pause-tube", "pauses", 1000)
         assert client.reserve(timeout=0) is None
