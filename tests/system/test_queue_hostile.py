@@ -288,6 +288,17 @@ def test_commands_in_pieces(server):  # noqa: F811
             client.ask("delete", job)
 
 
+def test_a_body_outlives_what_comes_behind_it(server):  # noqa: F811
+    """Of the job put last, whose bytes lay where the next command's lie."""
+    body = b"b" * 5000
+    with JobClient(server.port) as producer, JobClient(server.port) as other:
+        job = producer.put(body)
+        other.send(b"list-tube-used\r\n" * 20 + b"peek %d\r\n" % job)
+        assert {other.reply().line for _ in range(20)} == {b"USING default"}
+        assert other.reply().body == body
+        other.ask("delete", job)
+
+
 def test_many_who_wait(server, others, bounded):  # noqa: F811
     """One job wakes one of them, and a death among them takes no job with it."""
     waiting = [JobClient(server.port) for _ in range(300)]
