@@ -56,7 +56,7 @@ enum {
     LACK_LAG = 40,
     LACK_DISK = 20,
     LACK_CALM_MS = 1000,     /* well for so long, and it counts */
-    LACK_SETTLE_MS = 250,    /* what others may be about to see lacks nothing for so long */
+    LACK_SETTLE_MS = 400,    /* what others may be about to see lacks nothing for so long */
     LACK_GRACE_MS = 1000,    /* what its next life brings back lacks nothing for so long */
     LACK_PATIENCE_MS = 5000, /* what is not judged yet lacks nothing for so long */
     LACK_SILENT_MS = 2000,   /* a process that nothing was heard of */

@@ -205,8 +205,8 @@ static const struct time_row {
           {5100, FACT_UP, false, true},
           /* Down counts when the others had time to see it, too. */
           {6000, FACT_DOWN, false, false},
-          {6249, FACT_DOWN, false, false},
-          {6250, FACT_DOWN, true, true},
+          {6399, FACT_DOWN, false, false},
+          {6400, FACT_DOWN, true, true},
           {7000, FACT_UP, true, false},
           {8000, FACT_UP, false, true},
           /* What was judged keeps its word while it is not, as long. */

@@ -81,8 +81,7 @@ def test_a_process_that_dies_again_and_again_resigns(net, weir_on):
 def test_the_death_of_all_of_weir(net, weir_on):
     pair = Pair(net(), weir_on, file_of())
     probe = pair.probe()
-    pair.kill_service()
-    pair.a.kill_all()
+    pair.kill_all()
     pair.b.wait("active")
     assert until(lambda: not pair.a.has(), timeout=10), pair.net.n1.addresses()
     time.sleep(0.2)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of floating addresses share: two weirs or one and a keepalived, and what one asks them."""
 import json
+import os
 import secrets
 import signal
 import subprocess
@@ -77,13 +78,12 @@ class Node:
                    if sample.split("{")[0] == name
                    and all(f'{key}="{label}"' in sample for key, label in labels.items()))
 
-    def kill_all(self):
-        """kill -9 of the supervisor and all of its processes at once."""
-        pids = [self.weir.process.pid, *self.weir.pids().values()]
-        for pid in pids:
-            self.host.run("kill", "-STOP", pid, check=False)
-        for pid in reversed(pids):
-            self.host.run("kill", "-KILL", pid, check=False)
+    def kill_all(self, *others):
+        """kill -9 of the supervisor, all of its processes and these others, at once."""
+        pids = [*(other.pid for other in others), self.weir.process.pid, *self.weir.pids().values()]
+        for signal_number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                os.kill(pid, signal_number)
         self.weir.process.wait()
 
 
@@ -99,9 +99,9 @@ class Pair:
         self.b.wait("backup")
         assert until(self.a.has) and not self.b.has()
 
-    def kill_service(self):
-        """What answers the probe on node a dies with weir; without it the kernel's address is answered on."""
-        self.servers["n1"].kill()
+    def kill_all(self):
+        """Node a dies with what answers the probe; without that the kernel's address is answered on."""
+        self.a.kill_all(self.servers["n1"])
         self.servers["n1"].wait()
 
     def start_service(self):

@@ -196,8 +196,7 @@ def test_kill_of_all(net, weir_on, tmp_path):
     for _ in range(RUNS):
         probe = pair.probe()
         began = time.monotonic()
-        pair.kill_service()
-        pair.a.kill_all()
+        pair.kill_all()
         pair.b.wait("active")
         assert until(lambda: not pair.a.has(), timeout=10)
         stays.append((time.monotonic() - began) * 1000)
