@@ -47,15 +47,6 @@ static bool is_own_host(struct slice host)
            (host.len && addr_parse_ip(host, 0, &addr, NULL) == 0);
 }
 
-/* The time that it takes says nothing about where the two differ. */
-static bool is_same_secret(struct slice given, struct slice secret)
-{
-    volatile unsigned differs = given.len != secret.len;
-    for (size_t i = 0; i < given.len; i++)
-        differs |= (unsigned char)given.ptr[i] ^ (unsigned char)secret.ptr[i % secret.len];
-    return differs == 0;
-}
-
 /* "Bearer TOKEN", the scheme in any case; empty where it is something else. */
 static struct slice bearer(struct slice authorization)
 {
@@ -79,7 +70,8 @@ static int check_write(const struct access_policy *policy, const struct access_a
         return 401;
     }
     struct slice token = bearer(ask->authorization);
-    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX || !is_same_secret(token, policy->token)) {
+    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX ||
+        !slice_equal_secret(token, policy->token)) {
         err_set(err, "the token is not that of the token-file");
         return 401;
     }

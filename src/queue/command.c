@@ -457,21 +457,12 @@ static void document(struct client *client, const struct jobproto_command *comma
 
 /* ---- who may --------------------------------------------------------------------------------- */
 
-/* As long for every wrong token of a length. */
-static bool is_token(struct slice token, struct slice given)
-{
-    unsigned char differs = token.len != given.len;
-    for (size_t i = 0; i < given.len; i++)
-        differs |= (unsigned char)(given.ptr[i] ^ token.ptr[i < token.len ? i : 0]);
-    return differs == 0;
-}
-
 static void auth(struct client *client, struct slice given)
 {
     const char *blob = client->listener->conf->token_blob;
     if (blob) {
         struct slice token = queue_token(process_blob(client->hall->process, blob));
-        client->is_allowed = token.len > 0 && is_token(token, given);
+        client->is_allowed = token.len > 0 && slice_equal_secret(token, given);
     }
     jobs_client_reply(client, client->is_allowed ? JOBPROTO_AUTHORIZED : JOBPROTO_DENIED, 0);
 }

@@ -146,7 +146,7 @@ static void on_trouble(void *ctx, const struct err *err)
     engine->trouble = *err;
     log_write(engine->process->logs[0], LOG_LEVEL_ERROR,
               "queue: the log has failed, no job is taken any more: %s", err->text);
-    engine->hooks.on_trouble(engine->hooks.ctx, err->text);
+    engine->hooks.on_trouble(engine->hooks.ctx);
 }
 
 static int append(void *ctx, const struct wal_record *record, struct wal_place *ret_place,

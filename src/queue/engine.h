@@ -36,7 +36,7 @@ struct engine_hooks {
     void (*on_action)(void *ctx, const struct model_action *action);
     void (*on_durable)(void *ctx, uint64_t lsn);
     /* The log takes nothing any more. */
-    void (*on_trouble)(void *ctx, const char *why);
+    void (*on_trouble)(void *ctx);
     /* The end of a turn in which something was settled. */
     void (*on_settled)(void *ctx);
     void *ctx;

@@ -37,9 +37,8 @@ static void on_durable(void *ctx, uint64_t lsn)
     clients_release(ctx, lsn);
 }
 
-static void on_trouble(void *ctx, const char *why)
+static void on_trouble(void *ctx)
 {
-    (void)why;
     clients_fail(ctx);
     publish_all(ctx);
 }
