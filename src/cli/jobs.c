@@ -13,7 +13,9 @@
 #include "cli/table.h"
 #include "conf/unit.h"
 #include "wire/jobproto.h"
+#include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,9 +61,17 @@ static int refused(struct asking *asking)
 }
 
 /* Asks; 0 where the answer begins with `good`, otherwise the exit status. */
-static int ask_for(struct asking *asking, const char *command, struct slice body, const char *good)
+__attribute__((format(printf, 4, 5))) static int ask_for(struct asking *asking, const char *good,
+                                                         struct slice body, const char *format, ...)
 {
-    if (queue_link_ask(&asking->link, command, body, &asking->err) < 0)
+    struct text command = TEXT_NONE;
+    va_list args;
+    va_start(args, format);
+    text_vprintf(&command, format, args);
+    va_end(args);
+    int result = queue_link_ask(&asking->link, text_cstr(&command), body, &asking->err);
+    text_deinit(&command);
+    if (result < 0)
         return failed(asking);
     return queue_link_is(&asking->link, good) ? 0 : refused(asking);
 }
@@ -146,7 +156,13 @@ static int read_input(struct asking *asking, struct text *out)
 {
     enum { CHUNK = 64 * 1024 };
     ssize_t n;
-    while ((n = read(STDIN_FILENO, text_reserve(out, CHUNK), CHUNK)) > 0) {
+    while ((n = read(STDIN_FILENO, text_reserve(out, CHUNK), CHUNK)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            err_set_errno(&asking->err, errno, "cannot read standard input");
+            return failed(asking);
+        }
         out->len += (size_t)n;
         if (out->len > JOBPROTO_BODY_LIMIT) {
             err_set(&asking->err, "no queue takes a job of more than %d bytes",
@@ -159,14 +175,10 @@ static int read_input(struct asking *asking, struct text *out)
 
 static int put_body(struct asking *asking, const struct put_words *words, struct slice body)
 {
-    struct text line = TEXT_NONE;
-    text_printf(&line, "use %s", asking->options.values[0]);
-    int result = ask_for(asking, text_cstr(&line), NO_BODY, "USING");
-    text_clear(&line);
-    text_printf(&line, "put %u %u %u %zu", words->priority, words->delay_s, words->ttr_s, body.len);
+    int result = ask_for(asking, "USING", NO_BODY, "use %s", asking->options.values[0]);
     if (result == 0)
-        result = ask_for(asking, text_cstr(&line), body, "INSERTED");
-    text_deinit(&line);
+        result = ask_for(asking, "INSERTED", body, "put %u %u %u %zu", words->priority,
+                         words->delay_s, words->ttr_s, body.len);
     if (result == 0)
         printf("%s\n", strchr(text_cstr(&asking->link.line), ' ') + 1);
     return result;
@@ -212,8 +224,7 @@ static struct slice value_of(struct slice document, const char *name)
     if (!at)
         return SLICE("");
     struct slice rest = slice_skip(document, (size_t)(at - document.ptr) + len);
-    const char *end = memchr(rest.ptr, '\n', rest.len);
-    struct slice value = slice_make(rest.ptr, end ? (size_t)(end - rest.ptr) : rest.len);
+    struct slice value = slice_cut(&rest, '\n');
     if (value.len >= 2 && value.ptr[0] == '"')
         value = slice_make(value.ptr + 1, value.len - 2);
     return value;
@@ -235,10 +246,7 @@ static const struct {
 
 static int add_tube(struct asking *asking, struct table *table, struct slice name)
 {
-    struct text line = TEXT_NONE;
-    text_printf(&line, "stats-tube %.*s", SLICE_ARG(name));
-    int result = ask_for(asking, text_cstr(&line), NO_BODY, "OK");
-    text_deinit(&line);
+    int result = ask_for(asking, "OK", NO_BODY, "stats-tube %.*s", SLICE_ARG(name));
     for (size_t i = 0; result == 0 && i < ARRAY_LEN(tube_columns); i++) {
         struct slice value = value_of(text_slice(&asking->link.body), tube_columns[i].key);
         bool is_no_pause = i + 1 == ARRAY_LEN(tube_columns) && slice_is(value, "0");
@@ -269,17 +277,15 @@ static int list_queues(struct asking *asking)
 {
     struct table_column columns[ARRAY_LEN(tube_columns)];
     struct table table;
-    int result = ask_for(asking, "list-tubes", NO_BODY, "OK");
+    int result = ask_for(asking, "OK", NO_BODY, "list-tubes");
     if (result != 0)
         return result;
     struct text list = TEXT_NONE;
     text_append(&list, text_slice(&asking->link.body));
     struct slice rest = text_slice(&list), name;
     begin_tubes(&table, columns);
-    while (rest.len > 0 && result == 0) {
-        const char *end = memchr(rest.ptr, '\n', rest.len);
-        name = slice_make(rest.ptr, end ? (size_t)(end - rest.ptr) : rest.len);
-        rest = slice_skip(rest, name.len + (end != NULL));
+    while (rest.ptr && result == 0) {
+        name = slice_cut(&rest, '\n');
         if (slice_starts(name, SLICE("- ")))
             result = add_tube(asking, &table, slice_skip(name, 2));
     }
@@ -320,11 +326,8 @@ static int show_queue(struct asking *asking, const char *name)
     begin_tubes(&table, columns);
     result = add_tube(asking, &table, slice_from(name));
     print_table(&table);
-    struct text line = TEXT_NONE;
-    text_printf(&line, "use %s", name);
     if (result == 0)
-        result = ask_for(asking, text_cstr(&line), NO_BODY, "USING");
-    text_deinit(&line);
+        result = ask_for(asking, "USING", NO_BODY, "use %s", name);
     table_init(&table, next_columns, ARRAY_LEN(next_columns));
     for (size_t i = 0; i < ARRAY_LEN(states) && result == 0; i++)
         result = show_next(asking, &table, states[i]);
@@ -337,20 +340,14 @@ static int show_queue(struct asking *asking, const char *name)
 /* What is known of it goes to standard error, so that its body can be used. */
 static int show_job(struct asking *asking, const char *text)
 {
-    struct text line = TEXT_NONE;
     uint64_t id = 0;
     int result = check_id(asking, text, &id);
-    if (result != 0)
-        return result;
-    text_printf(&line, "stats-job %" PRIu64, id);
-    result = ask_for(asking, text_cstr(&line), NO_BODY, "OK");
     if (result == 0)
+        result = ask_for(asking, "OK", NO_BODY, "stats-job %" PRIu64, id);
+    if (result == 0) {
         fwrite(text_cstr(&asking->link.body), 1, asking->link.body.len, stderr);
-    text_clear(&line);
-    text_printf(&line, "peek %" PRIu64, id);
-    if (result == 0)
-        result = ask_for(asking, text_cstr(&line), NO_BODY, "FOUND");
-    text_deinit(&line);
+        result = ask_for(asking, "FOUND", NO_BODY, "peek %" PRIu64, id);
+    }
     if (result == 0)
         fwrite(text_cstr(&asking->link.body), 1, asking->link.body.len, stdout);
     return result;
@@ -382,11 +379,9 @@ const struct command command_jobs = {
 
 static int kick_some(struct asking *asking, uint64_t n, uint64_t *ret_n)
 {
-    struct text line = TEXT_NONE;
     uint64_t kicked = 0;
-    text_printf(&line, "kick %" PRIu64, n < KICK_MAX ? n : KICK_MAX);
-    int result = ask_for(asking, text_cstr(&line), NO_BODY, "KICKED");
-    text_deinit(&line);
+    int result =
+        ask_for(asking, "KICKED", NO_BODY, "kick %" PRIu64, n < KICK_MAX ? n : (uint64_t)KICK_MAX);
     if (result == 0)
         (void)slice_to_u64(slice_from(strchr(text_cstr(&asking->link.line), ' ') + 1), &kicked);
     *ret_n = kicked;
@@ -400,19 +395,14 @@ static int kick_some(struct asking *asking, uint64_t n, uint64_t *ret_n)
 static int kick(struct asking *asking)
 {
     const struct remote_options *options = &asking->options;
-    struct text line = TEXT_NONE;
     uint64_t left = 0, done = 0, n = 0, most = UINT64_MAX;
     int result = check_queue(asking, options->values[0]);
     if (result == 0 && options->n_values == 2)
         result = check_id(asking, options->values[1], &most);
-    text_printf(&line, "use %s", options->values[0]);
     if (result == 0)
-        result = ask_for(asking, text_cstr(&line), NO_BODY, "USING");
-    text_clear(&line);
-    text_printf(&line, "stats-tube %s", options->values[0]);
+        result = ask_for(asking, "USING", NO_BODY, "use %s", options->values[0]);
     if (result == 0)
-        result = ask_for(asking, text_cstr(&line), NO_BODY, "OK");
-    text_deinit(&line);
+        result = ask_for(asking, "OK", NO_BODY, "stats-tube %s", options->values[0]);
     if (result == 0)
         (void)slice_to_u64(value_of(text_slice(&asking->link.body), "current-jobs-buried"), &left);
     left = left < most ? left : most;
@@ -440,25 +430,16 @@ const struct command command_kick = {
 
 static int bury(struct asking *asking)
 {
-    struct text line = TEXT_NONE;
-    uint64_t id = 0;
+    uint64_t id = 0, priority = 0;
     int result = check_id(asking, asking->options.values[0], &id);
-    if (result != 0)
-        return result;
-    text_printf(&line, "stats-job %" PRIu64, id);
-    result = ask_for(asking, text_cstr(&line), NO_BODY, "OK");
-    struct text priority = TEXT_NONE;
-    text_append(&priority, value_of(text_slice(&asking->link.body), "pri"));
-    text_clear(&line);
-    text_printf(&line, "reserve-job %" PRIu64, id);
     if (result == 0)
-        result = ask_for(asking, text_cstr(&line), NO_BODY, "RESERVED");
-    text_clear(&line);
-    text_printf(&line, "bury %" PRIu64 " %s", id, text_cstr(&priority));
+        result = ask_for(asking, "OK", NO_BODY, "stats-job %" PRIu64, id);
     if (result == 0)
-        result = ask_for(asking, text_cstr(&line), NO_BODY, "BURIED");
-    text_deinit(&priority);
-    text_deinit(&line);
+        (void)slice_to_u64(value_of(text_slice(&asking->link.body), "pri"), &priority);
+    if (result == 0)
+        result = ask_for(asking, "RESERVED", NO_BODY, "reserve-job %" PRIu64, id);
+    if (result == 0)
+        result = ask_for(asking, "BURIED", NO_BODY, "bury %" PRIu64 " %" PRIu64, id, priority);
     return result;
 }
 
@@ -476,13 +457,10 @@ const struct command command_bury = {
 
 static int delete_job(struct asking *asking)
 {
-    struct text line = TEXT_NONE;
     uint64_t id = 0;
     int result = check_id(asking, asking->options.values[0], &id);
-    text_printf(&line, "delete %" PRIu64, id);
     if (result == 0)
-        result = ask_for(asking, text_cstr(&line), NO_BODY, "DELETED");
-    text_deinit(&line);
+        result = ask_for(asking, "DELETED", NO_BODY, "delete %" PRIu64, id);
     return result;
 }
 
@@ -501,17 +479,15 @@ const struct command command_delete = {
 static int pause_queue(struct asking *asking)
 {
     const struct remote_options *options = &asking->options;
-    struct text line = TEXT_NONE;
     uint32_t seconds = UINT32_MAX;
     int result = check_queue(asking, options->values[0]);
     if (result == 0 && strcmp(options->values[1], "off") == 0)
         seconds = 0;
     else if (result == 0)
         result = check_time(asking, options->values[1], &seconds);
-    text_printf(&line, "pause-tube %s %u", options->values[0], seconds);
     if (result == 0)
-        result = ask_for(asking, text_cstr(&line), NO_BODY, "PAUSED");
-    text_deinit(&line);
+        result =
+            ask_for(asking, "PAUSED", NO_BODY, "pause-tube %s %u", options->values[0], seconds);
     return result;
 }
 

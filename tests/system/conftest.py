@@ -147,9 +147,9 @@ class Weir:
         """After kill(): another life of it serves."""
         return until(lambda: self.is_back(kind), timeout, 0.002)
 
-    def command(self, *args, check=True, timeout=60, program=WEIR):
+    def command(self, *args, check=True, timeout=60, program=WEIR, stdin=None):
         done = subprocess.run([program, *args, "--state", str(self.state)], cwd=self.folder, text=True,
-                              capture_output=True, timeout=timeout, check=False)
+                              stdin=stdin, capture_output=True, timeout=timeout, check=False)
         assert not check or done.returncode == 0, done.stdout + done.stderr + self.log()
         return done
 

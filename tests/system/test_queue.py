@@ -477,3 +477,14 @@ def test_the_queue_from_a_shell(hall):
     gone = one.command("delete", "1", check=False)
     assert gone.returncode == 1 and "no such job" in gone.stderr
     assert one.command("put", "-bad", "x", check=False).returncode == 2
+
+
+def test_a_body_that_cannot_be_read_is_no_job(hall):
+    one = hall()
+    folder = os.open(one.folder, os.O_RDONLY)  # reading it is an error
+    try:
+        failed = one.command("put", "mail", stdin=folder, check=False)
+    finally:
+        os.close(folder)
+    assert failed.returncode == 1 and "cannot read standard input" in failed.stderr
+    assert one.client().ask("peek 1") == "NOT_FOUND"
