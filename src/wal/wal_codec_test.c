@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "wal/internal.h"
+#include "wal/wal_folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -251,8 +252,7 @@ static const char golden[] = "tests/formats/wal-1";
 enum { FILES = 6, JOBS = 40, PUT = 16, STATE = 17, DEL = 128 };
 
 struct reader {
-    char path[64];
-    struct wal_disk *disk;
+    struct wal_folder folder;
     struct wal *wal;
     struct wal_place places[JOBS + 1], states[JOBS + 1];
     unsigned n_files;
@@ -288,7 +288,7 @@ static int reader_replay(void *ctx, struct wal *wal, const struct wal_found *fou
 static struct wal_options reader_options(struct reader *reader)
 {
     struct wal_options options = wal_options_default();
-    options.disk = reader->disk;
+    options.disk = reader->folder.disk;
     options.owner = (struct wal_owner){.ctx = reader, .replay = reader_replay};
     options.segment_bytes = WAL_SEGMENT_MIN;
     options.ids_ahead = 16;
@@ -299,37 +299,17 @@ static struct wal_options reader_options(struct reader *reader)
 static int setup(void **state)
 {
     struct reader *reader = MEM_NEW(struct reader);
-    struct err err = ERR_NONE;
-    (void)snprintf(reader->path, sizeof(reader->path), "%s/weir-golden-XXXXXX", P_tmpdir);
-    assert_non_null(mkdtemp(reader->path));
-    assert_int_equal(wal_disk_create(reader->path, &reader->disk, &err), 0);
+    wal_folder_create(&reader->folder);
     *state = reader;
     return 0;
-}
-
-static void unlink_each(void *arg, const char *name)
-{
-    const struct wal_disk *disk = arg;
-    (void)disk->unlink(disk->ctx, name);
 }
 
 static int teardown(void **state)
 {
     struct reader *reader = *state;
-    reader->disk->list(reader->disk->ctx, unlink_each, reader->disk);
-    wal_disk_destroy(&reader->disk);
-    assert_int_equal(rmdir(reader->path), 0);
+    wal_folder_destroy(&reader->folder);
     mem_free(reader);
     return 0;
-}
-
-static void run(struct wal *wal)
-{
-    wal_flush(wal, true);
-    do
-        (void)wal_collect(wal);
-    while (wal_step(wal) > 0);
-    (void)wal_collect(wal);
 }
 
 static void append(struct reader *reader, uint8_t type, uint64_t key, struct slice head,
@@ -345,9 +325,9 @@ static void append(struct reader *reader, uint8_t type, uint64_t key, struct sli
                                 .kills = reader->places[key]};
     int result;
     while ((result = wal_append(reader->wal, &record, place, &lsn, NULL)) == WAL_BUSY)
-        run(reader->wal);
+        wal_run(reader->wal);
     assert_int_equal(result, 0);
-    run(reader->wal); /* so that what a record says is synced is the same each time */
+    wal_run(reader->wal); /* so that what a record says is synced is the same each time */
 }
 
 static void write_golden(struct reader *reader)
@@ -393,7 +373,7 @@ static void compare_each(void *arg, const char *name)
     size_t len, again_len;
     if (name[0] == '.')
         return;
-    char *bytes = file_read(reader->path, name, &len);
+    char *bytes = file_read(reader->folder.path, name, &len);
     char *again = file_read(golden, name, &again_len);
     assert_int_equal(len, again_len);
     assert_memory_equal(bytes, again, len);
@@ -406,7 +386,7 @@ static void test_golden_is_written(void **state)
 {
     struct reader *reader = *state;
     write_golden(reader);
-    assert_int_equal(reader->disk->list(reader->disk->ctx, compare_each, reader), 0);
+    assert_int_equal(reader->folder.disk->list(reader->folder.disk->ctx, compare_each, reader), 0);
     assert_int_equal(reader->n_files, FILES);
 }
 
@@ -417,7 +397,7 @@ static void copy_golden(const struct reader *reader)
         size_t len;
         wal_name(i, name);
         char *bytes = file_read(golden, name, &len);
-        (void)snprintf(path, sizeof(path), "%s/%s", reader->path, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", reader->folder.path, name);
         FILE *file = fopen(path, "wb");
         assert_non_null(file);
         assert_int_equal(fwrite(bytes, 1, len, file), len);

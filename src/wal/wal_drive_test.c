@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "wal/wal_drive.h"
+#include "wal/wal_folder.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -31,14 +32,14 @@ struct writer {
 
 struct bench {
     struct loop *loop;
-    struct wal_disk *real, disk; /* disk: the same with another fdatasync */
+    struct wal_folder folder;
+    struct wal_disk disk; /* the folder's with another fdatasync */
     struct wal *wal;
     struct wal_drive *drive;
     struct wal_options options;
     struct writer writers[WRITERS];
     unsigned rounds, n_done, n_troubles;
     uint64_t durable_lsn;
-    char path[64];
     /* Of the syncing thread: */
     pthread_mutex_t gate; /* a sync goes through it: who holds it lets the disk hang */
     atomic_bool is_failing;
@@ -55,15 +56,15 @@ static int count_sync(void *ctx, int fd)
     pthread_mutex_unlock(&bench->gate);
     if (atomic_load(&bench->is_failing))
         return -EIO;
-    return bench->real->fdatasync(bench->real->ctx, fd);
+    return bench->folder.disk->fdatasync(bench->folder.disk->ctx, fd);
 }
 
 /* The table hands one ctx to all; only the sync wants the test's. */
-#define PASS(name, params, args)                                   \
-    static int pass_##name params                                  \
-    {                                                              \
-        const struct wal_disk *real = ((struct bench *)ctx)->real; \
-        return real->name args;                                    \
+#define PASS(name, params, args)                                          \
+    static int pass_##name params                                         \
+    {                                                                     \
+        const struct wal_disk *real = ((struct bench *)ctx)->folder.disk; \
+        return real->name args;                                           \
     }
 PASS(open, (void *ctx, const char *name, int is_new), (real->ctx, name, is_new))
 PASS(fallocate, (void *ctx, int fd, uint64_t len), (real->ctx, fd, len))
@@ -76,7 +77,7 @@ PASS(lock, (void *ctx), (real->ctx))
 
 static void pass_unlock(void *ctx)
 {
-    const struct wal_disk *real = ((struct bench *)ctx)->real;
+    const struct wal_disk *real = ((struct bench *)ctx)->folder.disk;
     real->unlock(real->ctx);
 }
 
@@ -201,12 +202,10 @@ static int setup(void **state)
 {
     struct bench *bench = MEM_NEW(struct bench);
     struct err err = ERR_NONE;
-    (void)snprintf(bench->path, sizeof(bench->path), "%s/weir-drive-XXXXXX", P_tmpdir);
-    assert_non_null(mkdtemp(bench->path));
-    assert_int_equal(wal_disk_create(bench->path, &bench->real, &err), 0);
+    wal_folder_create(&bench->folder);
     assert_int_equal(loop_create(0, &bench->loop, &err), 0);
     pthread_mutex_init(&bench->gate, NULL);
-    bench->disk = *bench->real; /* what is not replaced below does not look at its ctx */
+    bench->disk = *bench->folder.disk; /* what is not replaced below does not look at its ctx */
     bench->disk.ctx = bench;
     bench->disk.fdatasync = count_sync;
     bench->disk.open = pass_open;
@@ -227,21 +226,13 @@ static int setup(void **state)
     return 0;
 }
 
-static void unlink_each(void *arg, const char *name)
-{
-    const struct wal_disk *disk = arg;
-    (void)disk->unlink(disk->ctx, name);
-}
-
 static int teardown(void **state)
 {
     struct bench *bench = *state;
     if (bench->drive)
         end(bench); /* the test has failed */
     loop_destroy(&bench->loop);
-    bench->real->list(bench->real->ctx, unlink_each, bench->real);
-    wal_disk_destroy(&bench->real);
-    assert_int_equal(rmdir(bench->path), 0);
+    wal_folder_destroy(&bench->folder);
     pthread_mutex_destroy(&bench->gate);
     mem_free(bench);
     return 0;

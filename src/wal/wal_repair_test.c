@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "wal/internal.h"
+#include "wal/wal_folder.h"
 #include "wal/wal_repair.h"
 
 #include <fcntl.h>
@@ -22,8 +23,7 @@ enum { PUT = WAL_TYPE_FIRST, KEYS = 120, SIZE = 8192, BODY = 200, DAMAGES_MAX = 
 enum { A_SEGMENT = 27, TAIL = 5 };
 
 struct shelf {
-    char path[64];
-    struct wal_disk *disk;
+    struct wal_folder folder;
     struct wal *wal;
     struct wal_place places[KEYS];
     struct wal_options options;
@@ -39,15 +39,6 @@ static int shelf_replay(void *ctx, struct wal *wal, const struct wal_found *foun
     assert_true(found->key < KEYS && shelf->places[found->key].segment == 0);
     shelf->places[found->key] = found->place;
     return 0;
-}
-
-static void run(struct shelf *shelf)
-{
-    wal_flush(shelf->wal, true);
-    do
-        (void)wal_collect(shelf->wal);
-    while (wal_step(shelf->wal) > 0);
-    (void)wal_collect(shelf->wal);
 }
 
 static int try_open(struct shelf *shelf, struct err *err)
@@ -72,20 +63,17 @@ static void put(struct shelf *shelf, uint64_t key)
         .type = PUT, .key = key, .head = SLICE("head"), .body = slice_make(body, sizeof(body))};
     int result;
     while ((result = wal_append(shelf->wal, &record, &shelf->places[key], &lsn, NULL)) == WAL_BUSY)
-        run(shelf);
+        wal_run(shelf->wal);
     assert_int_equal(result, 0);
-    run(shelf);
+    wal_run(shelf->wal);
 }
 
 static int setup(void **state)
 {
     struct shelf *shelf = MEM_NEW(struct shelf);
-    struct err err = ERR_NONE;
-    (void)snprintf(shelf->path, sizeof(shelf->path), "%s/weir-repair-XXXXXX", P_tmpdir);
-    assert_non_null(mkdtemp(shelf->path));
-    assert_int_equal(wal_disk_create(shelf->path, &shelf->disk, &err), 0);
+    wal_folder_create(&shelf->folder);
     shelf->options = wal_options_default();
-    shelf->options.disk = shelf->disk;
+    shelf->options.disk = shelf->folder.disk;
     shelf->options.segment_bytes = SIZE;
     shelf->options.salt = 42;
     shelf->options.owner = (struct wal_owner){.ctx = shelf, .replay = shelf_replay};
@@ -99,19 +87,11 @@ static int setup(void **state)
     return 0;
 }
 
-static void unlink_each(void *arg, const char *name)
-{
-    const struct wal_disk *disk = arg;
-    (void)disk->unlink(disk->ctx, name);
-}
-
 static int teardown(void **state)
 {
     struct shelf *shelf = *state;
     wal_close(&shelf->wal);
-    shelf->disk->list(shelf->disk->ctx, unlink_each, shelf->disk);
-    wal_disk_destroy(&shelf->disk);
-    assert_int_equal(rmdir(shelf->path), 0);
+    wal_folder_destroy(&shelf->folder);
     mem_free(shelf);
     return 0;
 }
@@ -125,8 +105,11 @@ static void tell(void *ctx, const struct wal_damage *damage)
 
 static struct wal_repair_sum repair(struct shelf *shelf, bool is_mending)
 {
-    struct wal_repair how = {
-        .disk = shelf->disk, .is_mending = is_mending, .salt = 43, .ctx = shelf, .tell = tell};
+    struct wal_repair how = {.disk = shelf->folder.disk,
+                             .is_mending = is_mending,
+                             .salt = 43,
+                             .ctx = shelf,
+                             .tell = tell};
     struct wal_repair_sum sum;
     struct err err = ERR_NONE;
     shelf->n_damages = 0;
@@ -142,13 +125,13 @@ static void spoil(const struct shelf *shelf, uint32_t segment, uint32_t from, ui
 {
     char name[WAL_NAME_MAX], bytes[SIZE];
     wal_name(segment, name);
-    int fd = shelf->disk->open(shelf->disk->ctx, name, false);
+    int fd = shelf->folder.disk->open(shelf->folder.disk->ctx, name, false);
     assert_true(fd >= 0);
-    assert_int_equal(wal_disk_read(shelf->disk, fd, bytes, len, from), 0);
+    assert_int_equal(wal_disk_read(shelf->folder.disk, fd, bytes, len, from), 0);
     for (uint32_t i = 0; i < len; i++)
         bytes[i] = (char)~bytes[i];
-    assert_int_equal(wal_disk_write(shelf->disk, fd, bytes, len, from), 0);
-    shelf->disk->close(shelf->disk->ctx, fd);
+    assert_int_equal(wal_disk_write(shelf->folder.disk, fd, bytes, len, from), 0);
+    shelf->folder.disk->close(shelf->folder.disk->ctx, fd);
 }
 
 /* Begin of the record of the nth key of a segment: the first is a mark of ids. */
@@ -363,7 +346,7 @@ static void test_cut_short(void **state)
     struct shelf *shelf = *state;
     struct err err = ERR_NONE;
     char path[128];
-    (void)snprintf(path, sizeof(path), "%s/00000002.wal", shelf->path);
+    (void)snprintf(path, sizeof(path), "%s/00000002.wal", shelf->folder.path);
     assert_int_equal(truncate(path, record_at(10) + 5), 0);
     assert_int_equal(try_open(shelf, &err), -1);
     (void)repair(shelf, true);
@@ -379,17 +362,17 @@ static void test_cut_short(void **state)
 static void test_refuses(void **state)
 {
     struct shelf *shelf = *state;
-    struct wal_repair how = {.disk = shelf->disk};
+    struct wal_repair how = {.disk = shelf->folder.disk};
     struct wal_repair_sum sum;
     struct wal_disk *second;
     struct err err = ERR_NONE;
     char path[128];
-    assert_int_equal(wal_disk_create(shelf->path, &second, &err), 0);
+    assert_int_equal(wal_disk_create(shelf->folder.path, &second, &err), 0);
     assert_int_equal(second->lock(second->ctx), 0);
     assert_int_equal(wal_repair(&how, &sum, &err), -1);
     assert_non_null(strstr(err.text, "another process"));
     wal_disk_destroy(&second);
-    (void)snprintf(path, sizeof(path), "%s/00000002.wal", shelf->path);
+    (void)snprintf(path, sizeof(path), "%s/00000002.wal", shelf->folder.path);
     assert_int_equal(truncate(path, SIZE + 8), 0);
     assert_int_equal(wal_repair(&how, &sum, &err), -1);
     assert_non_null(strstr(err.text, "00000002.wal: it has 8200 bytes"));

@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "wal/internal.h"
+#include "wal/wal_folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,8 +24,7 @@ enum { PUT = WAL_TYPE_FIRST, DEL = WAL_TYPE_NOTE, KEYS = 4096 };
 struct shelf {
     struct wal_place places[KEYS];
     unsigned n_replayed, n_moved, n_held;
-    char path[64];
-    struct wal_disk *disk;
+    struct wal_folder folder;
     struct wal *wal;
     struct wal_options options;
 };
@@ -118,11 +118,7 @@ static int del(struct shelf *shelf, uint64_t key)
 
 static void run(struct shelf *shelf)
 {
-    wal_flush(shelf->wal, true);
-    do
-        (void)wal_collect(shelf->wal);
-    while (wal_step(shelf->wal) > 0);
-    (void)wal_collect(shelf->wal);
+    wal_run(shelf->wal);
     assert_null(wal_failure(shelf->wal));
 }
 
@@ -144,12 +140,9 @@ static void restart(struct shelf *shelf)
 static int setup(void **state)
 {
     struct shelf *shelf = MEM_NEW(struct shelf);
-    struct err err = ERR_NONE;
-    (void)snprintf(shelf->path, sizeof(shelf->path), "%s/weir-wal-XXXXXX", P_tmpdir);
-    assert_non_null(mkdtemp(shelf->path));
-    assert_int_equal(wal_disk_create(shelf->path, &shelf->disk, &err), 0);
+    wal_folder_create(&shelf->folder);
     shelf->options = wal_options_default();
-    shelf->options.disk = shelf->disk;
+    shelf->options.disk = shelf->folder.disk;
     shelf->options.segment_bytes = 16384;
     shelf->options.open_max = 2;
     shelf->options.salt = 42;
@@ -160,19 +153,11 @@ static int setup(void **state)
     return 0;
 }
 
-static void unlink_each(void *arg, const char *name)
-{
-    const struct wal_disk *disk = arg;
-    (void)disk->unlink(disk->ctx, name);
-}
-
 static int teardown(void **state)
 {
     struct shelf *shelf = *state;
     wal_close(&shelf->wal);
-    shelf->disk->list(shelf->disk->ctx, unlink_each, shelf->disk);
-    wal_disk_destroy(&shelf->disk);
-    assert_int_equal(rmdir(shelf->path), 0);
+    wal_folder_destroy(&shelf->folder);
     mem_free(shelf);
     return 0;
 }
@@ -357,7 +342,7 @@ static void test_one_process(void **state)
     struct wal *wal;
     struct err err = ERR_NONE;
     struct wal_options options = shelf->options;
-    assert_int_equal(wal_disk_create(shelf->path, &second, &err), 0);
+    assert_int_equal(wal_disk_create(shelf->folder.path, &second, &err), 0);
     options.disk = second;
     assert_int_equal(wal_open(&options, &wal, &err), -1);
     assert_non_null(strstr(err.text, "another process has the log"));
