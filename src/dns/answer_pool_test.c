@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "dns/answer.h"
 #include "dns/record.h"
+#include "dns/zone_stage.h"
 #include "wire/dns_name.h"
 #include "wire/dns_read.h"
 #include <setjmp.h>
@@ -54,47 +55,27 @@ static const struct {
     {"*.none.t.", DNS_A, NO_DATA},     {"*.h.t.", DNS_A, A_DATA},
 };
 
-static struct slice wire(const char *text, uint8_t name[DNS_NAME_MAX])
-{
-    size_t len;
-    assert_int_equal(dns_name_read(slice_from(text), DNS_ROOT, name, &len, NULL), 0);
-    return slice_make((const char *)name, len);
-}
-
 static struct zone_set *build_set(void)
 {
     uint8_t name[DNS_NAME_MAX];
     const struct zone_at nowhere = {NULL, 0, 0};
-    struct zone_build *build = zone_build_create(wire("t.", name), NULL, NULL);
+    struct zone_build *build = zone_build_create(stage_name("t.", name), NULL, NULL);
     assert_int_equal(zone_build_file(build, "z", slice_from(zone_text)), 0);
     for (size_t i = 0; i < ARRAY_LEN(pools); i++)
-        assert_int_equal(zone_build_pool(build, wire(pools[i].owner, name), pools[i].type,
+        assert_int_equal(zone_build_pool(build, stage_name(pools[i].owner, name), pools[i].type,
                                          pools[i].index, nowhere),
                          0);
-    struct zone *zone = zone_build_finish(&build);
-    assert_non_null(zone);
-    return zone_set_create(&zone, 1, 1);
+    return stage_set(&build);
 }
 
 static void show(struct slice message, struct text *out)
 {
-    static const char marks[DNS_N_SECTIONS] = "?+-!";
     char rcode[DNS_RCODE_TEXT_MAX];
-    struct dns_reader reader;
-    struct dns_record record;
     uint16_t flags = dns_get16(message.ptr + 2);
-    int res;
     text_clear(out);
     text_printf(out, "%s%s", dns_rcode_show(flags & DNS_RCODE_MASK, rcode),
                 flags & DNS_TC ? " tc" : "");
-    assert_int_equal(dns_reader_init(&reader, message), 0);
-    while ((res = dns_read_record(&reader, &record)) == 1) {
-        if (record.section == DNS_QUESTION)
-            continue;
-        text_printf(out, "\n%c ", marks[record.section]);
-        dns_record_show(message, &record, out);
-    }
-    assert_int_equal(res, 0);
+    stage_records(message, out);
 }
 
 static size_t ask(const struct zone_set *set, const char *name, uint16_t type, size_t limit,
@@ -103,7 +84,7 @@ static size_t ask(const struct zone_set *set, const char *name, uint16_t type, s
     static struct record_answer answers[N_ANSWERS];
     const struct record_answer *records[N_ANSWERS];
     uint8_t packet[DNS_HEADER_BYTES + DNS_QUESTION_MAX] = {0, 9, 0, 0, 0, 1}, wired[DNS_NAME_MAX];
-    struct slice question = wire(name, wired);
+    struct slice question = stage_name(name, wired);
     struct dns_query query;
     size_t n = DNS_HEADER_BYTES + question.len + 4;
     memcpy(packet + DNS_HEADER_BYTES, question.ptr, question.len);
@@ -187,7 +168,7 @@ static void test_rows(void **state)
         assert_int_equal(facts.record_index, rows[i].record_index);
         assert_int_equal(facts.wildcard.len > 0, rows[i].wildcard != NULL);
         if (rows[i].wildcard)
-            assert_true(dns_name_equal(facts.wildcard, wire(rows[i].wildcard, name)));
+            assert_true(dns_name_equal(facts.wildcard, stage_name(rows[i].wildcard, name)));
         uint16_t n_whole = dns_get16(out + 6);
         size_t least = DNS_HEADER_BYTES + strlen(rows[i].name) + 5;
         for (size_t limit = n; limit-- > least;) {

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "dns/answer.h"
 #include "dns/record.h"
+#include "dns/zone_stage.h"
 #include "wire/dns_name.h"
 #include "wire/dns_read.h"
 #include <setjmp.h>
@@ -32,21 +33,14 @@ static const char outer_zone[] =
     "pool\n";
 static const char inner_zone[] = "$TTL 60\n@ SOA ns h 8 2h 30m 2w 30\n@ NS ns\nns A 192.0.2.8\n";
 
-static struct slice wire(const char *text, uint8_t name[DNS_NAME_MAX])
-{
-    size_t len;
-    assert_int_equal(dns_name_read(slice_from(text), DNS_ROOT, name, &len, NULL), 0);
-    return slice_make((const char *)name, len);
-}
-
 static struct zone *build(const char *origin, const char *text, const char *pool)
 {
     uint8_t name[DNS_NAME_MAX];
-    struct zone_build *build = zone_build_create(wire(origin, name), NULL, NULL);
+    struct zone_build *build = zone_build_create(stage_name(origin, name), NULL, NULL);
     const struct zone_at nowhere = {NULL, 0, 0};
     assert_int_equal(zone_build_file(build, "z", slice_from(text)), 0);
     if (pool)
-        assert_int_equal(zone_build_pool(build, wire(pool, name), DNS_A, 0, nowhere), 0);
+        assert_int_equal(zone_build_pool(build, stage_name(pool, name), DNS_A, 0, nowhere), 0);
     struct zone *zone = zone_build_finish(&build);
     assert_non_null(zone);
     return zone;
@@ -63,22 +57,11 @@ static const uint8_t pool_data[] = {10, 0, 0, 1, 10, 0, 0, 2, 10, 0, 0, 3};
 
 static void show(struct slice message, struct text *out)
 {
-    static const char marks[DNS_N_SECTIONS] = "?+-!";
     char rcode[DNS_RCODE_TEXT_MAX];
-    struct dns_reader reader;
-    struct dns_record record;
     uint16_t flags = dns_get16(message.ptr + 2);
-    int res;
     text_printf(out, "%s%s%s", dns_rcode_show(flags & DNS_RCODE_MASK, rcode),
                 flags & DNS_AA ? " aa" : "", flags & DNS_TC ? " tc" : "");
-    assert_int_equal(dns_reader_init(&reader, message), 0);
-    while ((res = dns_read_record(&reader, &record)) == 1) {
-        if (record.section == DNS_QUESTION)
-            continue;
-        text_printf(out, "\n%c ", marks[record.section]);
-        dns_record_show(message, &record, out);
-    }
-    assert_int_equal(res, 0);
+    stage_records(message, out);
 }
 
 static size_t ask(const struct zone_set *set, const struct record_answer *pool, const char *name,
@@ -86,7 +69,7 @@ static size_t ask(const struct zone_set *set, const struct record_answer *pool, 
                   uint8_t out[DNS_MESSAGE_MAX])
 {
     uint8_t packet[DNS_HEADER_BYTES + DNS_QUESTION_MAX] = {0, 9, 1, 0, 0, 1}, wired[DNS_NAME_MAX];
-    struct slice question = wire(name, wired);
+    struct slice question = stage_name(name, wired);
     struct dns_query query;
     memcpy(packet + DNS_HEADER_BYTES, question.ptr, question.len);
     dns_put16(packet + DNS_HEADER_BYTES + question.len, type);

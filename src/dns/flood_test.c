@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "dns/count.h"
+#include "dns/zone_stage.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -43,9 +44,7 @@ static struct zone_set *make_zones(void)
         text_printf(&text, "%s TXT \"%0200d\"\n", i % 2 ? "large" : "*.large", i);
     assert_int_equal(zone_build_file(build, "z", text_slice(&text)), 0);
     text_deinit(&text);
-    struct zone *zone = zone_build_finish(&build);
-    assert_non_null(zone);
-    return zone_set_create(&zone, 1, 1);
+    return stage_set(&build);
 }
 
 static void setup(struct fixture *f, uint32_t slip)

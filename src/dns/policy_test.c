@@ -12,6 +12,7 @@
 #include "dns/count.h"
 #include "dns/listen_conf.h"
 #include "dns/record.h"
+#include "dns/zone_stage.h"
 #include "wire/dns_name.h"
 #include "wire/dns_read.h"
 #include <setjmp.h>
@@ -65,9 +66,7 @@ static void setup(struct fixture *f)
     memcpy(name, "\4pool\1t", 8);
     assert_int_equal(zone_build_pool(build, slice_make((const char *)name, 8), DNS_A, 0, nowhere),
                      0);
-    struct zone *zone = zone_build_finish(&build);
-    assert_non_null(zone);
-    f->zones = zone_set_create(&zone, 1, 1);
+    f->zones = stage_set(&build);
     f->record = &pool_answer;
     f->view = (struct answer_view){f->zones, &f->record};
     f->desk = (struct dns_desk){.view = &f->view,
@@ -701,11 +700,10 @@ static void test_truncation(void **state)
     for (int i = 0; i < 50; i++)
         text_printf(&text, "many A 192.0.2.%d\n", i);
     assert_int_equal(zone_build_file(build, "z", slice_from(text_cstr(&text))), 0);
-    struct zone *zone = zone_build_finish(&build);
     struct fixture f;
     setup(&f);
     zone_set_destroy(&f.zones);
-    f.view.zones = f.zones = zone_set_create(&zone, 1, 1);
+    f.view.zones = f.zones = stage_set(&build);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const struct ask ask = {"\4many\1t", DNS_A, IN, 0, cases[i].client, 0, {0}};
         f.desk.edns_bytes = cases[i].ours;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "dns/zone.h"
+#include "dns/zone_stage.h"
 #include "dns/zone_tree.h"
 #include "wire/dns_name.h"
 #include "wire/dns_rdata.h"
@@ -17,13 +18,6 @@
 
 #define HEAD "$TTL 1h\n@ SOA ns hostmaster 7 2h 30m 2w 5m\n@ NS ns\nns A 192.0.2.1\n"
 
-static struct slice wire(const char *text, uint8_t name[DNS_NAME_MAX])
-{
-    size_t len;
-    assert_int_equal(dns_name_read(slice_from(text), DNS_ROOT, name, &len, NULL), 0);
-    return slice_make((const char *)name, len);
-}
-
 static void collect(void *ctx, enum zone_severity severity, struct zone_at at, const char *text,
                     const char *hint)
 {
@@ -35,7 +29,7 @@ static void collect(void *ctx, enum zone_severity severity, struct zone_at at, c
 static struct zone *build(const char *origin, struct slice bytes, struct text *out)
 {
     uint8_t name[DNS_NAME_MAX];
-    struct zone_build *build = zone_build_create(wire(origin, name), collect, out);
+    struct zone_build *build = zone_build_create(stage_name(origin, name), collect, out);
     zone_build_file(build, "z", bytes);
     return zone_build_finish(&build);
 }
