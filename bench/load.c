@@ -5,11 +5,8 @@
  * body), so that no proxy wins by answering wrongly.
  */
 #include "measure.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -153,18 +150,7 @@ static void tls_step(struct load *load, struct conn *conn)
 
 static void conn_connect(struct load *load, struct conn *conn)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET,
-                               .sin_port = htons((uint16_t)load->port),
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = conn};
-    int on = 1;
-    conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (conn->fd < 0 || connect(conn->fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
-        setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-        epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) != 0) {
-        perror("load: connect");
-        exit(1);
-    }
+    conn->fd = connect_to(load->port, load->epoll_fd, conn);
     if (load->tls)
         tls_begin(load, conn);
 }

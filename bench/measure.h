@@ -3,9 +3,9 @@
 #define BENCH_MEASURE_H
 
 /*
- * What every load needs: the clock, and how late answers were. A histogram has HIST_STEPS steps in
- * each power of two of microseconds, so that a percentile is right to 1.6 % whatever its size;
- * below 128 us every microsecond has a step of its own.
+ * What every load needs: the clock, connections, and how late answers were. A histogram has
+ * HIST_STEPS steps in each power of two of microseconds, so that a percentile is right to 1.6 %
+ * whatever its size; below 128 us every microsecond has a step of its own.
  *
  * A load talks to its benchmark over standard input and output (bench/measure.py, struct Load):
  * it warms up, prints "ready" with nothing in flight, waits for a line, measures, waits for the
@@ -13,10 +13,14 @@
  * belongs to what was counted and to nothing else.
  */
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <time.h>
 
 enum { HIST_STEPS = 64, HIST_SIZE = HIST_STEPS * 26 };
@@ -60,6 +64,24 @@ static inline uint64_t hist_at(const struct hist *hist, double part)
         }
     }
     return 0;
+}
+
+/* A connection to that port of this machine, whose events carry `owner`; ends the load where there
+ * is none. */
+static inline int connect_to(uint64_t port, int epoll_fd, void *owner)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET,
+                               .sin_port = htons((uint16_t)port),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = owner};
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+        epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+        perror("load: connect");
+        exit(1);
+    }
+    return fd;
 }
 
 /* Says that nothing is in flight, and waits for the word to go on; ends with the benchmark. */

@@ -9,10 +9,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "dns/answer.h"
+#include "micro.h"
 #include "wire/dns_name.h"
 #include <assert.h>
 #include <stdio.h>
-#include <time.h>
 
 enum { N_ROUNDS = 15, N_LOOPS = 100000, N_MANY = 1000000 };
 
@@ -31,19 +31,6 @@ static const struct {
     {"x.wild.t.", DNS_A}, {"mx.t.", DNS_MX},  {"x.cut.t.", DNS_A}, {"no.t.", DNS_A},
     {"t.", DNS_SOA},
 };
-
-static double now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-/* Makes the compiler believe that the memory was read. */
-static void use(const void *ptr)
-{
-    __asm__ volatile("" : : "r"(ptr) : "memory");
-}
 
 static struct zone_set *make_set(struct slice text)
 {

@@ -7,9 +7,9 @@
  *      cc -O2 -std=gnu17 -D_GNU_SOURCE -Isrc bench/micro_h1.c build/libweir.a -o build/micro_h1
  */
 #include "base/mem.h"
+#include "micro.h"
 #include "wire/h1.h"
 #include <stdio.h>
-#include <time.h>
 
 enum { N_ROUNDS = 15, N_LOOPS = 200000 };
 
@@ -39,20 +39,6 @@ struct bench {
     size_t size;
     void (*run)(void);
 };
-
-static double now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-/* Makes the compiler believe that the memory was read. */
-static void use(const void *ptr)
-{
-    __asm__ volatile("" : : "r"(ptr) : "memory");
-}
 
 static void read_request(struct h1_head *head)
 {

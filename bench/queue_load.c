@@ -10,12 +10,9 @@
  * told. What a phase has put it deletes, so that it ends with an empty queue.
  */
 #include "measure.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -93,20 +90,12 @@ struct load {
 
 static void conn_open(struct load *load, struct conn *conn)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET,
-                               .sin_port = htons((uint16_t)load->port),
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = conn};
-    int on = 1;
     conn->reply = malloc(REPLY_MAX);
-    conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (!conn->reply || conn->fd < 0 ||
-        connect(conn->fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
-        setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-        epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) != 0) {
-        perror("queue_load: connect");
+    if (!conn->reply) {
+        perror("queue_load: memory");
         exit(1);
     }
+    conn->fd = connect_to(load->port, load->epoll_fd, conn);
 }
 
 static void conn_idle(struct load *load, struct conn *conn)
