@@ -56,7 +56,7 @@ const struct conf_addr *node_addr_in(const struct node_conf *node, const struct 
     return NULL;
 }
 
-static bool has_addr(const struct node_conf *node, const struct addr *addr)
+bool node_has_addr(const struct node_conf *node, const struct addr *addr)
 {
     for (size_t i = 0; i < node_n_addrs(node); i++)
         if (is_same_ip(addr, &node_addr(node, i)->addr.sa))
@@ -72,7 +72,7 @@ const struct node_conf *node_of_addr(const struct snapshot *snap, const struct a
         snapshot_is_floating(snap, addr))
         return NULL;
     for (size_t i = 0; i < settings->nodes->list.n_items; i++)
-        if (has_addr(settings->nodes->list.items[i], addr))
+        if (node_has_addr(settings->nodes->list.items[i], addr))
             return settings->nodes->list.items[i];
     return NULL;
 }

@@ -33,6 +33,9 @@ const struct conf_addr *node_addr_in(const struct node_conf *node, const struct 
 /* The node of that name; NULL where the file has none. */
 const struct node_conf *node_find(const struct snapshot *snap, struct slice name);
 
+/* Is it one of its addresses, whatever the port? */
+bool node_has_addr(const struct node_conf *node, const struct addr *addr);
+
 /* The node that has the address for itself, whatever the port; NULL: none has, or it floats. */
 const struct node_conf *node_of_addr(const struct snapshot *snap, const struct addr *addr);
 

@@ -17,6 +17,11 @@ void slabs_init(struct slabs *slabs, struct board *board, uint32_t n_loops, uint
     map_init(&slabs->map, seed, false);
 }
 
+void slabs_deinit(struct slabs *slabs)
+{
+    map_deinit(&slabs->map);
+}
+
 struct shared_slab *slabs_take(struct slabs *slabs, const struct metric_table *table,
                                const char *object)
 {

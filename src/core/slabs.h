@@ -20,12 +20,14 @@ struct shared_slab {
 };
 
 struct slabs {
-    struct board *board;
+    struct board *board; /* borrowed */
     uint32_t n_loops;
     struct map map; /* key -> struct shared_slab */
 };
 
 void slabs_init(struct slabs *slabs, struct board *board, uint32_t n_loops, uint64_t seed);
+/* At the end, when nobody takes or leaves one any more; what is still open stays on the board. */
+void slabs_deinit(struct slabs *slabs);
 /* One more user. NULL where the board has no room. */
 struct shared_slab *slabs_take(struct slabs *slabs, const struct metric_table *table,
                                const char *object);

@@ -57,7 +57,7 @@ static void scene_open(struct scene *scene, uint32_t n_loops)
 
 static void scene_close(struct scene *scene)
 {
-    map_deinit(&scene->slabs.map);
+    slabs_deinit(&scene->slabs);
     board_close(&scene->board);
     board_fds_close(&scene->fds);
 }

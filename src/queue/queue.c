@@ -218,6 +218,7 @@ static void queue_stop(void *state)
     struct hall *hall = state;
     let_go(hall);
     publish_stop(hall);
+    slabs_deinit(&hall->slabs);
     if (hall->snap)
         snapshot_unref(&hall->snap);
     mem_free(hall);

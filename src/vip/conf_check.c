@@ -120,14 +120,6 @@ static int check_nodes(const struct looking *looking, const struct vip_conf *vip
     return rc;
 }
 
-static bool has_addr(const struct node_conf *node, const struct addr *addr)
-{
-    for (size_t i = 0; i < node_n_addrs(node); i++)
-        if (addr_equal(&node_addr(node, i)->addr, addr))
-            return true;
-    return false;
-}
-
 /* An address that a node has for good does not move, but to and from its owner. */
 static int check_own(const struct looking *looking, const struct vip_conf *vip)
 {
@@ -137,7 +129,7 @@ static int check_own(const struct looking *looking, const struct vip_conf *vip)
         bool is_owner = slice_equal(vip->owner_ref.name, node->name);
         for (size_t i = 0; i < vip->address_list.n_items && !is_owner; i++) {
             const struct conf_ip_in *one = vip->address_list.items[i];
-            if (has_addr(node, &one->ip.addr))
+            if (node_has_addr(node, &one->ip.addr))
                 rc = conf_error(looking->load->diag, one->ip.at,
                                 "choose another, or say that the node is the owner",
                                 "it is the address of node %.*s", SLICE_ARG(node->name));
@@ -178,7 +170,7 @@ static void add_written(const struct looking *looking, const struct vip_conf *vi
         const struct conf_addr *peer = vip->unicast->addr_list.items[i];
         if (!is_of_family(&peer->addr, f))
             continue;
-        if (own && has_addr(own, &peer->addr))
+        if (own && node_has_addr(own, &peer->addr))
             family->source = vip_ip_of(&peer->addr);
         else
             add_peer(looking, family, &peer->addr);

@@ -67,7 +67,7 @@ static void scene_close(struct scene *scene)
 {
     ports_close(&scene->ports);
     loop_destroy(&scene->loop);
-    map_deinit(&scene->slabs.map);
+    slabs_deinit(&scene->slabs);
     board_close(&scene->board);
     board_fds_close(&scene->fds);
     veth_close(&scene->veth);

@@ -144,7 +144,7 @@ static inline void stage_close(struct stage *stage)
     }
     snapshot_unref(&stage->snap);
     loop_destroy(&stage->loop);
-    map_deinit(&stage->vips.slabs.map);
+    slabs_deinit(&stage->vips.slabs);
     for (int i = 0; i < STAGE_SEGMENTS; i++)
         board_close(&stage->boards[i]);
     board_fds_close(&stage->fds);

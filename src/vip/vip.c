@@ -196,7 +196,7 @@ static void vip_stop(void *state)
     loop_timer_clear(loop, &vips->again);
     loop_timer_clear(loop, &vips->retry);
     ports_close(&vips->ports);
-    map_deinit(&vips->slabs.map);
+    slabs_deinit(&vips->slabs);
     mem_free(vips);
 }
 
