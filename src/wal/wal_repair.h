@@ -3,7 +3,8 @@
 #define WAL_WAL_REPAIR_H
 
 /*
- * A log that a start refuses, made one that it takes, with the least loss: `weir queue repair`.
+ * A log that a start refuses, made one that it takes, with the least loss. Tests alone call it,
+ * until there is a command.
  *
  * It reads every byte of every segment, and tells of each damage what becomes of it. Without
  * is_mending that is all, and nothing is written: the operator reads first what would go. With it
