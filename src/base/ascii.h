@@ -27,6 +27,11 @@ static inline char ascii_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+static inline char ascii_upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c & ~0x20) : c;
+}
+
 /* Any alignment; the byte order of the machine. */
 static inline uint64_t ascii_load8(const char *ptr)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * base64url, three bytes as four characters.
+ * base64url and base64, three bytes as four characters.
  */
 
 #include "base/base64.h"
@@ -27,6 +27,17 @@ size_t base64_write(const void *bytes, size_t len, char *ret_text)
     return (size_t)(out - ret_text);
 }
 
+size_t base64_write_padded(const void *bytes, size_t len, char *ret_text)
+{
+    size_t n = base64_write(bytes, len, ret_text);
+    for (size_t i = 0; i < n; i++)
+        if (ret_text[i] == '-' || ret_text[i] == '_')
+            ret_text[i] = ret_text[i] == '-' ? '+' : '/';
+    while (n % 4 != 0)
+        ret_text[n++] = '=';
+    return n;
+}
+
 /* The value of a character, or -1. */
 static int char_value(char c)
 {
@@ -41,7 +52,15 @@ static int char_value(char c)
     return c == '_' ? 63 : -1;
 }
 
-ssize_t base64_read(struct slice text, void *ret_bytes, size_t cap)
+/* Of a character of either alphabet. */
+static int any_value(char c)
+{
+    if (c == '+')
+        return 62;
+    return c == '/' ? 63 : char_value(c);
+}
+
+static ssize_t read_chars(struct slice text, void *ret_bytes, size_t cap, int (*value_of)(char c))
 {
     uint8_t *out = ret_bytes;
     size_t len = BASE64_BYTES(text.len);
@@ -51,7 +70,7 @@ ssize_t base64_read(struct slice text, void *ret_bytes, size_t cap)
     if (text.len % 4 == 1 || len > cap)
         return -1;
     for (size_t i = 0; i < text.len; i++) {
-        int value = char_value(text.ptr[i]);
+        int value = value_of(text.ptr[i]);
         if (value < 0)
             return -1;
         bits = bits << 6 | (uint32_t)value;
@@ -64,4 +83,17 @@ ssize_t base64_read(struct slice text, void *ret_bytes, size_t cap)
     if (bits & ((1u << n_bits) - 1))
         return -1;
     return (ssize_t)n;
+}
+
+ssize_t base64_read(struct slice text, void *ret_bytes, size_t cap)
+{
+    return read_chars(text, ret_bytes, cap, char_value);
+}
+
+ssize_t base64_read_padded(struct slice text, void *ret_bytes, size_t cap)
+{
+    bool is_padded = text.len % 4 == 0;
+    for (int i = 0; i < 2 && is_padded && text.len > 0 && text.ptr[text.len - 1] == '='; i++)
+        text.len--;
+    return read_chars(text, ret_bytes, cap, any_value);
 }

@@ -24,4 +24,12 @@ size_t base64_write(const void *bytes, size_t len, char *ret_text);
 /* The bytes, at most cap: how many, or -1 where the text is not base64url or they do not fit. */
 ssize_t base64_read(struct slice text, void *ret_bytes, size_t cap);
 
+/*
+ * The same in the alphabet and with the padding that most tools expect (RFC 4648 section 4). The
+ * reader takes either alphabet, and the padding may be left out, but not be wrong.
+ */
+#define BASE64_PADDED_CHARS(n) (((n) + 2) / 3 * 4)
+size_t base64_write_padded(const void *bytes, size_t len, char *ret_text);
+ssize_t base64_read_padded(struct slice text, void *ret_bytes, size_t cap);
+
 #endif

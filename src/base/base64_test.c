@@ -62,12 +62,36 @@ static void test_refused(void **state)
     assert_int_equal(base64_read(slice_make("A\0AA", 4), bytes, sizeof(bytes)), -1);
 }
 
+static void test_padded(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"",         "Zg==",     "Zm8=",     "Zm9v",
+                                        "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy", "+/+/"};
+    static const char *const refused[] = {"Zg=", "Zm8==", "=", "==", "====", "Zm=8", "Zh==", "Z"};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        char text[16], bytes[16];
+        size_t n = base64_write_padded(rows[i].bytes, strlen(rows[i].bytes), text);
+        assert_true(slice_is(slice_make(text, n), texts[i]));
+        assert_int_equal(n, BASE64_PADDED_CHARS(strlen(rows[i].bytes)));
+        ssize_t back = base64_read_padded(slice_from(texts[i]), bytes, sizeof(bytes));
+        assert_true(slice_is(slice_make(bytes, (size_t)back), rows[i].bytes));
+        back = base64_read_padded(slice_from(rows[i].text), bytes, sizeof(bytes));
+        assert_true(slice_is(slice_make(bytes, (size_t)back), rows[i].bytes));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        char bytes[16];
+        if (base64_read_padded(slice_from(refused[i]), bytes, sizeof(bytes)) != -1)
+            fail_msg("%s was read", refused[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_padded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

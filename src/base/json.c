@@ -5,6 +5,8 @@
  * table 3-7) has it, and each ill-formed part becomes one U+FFFD.
  */
 #include "base/json.h"
+
+#include "base/base64.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
@@ -85,6 +87,15 @@ void json_slice(struct json *json, struct slice value)
 {
     value_begin(json);
     json_escape(json->out, value);
+}
+
+void json_base64(struct json *json, struct slice bytes)
+{
+    struct text out = TEXT_NONE;
+    char *chars = text_reserve(&out, BASE64_PADDED_CHARS(bytes.len));
+    out.len = base64_write_padded(bytes.ptr, bytes.len, chars);
+    json_slice(json, text_slice(&out));
+    text_deinit(&out);
 }
 
 void json_cstr(struct json *json, const char *value)

@@ -34,7 +34,8 @@ void json_object_end(struct json *json);
 void json_array_begin(struct json *json);
 void json_array_end(struct json *json);
 void json_slice(struct json *json, struct slice value);
-void json_cstr(struct json *json, const char *value); /* NULL writes null */
+void json_base64(struct json *json, struct slice bytes); /* padded */
+void json_cstr(struct json *json, const char *value);    /* NULL writes null */
 void json_int(struct json *json, int64_t value);
 void json_uint(struct json *json, uint64_t value);
 /* As short as it reads back; NaN and infinities write null. */

@@ -182,12 +182,28 @@ static void test_doubles(void **state)
     }
 }
 
+static void test_base64(void **state)
+{
+    (void)state;
+    struct text text = TEXT_NONE;
+    struct json json;
+    json_init(&json, &text);
+    json_array_begin(&json);
+    json_base64(&json, SLICE(""));
+    json_base64(&json, SLICE("\0\xff"));
+    json_base64(&json, SLICE("abc"));
+    json_array_end(&json);
+    json_finish(&json);
+    assert_string_equal(text_cstr(&text), "[\"\",\"AP8=\",\"YWJj\"]");
+    text_deinit(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_document), cmocka_unit_test(test_deepest),
         cmocka_unit_test(test_escape),   cmocka_unit_test(test_every_three_bytes),
-        cmocka_unit_test(test_doubles),
+        cmocka_unit_test(test_doubles),  cmocka_unit_test(test_base64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

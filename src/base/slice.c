@@ -149,3 +149,17 @@ unsigned slice_distance(struct slice a, struct slice b)
             cost[i][j] = i && j ? distance_cell(a, b, i, j, cost) : (unsigned)(i + j);
     return cost[a.len][b.len];
 }
+
+struct slice_near slice_near_begin(struct slice name)
+{
+    return (struct slice_near){.name = name, .best = SLICE(""), .distance = name.len < 4 ? 2 : 3};
+}
+
+void slice_near_offer(struct slice_near *near, struct slice candidate)
+{
+    unsigned distance = slice_distance(candidate, near->name);
+    if (distance >= near->distance)
+        return;
+    near->distance = distance;
+    near->best = candidate;
+}

@@ -99,4 +99,17 @@ int slice_to_u64(struct slice a, uint64_t *ret_value);
  */
 unsigned slice_distance(struct slice a, struct slice b);
 
+/*
+ * Which of some names did `name` mean? They are offered one after the other; `best` is the first of
+ * those that the fewest slips turn into it, one in fewer than four letters, else two at most;
+ * empty: none.
+ */
+struct slice_near {
+    struct slice name, best;
+    unsigned distance; /* best is nearer */
+};
+
+struct slice_near slice_near_begin(struct slice name);
+void slice_near_offer(struct slice_near *near, struct slice candidate);
+
 #endif

@@ -247,6 +247,22 @@ static void test_distance(void **state)
     }
 }
 
+static void test_near(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"web", "reports", "report"};
+    static const struct {
+        const char *name, *best;
+    } rows[] = {{"wbe", "web"},      {"we", "web"},      {"w", ""},    {"repotrs", "reports"},
+                {"reprt", "report"}, {"rprt", "report"}, {"mail", ""}, {"", ""}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct slice_near near = slice_near_begin(slice_from(rows[i].name));
+        for (size_t n = 0; n < ARRAY_LEN(names); n++)
+            slice_near_offer(&near, slice_from(names[n]));
+        assert_true(slice_is(near.best, rows[i].best));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_to_u64),
         cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_near),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

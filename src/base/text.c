@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 enum { TEXT_CAP_MIN = 64 };
 
@@ -78,4 +79,13 @@ void text_printf(struct text *text, const char *format, ...)
     va_start(args, format);
     text_vprintf(text, format, args);
     va_end(args);
+}
+
+void text_rfc3339(struct text *text, uint64_t wall_s)
+{
+    time_t seconds = (time_t)wall_s;
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    text_printf(text, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+                tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }

@@ -10,6 +10,7 @@
 #include "base/slice.h"
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct text {
     char *ptr; /* NULL until the first append */
@@ -30,6 +31,8 @@ void text_append(struct text *text, struct slice bytes);
 void text_append_char(struct text *text, char c);
 /* n copies of c. */
 void text_pad(struct text *text, char c, size_t n);
+/* "2026-11-27T13:40:00Z" (RFC 3339), whatever the locale. */
+void text_rfc3339(struct text *text, uint64_t wall_s);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_vprintf(struct text *text, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));

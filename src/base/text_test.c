@@ -79,6 +79,17 @@ static void test_reserve(void **state)
     text_deinit(&text);
 }
 
+static void test_rfc3339(void **state)
+{
+    (void)state;
+    struct text text = TEXT_NONE;
+    text_rfc3339(&text, 0);
+    text_append_char(&text, ' ');
+    text_rfc3339(&text, 1795786800);
+    assert_string_equal(text_cstr(&text), "1970-01-01T00:00:00Z 2026-11-27T13:40:00Z");
+    text_deinit(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +97,7 @@ int main(void)
         cmocka_unit_test(test_append_grows),
         cmocka_unit_test(test_printf_at_every_room),
         cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_rfc3339),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
