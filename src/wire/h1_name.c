@@ -57,6 +57,10 @@ static const struct field_row field_rows[H1_N_FIELD_IDS] = {
     [H1_FIELD_USER_AGENT] = {SLICE_INIT("User-Agent"), NO_TRAILER},
     [H1_FIELD_VARY] = {SLICE_INIT("Vary"), BOTH},
     [H1_FIELD_VIA] = {SLICE_INIT("Via"), BOTH},
+    [H1_FIELD_WEIR_ANSWER] = {SLICE_INIT("Weir-Answer"), BOTH},
+    [H1_FIELD_WEIR_ASYNC] = {SLICE_INIT("Weir-Async"), BOTH},
+    [H1_FIELD_WEIR_POOL] = {SLICE_INIT("Weir-Pool"), BOTH},
+    [H1_FIELD_WEIR_TIMEOUT] = {SLICE_INIT("Weir-Timeout"), BOTH},
     [H1_FIELD_WWW_AUTHENTICATE] = {SLICE_INIT("WWW-Authenticate"), BOTH},
     [H1_FIELD_X_FORWARDED_FOR] = {SLICE_INIT("X-Forwarded-For"), BOTH},
     [H1_FIELD_X_FORWARDED_HOST] = {SLICE_INIT("X-Forwarded-Host"), BOTH},
@@ -79,11 +83,12 @@ static const uint8_t ids_by_length[LONGEST_NAME + 1][SAME_LENGTH_MAX + 1] = {
     [6] = {H1_FIELD_COOKIE, H1_FIELD_SERVER, H1_FIELD_EXPECT},
     [7] = {H1_FIELD_REFERER, H1_FIELD_UPGRADE, H1_FIELD_TRAILER},
     [8] = {H1_FIELD_LOCATION},
-    [9] = {H1_FIELD_FORWARDED, H1_FIELD_X_REAL_IP},
-    [10] = {H1_FIELD_CONNECTION, H1_FIELD_USER_AGENT, H1_FIELD_SET_COOKIE, H1_FIELD_KEEP_ALIVE},
-    [11] = {H1_FIELD_RETRY_AFTER, H1_FIELD_CLIENT_CERT},
+    [9] = {H1_FIELD_FORWARDED, H1_FIELD_X_REAL_IP, H1_FIELD_WEIR_POOL},
+    [10] = {H1_FIELD_CONNECTION, H1_FIELD_USER_AGENT, H1_FIELD_SET_COOKIE, H1_FIELD_KEEP_ALIVE,
+            H1_FIELD_WEIR_ASYNC},
+    [11] = {H1_FIELD_RETRY_AFTER, H1_FIELD_CLIENT_CERT, H1_FIELD_WEIR_ANSWER},
     [12] = {H1_FIELD_CONTENT_TYPE, H1_FIELD_X_REQUEST_ID, H1_FIELD_MAX_FORWARDS,
-            H1_FIELD_X_WEIR_MOVED},
+            H1_FIELD_X_WEIR_MOVED, H1_FIELD_WEIR_TIMEOUT},
     [13] = {H1_FIELD_CACHE_CONTROL, H1_FIELD_AUTHORIZATION, H1_FIELD_CONTENT_RANGE},
     [14] = {H1_FIELD_CONTENT_LENGTH, H1_FIELD_HTTP2_SETTINGS},
     [15] = {H1_FIELD_ACCEPT_ENCODING, H1_FIELD_X_FORWARDED_FOR, H1_FIELD_IDEMPOTENCY_KEY},
@@ -148,6 +153,16 @@ static bool is_client_alias(struct slice name)
     return false;
 }
 
+/* A name that no list has. */
+static enum h1_field_id alias_id(struct slice name)
+{
+    static const struct slice async = SLICE_INIT("weir-async");
+
+    if (name.len == async.len && is_alias(name, async))
+        return H1_FIELD_WEIR_ASYNC;
+    return is_client_alias(name) ? H1_FIELD_X_FORWARDED_OTHER : H1_FIELD_OTHER;
+}
+
 enum h1_field_id h1_field_id(struct slice name)
 {
     if (name.len <= LONGEST_NAME) {
@@ -158,7 +173,7 @@ enum h1_field_id h1_field_id(struct slice name)
                 return *id;
         }
     }
-    return is_client_alias(name) ? H1_FIELD_X_FORWARDED_OTHER : H1_FIELD_OTHER;
+    return alias_id(name);
 }
 
 struct slice h1_field_text(enum h1_field_id id)

@@ -105,6 +105,9 @@ static void test_field_ids(void **state)
     }
     assert_int_equal(h1_field_id(SLICE("X_Forwarded-For")), H1_FIELD_X_FORWARDED_OTHER);
     assert_int_equal(h1_field_id(SLICE("x_real_ip")), H1_FIELD_X_FORWARDED_OTHER);
+    assert_int_equal(h1_field_id(SLICE("WEIR_async")), H1_FIELD_WEIR_ASYNC);
+    assert_int_equal(h1_field_id(SLICE("Weir_Asynk")), H1_FIELD_OTHER);
+    assert_int_equal(h1_field_id(SLICE("Weir_Async_")), H1_FIELD_OTHER);
     assert_int_equal(h1_field_id(SLICE("Content_Length")), H1_FIELD_OTHER);
     assert_int_equal(h1_field_id(SLICE("X-Forwarded-Ssl")), H1_FIELD_X_FORWARDED_OTHER);
     assert_int_equal(h1_field_id(SLICE("X-Forwarded-")), H1_FIELD_OTHER);

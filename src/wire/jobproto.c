@@ -46,9 +46,9 @@ static void begin_skip(struct jobproto_reader *reader, uint64_t n, enum jobproto
     reader->reply = reply;
 }
 
-static bool has_body(enum jobproto_verb verb)
+bool jobproto_has_body(enum jobproto_verb verb)
 {
-    return verb == JOBPROTO_PUT || verb == JOBPROTO_FINISH;
+    return verb == JOBPROTO_PUT || verb == JOBPROTO_FINISH || verb == JOBPROTO_PUT_RESULT;
 }
 
 /* Throws away all but a CR at the end, whose LF may follow. */
@@ -84,10 +84,10 @@ static size_t read_line(struct jobproto_reader *reader, struct slice bytes,
     }
     const struct jobproto_command *command = &event->command;
     event->kind = JOBPROTO_COMMAND;
-    if (has_body(command->verb) && command->body_bytes > reader->body_max) {
+    if (jobproto_has_body(command->verb) && command->body_bytes > reader->body_max) {
         event->kind = JOBPROTO_NOTHING;
         begin_skip(reader, (uint64_t)command->body_bytes + CRLF_LEN, JOBPROTO_JOB_TOO_BIG);
-    } else if (has_body(command->verb)) {
+    } else if (jobproto_has_body(command->verb)) {
         reader->phase = JOBPROTO_IN_BODY;
         reader->left_bytes = command->body_bytes;
     }

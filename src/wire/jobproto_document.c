@@ -73,6 +73,13 @@ static void finish(struct text *out, size_t start)
     text_append(out, SLICE("\r\n"));
 }
 
+static bool is_there(enum kind kind, const void *value)
+{
+    if (kind == NUMBER)
+        return *(const uint64_t *)value > 0;
+    return ((const struct slice *)value)->len > 0;
+}
+
 static void write_document(const struct row *rows, size_t n_rows, const void *stats,
                            struct text *out)
 {
@@ -104,6 +111,7 @@ void jobproto_write_stats_job(const struct jobproto_stats_job *stats, struct tex
         {"releases", NUMBER, AT(n_releases)},
         {"buries", NUMBER, AT(n_buries)},
         {"kicks", NUMBER, AT(n_kicks)},
+        {"attempts", NUMBER, AT(n_attempts)},
     };
 #undef AT
     write_document(rows, sizeof(rows) / sizeof(rows[0]), stats, out);
@@ -127,6 +135,7 @@ void jobproto_write_stats_tube(const struct jobproto_stats_tube *stats, struct t
         {"cmd-pause-tube", NUMBER, AT(n_pauses)},
         {"pause", NUMBER, AT(pause_s)},
         {"pause-time-left", NUMBER, AT(pause_left_s)},
+        {"oldest-ready-ms", NUMBER, AT(oldest_ms)},
     };
 #undef AT
     write_document(rows, sizeof(rows) / sizeof(rows[0]), stats, out);
@@ -210,5 +219,97 @@ void jobproto_list_tube(struct text *out, struct slice tube)
 
 void jobproto_list_end(struct text *out, size_t start)
 {
+    finish(out, start);
+}
+
+size_t jobproto_jobs_begin(struct text *out, uint32_t next)
+{
+    size_t start = out->len;
+    text_printf(out, "---\nnext: %" PRIu32 "\njobs:\n", next);
+    return start;
+}
+
+void jobproto_jobs_add(struct text *out, const struct jobproto_listed_job *job)
+{
+#define AT(member) offsetof(struct jobproto_listed_job, member)
+    /* What a worker says comes last, so that nothing in it is taken for another key. */
+    static const struct row rows[] = {
+        {"id", NUMBER, AT(id)},
+        {"state", WORD, AT(state)},
+        {"pri", NUMBER, AT(priority)},
+        {"attempts", NUMBER, AT(n_attempts)},
+        {"age", NUMBER, AT(age_s)},
+        {"ttr", NUMBER, AT(ttr_s)},
+        {"time-left", NUMBER, AT(time_left_s)},
+        {"bytes", NUMBER, AT(body_bytes)},
+        /* From here on only what there is. */
+        {"created", NUMBER, AT(created_s)},
+        {"not-before", NUMBER, AT(not_before_s)},
+        {"expires", NUMBER, AT(expires_s)},
+        {"attempts-max", NUMBER, AT(attempts_max)},
+        {"keep", NUMBER, AT(result_s)},
+        {"result-bytes", NUMBER, AT(result_bytes)},
+        {"counts", WORD, AT(counts)},
+        {"key", QUOTED, AT(key)},
+        {"error", WORD, AT(error)},
+        {"text", QUOTED, AT(error_text)},
+    };
+#undef AT
+    enum { N_ROWS = sizeof(rows) / sizeof(rows[0]), N_ALWAYS = 8 };
+    text_append(out, SLICE("- {"));
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const void *value = (const char *)job + rows[i].offset;
+        bool is_told =
+            i < N_ALWAYS ||
+            (&rows[i] == &rows[N_ROWS - 1] ? job->error.len > 0 : is_there(rows[i].kind, value));
+        if (!is_told)
+            continue;
+        text_printf(out, "%s%s: ", i > 0 ? ", " : "", rows[i].key);
+        append_value(out, rows[i].kind, value);
+    }
+    text_append(out, SLICE("}\n"));
+}
+
+void jobproto_write_show_job(const struct jobproto_shown_job *shown, struct text *out)
+{
+#define AT(member)     offsetof(struct jobproto_shown_job, member)
+#define AT_JOB(member) AT(job.member)
+    static const struct row rows[] = {
+        {"id", NUMBER, AT_JOB(id)},
+        {"tube", QUOTED, AT(tube)},
+        {"state", WORD, AT_JOB(state)},
+        {"pri", NUMBER, AT_JOB(priority)},
+        {"attempts", NUMBER, AT_JOB(n_attempts)},
+        {"age", NUMBER, AT_JOB(age_s)},
+        {"ttr", NUMBER, AT_JOB(ttr_s)},
+        {"time-left", NUMBER, AT_JOB(time_left_s)},
+        {"bytes", NUMBER, AT_JOB(body_bytes)},
+        /* From here on only what there is. */
+        {"attempts-allowed", NUMBER, AT(attempts_allowed)},
+        {"created", NUMBER, AT_JOB(created_s)},
+        {"not-before", NUMBER, AT_JOB(not_before_s)},
+        {"expires", NUMBER, AT_JOB(expires_s)},
+        {"keep", NUMBER, AT_JOB(result_s)},
+        {"result-bytes", NUMBER, AT_JOB(result_bytes)},
+        {"counts", WORD, AT_JOB(counts)},
+        {"key", QUOTED, AT_JOB(key)},
+        {"percent", NUMBER, AT(percent)},
+        {"progress", QUOTED, AT(progress)},
+        {"error", WORD, AT_JOB(error)},
+        {"text", QUOTED, AT_JOB(error_text)},
+    };
+#undef AT_JOB
+#undef AT
+    enum { N_ROWS = sizeof(rows) / sizeof(rows[0]), N_ALWAYS = 9 };
+    size_t start = out->len;
+    text_append(out, SLICE("---\n"));
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const void *value = (const char *)shown + rows[i].offset;
+        if (i >= N_ALWAYS && !is_there(rows[i].kind, value))
+            continue;
+        text_printf(out, "%s: ", rows[i].key);
+        append_value(out, rows[i].kind, value);
+        text_append_char(out, '\n');
+    }
     finish(out, start);
 }

@@ -34,11 +34,16 @@ static void check_command(const struct jobproto_command *command, struct digest 
     assert(command->tube.len == 0 || jobproto_is_tube(command->tube));
     assert(command->text.len < JOBPROTO_LINE_MAX);
     assert(command->options.key.len <= JOBPROTO_KEY_MAX);
+    assert(command->options.tried <= UINT16_MAX && command->error < JOBPROTO_N_ERRORS);
+    assert(command->options.state < JOBPROTO_N_STATES);
     assert(command->timeout_s <= INT32_MAX && command->percent <= 100);
-    assert(command->body_bytes <= BODY_MAX);
+    assert(command->body_bytes <= BODY_MAX && command->state < JOBPROTO_N_STATES);
+    assert(command->verb != JOBPROTO_LIST_JOBS || command->count <= JOBPROTO_BATCH_MAX);
     assert(command->verb != JOBPROTO_PUT || command->ttr_s > 0);
     add(digest, command->verb);
     add(digest, command->id + command->priority + command->delay_s + command->count);
+    add(digest, command->from + command->state + command->error);
+    add(digest, command->options.has + command->options.expires_s + command->options.counts[0]);
     digest->wanted = command->body_bytes;
     digest->body_bytes = 0;
 }

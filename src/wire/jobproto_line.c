@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A line of the job protocol. Each verb is a row: how a line with it begins, and a letter for each
- * argument. The order is that in which beanstalkd looks for a beginning, so that what only begins
- * like a verb ("stats-jobs 1") gets the same reply: BAD_FORMAT, not UNKNOWN_COMMAND.
+ * A line of the job protocol, read and written. Each verb is a row: how a line with it begins, and
+ * a letter for each argument. The order is that in which beanstalkd looks for a beginning, so that
+ * what only begins like a verb ("stats-jobs 1") gets the same reply: BAD_FORMAT, not
+ * UNKNOWN_COMMAND.
  */
 
 #include "wire/jobproto.h"
 
 #include "base/ascii.h"
+#include "wire/jobproto_client.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 /*
- * b bytes of a body     d delay           f kind of failure   i id
- * k how many to kick    n how many, 1..   o options           p priority
- * s tube and more       t time to run     T tube, to the end  u percent
- * v token, to the end   w timeout         x text to the end, or nothing
+ * a from which place    b bytes of a body    d delay           e kind of error
+ * f kind of failure
+ * i id                  k how many to kick   n how many, 1..   o options
+ * p priority            s tube and more      S state           t time to run
+ * T tube, to the end    u percent            v token, to the end
+ * w timeout             x text to the end, or nothing
  */
 static const struct row {
     struct slice start;
@@ -55,6 +60,15 @@ static const struct row {
     {SLICE_INIT("fail "), JOBPROTO_FAIL, "ifx"},
     {SLICE_INIT("progress "), JOBPROTO_PROGRESS, "iux"},
     {SLICE_INIT("finish "), JOBPROTO_FINISH, "ib"},
+    {SLICE_INIT("list-jobs "), JOBPROTO_LIST_JOBS, "San"},
+    {SLICE_INIT("result "), JOBPROTO_RESULT, "i"},
+    {SLICE_INIT("cancel "), JOBPROTO_CANCEL, "i"},
+    {SLICE_INIT("drain-tube "), JOBPROTO_DRAIN_TUBE, "sd"},
+    {SLICE_INIT("put-error "), JOBPROTO_PUT_ERROR, "ex"},
+    {SLICE_INIT("put-result "), JOBPROTO_PUT_RESULT, "b"},
+    {SLICE_INIT("show-job "), JOBPROTO_SHOW_JOB, "i"},
+    {SLICE_INIT("give-back"), JOBPROTO_GIVE_BACK, ""},
+    {SLICE_INIT("bury-job "), JOBPROTO_BURY_JOB, "i"},
 };
 
 const char *jobproto_verb_name(enum jobproto_verb verb)
@@ -91,6 +105,15 @@ const char *jobproto_verb_name(enum jobproto_verb verb)
         [JOBPROTO_FAIL] = "fail",
         [JOBPROTO_PROGRESS] = "progress",
         [JOBPROTO_FINISH] = "finish",
+        [JOBPROTO_LIST_JOBS] = "list-jobs",
+        [JOBPROTO_RESULT] = "result",
+        [JOBPROTO_CANCEL] = "cancel",
+        [JOBPROTO_DRAIN_TUBE] = "drain-tube",
+        [JOBPROTO_PUT_ERROR] = "put-error",
+        [JOBPROTO_PUT_RESULT] = "put-result",
+        [JOBPROTO_SHOW_JOB] = "show-job",
+        [JOBPROTO_GIVE_BACK] = "give-back",
+        [JOBPROTO_BURY_JOB] = "bury-job",
     };
     assert(verb < JOBPROTO_N_VERBS);
     return names[verb];
@@ -163,21 +186,54 @@ static int take_tube(struct slice name, struct slice *ret)
     return jobproto_is_tube(name) ? 0 : -1;
 }
 
+/* The place of the next word among the names, or -1. */
+static int take_name(struct slice *rest, const char *const *names, int n_names)
+{
+    struct slice word = cut_word(rest);
+    for (int i = 0; i < n_names; i++)
+        if (slice_is(word, names[i]))
+            return i;
+    return -1;
+}
+
+static const char *const fail_names[JOBPROTO_N_FAILS] = {
+    [JOBPROTO_FAIL_TEMPORARY] = "temporary",
+    [JOBPROTO_FAIL_PERMANENT] = "permanent",
+    [JOBPROTO_FAIL_BUSY] = "busy",
+    [JOBPROTO_FAIL_BACK] = "back",
+};
+
 static int take_fail(struct slice *rest, enum jobproto_fail *ret)
 {
-    static const char *const names[] = {
-        [JOBPROTO_FAIL_TEMPORARY] = "temporary",
-        [JOBPROTO_FAIL_PERMANENT] = "permanent",
-        [JOBPROTO_FAIL_BUSY] = "busy",
-    };
-    struct slice word = cut_word(rest);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!slice_is(word, names[i]))
-            continue;
-        *ret = (enum jobproto_fail)i;
-        return 0;
-    }
-    return -1;
+    int place = take_name(rest, fail_names, JOBPROTO_N_FAILS);
+    *ret = (enum jobproto_fail)(place < 0 ? 0 : place);
+    return place < 0 ? -1 : 0;
+}
+
+static const char *const error_names[JOBPROTO_N_ERRORS] = {
+    [JOBPROTO_ERROR_TEMPORARY] = "temporary", [JOBPROTO_ERROR_PERMANENT] = "permanent",
+    [JOBPROTO_ERROR_BUSY] = "busy",           [JOBPROTO_ERROR_TIMEOUT] = "timeout",
+    [JOBPROTO_ERROR_LOST] = "lost",
+};
+
+static int take_error(struct slice *rest, enum jobproto_error *ret)
+{
+    int place = take_name(rest, error_names, JOBPROTO_N_ERRORS);
+    *ret = (enum jobproto_error)(place < 0 ? 0 : place);
+    return place < 0 ? -1 : 0;
+}
+
+static const char *const state_names[JOBPROTO_N_STATES] = {
+    [JOBPROTO_STATE_READY] = "ready",       [JOBPROTO_STATE_DELAYED] = "delayed",
+    [JOBPROTO_STATE_RESERVED] = "reserved", [JOBPROTO_STATE_BURIED] = "buried",
+    [JOBPROTO_STATE_DONE] = "done",
+};
+
+static int take_state(struct slice *rest, enum jobproto_state *ret)
+{
+    int place = take_name(rest, state_names, JOBPROTO_N_STATES);
+    *ret = (enum jobproto_state)(place < 0 ? 0 : place);
+    return place < 0 ? -1 : 0;
 }
 
 /* Visible bytes alone. */
@@ -213,10 +269,14 @@ static struct slice take_rest(struct slice *rest)
 static int take_argument(char kind, struct slice *rest, struct jobproto_command *command)
 {
     switch (kind) {
+    case 'a':
+        return take_u32(rest, UINT32_MAX, &command->from);
     case 'b':
         return take_u32(rest, UINT32_MAX, &command->body_bytes);
     case 'd':
         return take_u32(rest, UINT32_MAX, &command->delay_s);
+    case 'e':
+        return take_error(rest, &command->error);
     case 'f':
         return take_fail(rest, &command->fail);
     case 'i':
@@ -233,6 +293,8 @@ static int take_argument(char kind, struct slice *rest, struct jobproto_command 
         return take_u32(rest, UINT32_MAX, &command->priority);
     case 's':
         return take_tube(cut_word(rest), &command->tube);
+    case 'S':
+        return take_state(rest, &command->state);
     case 't':
         return take_u32(rest, UINT32_MAX, &command->ttr_s);
     case 'T':
@@ -279,4 +341,98 @@ int jobproto_parse_line(struct slice line, struct jobproto_command *ret_command)
     if (row->verb == JOBPROTO_PUT && ret_command->ttr_s == 0)
         ret_command->ttr_s = 1;
     return 0;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* As much as a line that began at `start` has room for. */
+static void write_text(struct text *out, size_t start, struct slice text)
+{
+    size_t room = JOBPROTO_LINE_MAX - sizeof("\r\n") - (out->len - start);
+    if (text.len == 0)
+        return;
+    text_append_char(out, ' ');
+    for (size_t i = 0; i < text.len && i < room; i++)
+        text_append_char(out, ascii_is_control(text.ptr[i]) ? '?' : text.ptr[i]);
+}
+
+static void write_number(struct text *out, uint64_t number)
+{
+    text_printf(out, " %" PRIu64, number);
+}
+
+static void write_word(struct text *out, struct slice word)
+{
+    text_append_char(out, ' ');
+    text_append(out, word);
+}
+
+static void write_argument(struct text *out, size_t start, char kind,
+                           const struct jobproto_command *command)
+{
+    switch (kind) {
+    case 'a':
+        write_number(out, command->from);
+        break;
+    case 'b':
+        write_number(out, command->body_bytes);
+        break;
+    case 'd':
+        write_number(out, command->delay_s);
+        break;
+    case 'e':
+        write_word(out, slice_from(error_names[command->error]));
+        break;
+    case 'f':
+        write_word(out, slice_from(fail_names[command->fail]));
+        break;
+    case 'i':
+        write_number(out, command->id);
+        break;
+    case 'k':
+    case 'n':
+        write_number(out, command->count);
+        break;
+    case 'o':
+        jobproto_write_options(out, &command->options);
+        break;
+    case 'p':
+        write_number(out, command->priority);
+        break;
+    case 'S':
+        write_word(out, slice_from(state_names[command->state]));
+        break;
+    case 's':
+    case 'T':
+        write_word(out, command->tube);
+        break;
+    case 't':
+        write_number(out, command->ttr_s);
+        break;
+    case 'u':
+        write_number(out, command->percent);
+        break;
+    case 'v':
+        write_word(out, command->text);
+        break;
+    case 'w':
+        write_number(out, command->timeout_s);
+        break;
+    default:
+        assert(kind == 'x');
+        write_text(out, start, command->text);
+    }
+}
+
+void jobproto_write_command(struct text *out, const struct jobproto_command *command)
+{
+    const struct row *row = rows;
+    size_t start = out->len;
+    while (row->verb != command->verb)
+        row++;
+    text_append(out, slice_from(jobproto_verb_name(row->verb)));
+    for (const char *kind = row->args; *kind; kind++)
+        write_argument(out, start, *kind, command);
+    text_append(out, SLICE("\r\n"));
+    assert(out->len - start <= JOBPROTO_LINE_MAX);
 }

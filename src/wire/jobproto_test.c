@@ -143,7 +143,40 @@ static const struct row {
     {"put-opts ttl=0", "BAD_FORMAT"},
     {"put-opts attempts=0", "BAD_FORMAT"},
     {"put-opts not-before=9000000001", "BAD_FORMAT"},
+    {"put-opts tried=1", "put-opts tried=1"},
+    {"put-opts tried=65535 key=a", "put-opts key=a tried=65535"},
+    {"put-opts tried=0", "BAD_FORMAT"},
+    {"put-opts tried=65536", "BAD_FORMAT"},
     {"put-opts colour=red", "BAD_FORMAT"},
+    {"put-opts expires=0", "put-opts expires=0"},
+    {"put-opts counts=1,0,65535,4,5 state=buried created=4294967295 expires=9000000000",
+     "put-opts expires=9000000000 created=4294967295 state=buried counts=1,0,65535,4,5"},
+    {"put-opts state=done", "put-opts state=done"},
+    {"put-opts expires=9000000001", "BAD_FORMAT"},
+    {"put-opts created=4294967296", "BAD_FORMAT"},
+    {"put-opts state=ready", "BAD_FORMAT"},
+    {"put-opts state=", "BAD_FORMAT"},
+    {"put-opts counts=1,2,3,4", "BAD_FORMAT"},
+    {"put-opts counts=1,2,3,4,", "BAD_FORMAT"},
+    {"put-opts counts=1,2,3,4,5,", "BAD_FORMAT"},
+    {"put-opts counts=1,2,3,4,5,6", "BAD_FORMAT"},
+    {"put-opts counts=1,2,3,4,65536", "BAD_FORMAT"},
+    {"put-opts counts=1,,3,4,5", "BAD_FORMAT"},
+    {"put-error lost", "put-error e4 {}"},
+    {"put-error temporary no such user", "put-error e0 {no such user}"},
+    {"put-error back", "BAD_FORMAT"},
+    {"put-error ", "BAD_FORMAT"},
+    {"put-error busy \x1b", "BAD_FORMAT"},
+    {"put-error", "UNKNOWN_COMMAND"},
+    {"put-result 4\r\ndone\r\nquit", "put-result b4 [done] quit"},
+    {"put-result 0\r\n\r\n", "put-result b0 []"},
+    {"put-result 11\r\n12345678901\r\nquit", "JOB_TOO_BIG quit"},
+    {"put-result 4\r\ndone!\nquit", "put-result b4 EXPECTED_CRLF quit"},
+    {"put-result ", "BAD_FORMAT"},
+    {"show-job 7", "show-job i7"},
+    {"show-job 7 8", "BAD_FORMAT"},
+    {"show-job", "UNKNOWN_COMMAND"},
+    {"put-result 4 4", "BAD_FORMAT"},
     {"put-opts ", "BAD_FORMAT"},
     {"put-opts", "UNKNOWN_COMMAND"},
     {"batch-reserve 1000 5", "batch-reserve w5 k1000"},
@@ -153,6 +186,7 @@ static const struct row {
     {"fail 7 temporary", "fail i7 f0 {}"},
     {"fail 7 permanent no such user", "fail i7 f1 {no such user}"},
     {"fail 7 busy ", "fail i7 f2 {}"},
+    {"fail 7 back it stops", "fail i7 f3 {it stops}"},
     {"fail 7 bored", "BAD_FORMAT"},
     {"fail 7 busy \x1b", "BAD_FORMAT"},
     {"progress 7 100 almost", "progress i7 u100 {almost}"},
@@ -160,6 +194,42 @@ static const struct row {
     {"finish 7 4\r\ndone\r\n", "finish i7 b4 [done]"},
     {"finish 7 11\r\n12345678901\r\nquit", "JOB_TOO_BIG quit"},
     {"finish 7", "BAD_FORMAT"},
+    {"list-jobs ready 0 1000", "list-jobs k1000 a0 s0"},
+    {"list-jobs  delayed  4294967295  1", "list-jobs k1 a4294967295 s1"},
+    {"list-jobs reserved 7 1", "list-jobs k1 a7 s2"},
+    {"list-jobs buried 7 1", "list-jobs k1 a7 s3"},
+    {"list-jobs done 0 1", "list-jobs k1 a0 s4"},
+    {"list-jobs gone 0 1", "BAD_FORMAT"},
+    {"list-jobs read 0 1", "BAD_FORMAT"},
+    {"list-jobs readyy 0 1", "BAD_FORMAT"},
+    {"list-jobs ready 4294967296 1", "BAD_FORMAT"},
+    {"list-jobs ready 0 0", "BAD_FORMAT"},
+    {"list-jobs ready 0 1001", "BAD_FORMAT"},
+    {"list-jobs ready 0", "BAD_FORMAT"},
+    {"list-jobs ready 0 1 1", "BAD_FORMAT"},
+    {"list-jobs ", "BAD_FORMAT"},
+    {"list-jobs", "UNKNOWN_COMMAND"},
+    {"result 18446744073709551615", "result i18446744073709551615"},
+    {"result ", "BAD_FORMAT"},
+    {"result 1 ", "BAD_FORMAT"},
+    {"result 1x", "BAD_FORMAT"},
+    {"result", "UNKNOWN_COMMAND"},
+    {"cancel 7", "cancel i7"},
+    {"cancel -7", "BAD_FORMAT"},
+    {"cancel 7 8", "BAD_FORMAT"},
+    {"cancel", "UNKNOWN_COMMAND"},
+    {"drain-tube a 1", "drain-tube d1 a"},
+    {"drain-tube a 0", "drain-tube d0 a"},
+    {"drain-tube a", "BAD_FORMAT"},
+    {"drain-tube a 1 2", "BAD_FORMAT"},
+    {"drain-tube", "UNKNOWN_COMMAND"},
+    {"give-back", "give-back"},
+    {"give-back ", "BAD_FORMAT"},
+    {"give-back 7", "BAD_FORMAT"},
+    {"give-bac", "UNKNOWN_COMMAND"},
+    {"bury-job 7", "bury-job i7"},
+    {"bury-job 7 8", "BAD_FORMAT"},
+    {"bury-job", "UNKNOWN_COMMAND"},
 };
 
 /* What each verb carries, a letter each, as in the table of the parser. */
@@ -174,6 +244,10 @@ static const char *carried(enum jobproto_verb verb)
         [JOBPROTO_STATS_JOB] = "i",      [JOBPROTO_PAUSE_TUBE] = "d",
         [JOBPROTO_BATCH_RESERVE] = "wk", [JOBPROTO_FAIL] = "if",
         [JOBPROTO_PROGRESS] = "iu",      [JOBPROTO_FINISH] = "ib",
+        [JOBPROTO_LIST_JOBS] = "kas",    [JOBPROTO_RESULT] = "i",
+        [JOBPROTO_CANCEL] = "i",         [JOBPROTO_DRAIN_TUBE] = "d",
+        [JOBPROTO_PUT_ERROR] = "e",      [JOBPROTO_PUT_RESULT] = "b",
+        [JOBPROTO_SHOW_JOB] = "i",       [JOBPROTO_BURY_JOB] = "i",
     };
     return letters[verb] ? letters[verb] : "";
 }
@@ -181,6 +255,10 @@ static const char *carried(enum jobproto_verb verb)
 static uint64_t number_of(const struct jobproto_command *command, char letter)
 {
     switch (letter) {
+    case 'a':
+        return command->from;
+    case 's':
+        return command->state;
     case 'p':
         return command->priority;
     case 'd':
@@ -197,6 +275,8 @@ static uint64_t number_of(const struct jobproto_command *command, char letter)
         return command->timeout_s;
     case 'u':
         return command->percent;
+    case 'e':
+        return command->error;
     default:
         return command->fail;
     }
@@ -214,6 +294,16 @@ static void show_options(const struct jobproto_options *options, struct text *ou
         text_printf(out, " not-before=%" PRIu64, options->not_before_s);
     if (options->has & JOBPROTO_HAS_RESULT)
         text_printf(out, " result=%u", options->result_s);
+    if (options->has & JOBPROTO_HAS_TRIED)
+        text_printf(out, " tried=%u", options->tried);
+    if (options->has & JOBPROTO_HAS_EXPIRES)
+        text_printf(out, " expires=%" PRIu64, options->expires_s);
+    if (options->has & JOBPROTO_HAS_CREATED)
+        text_printf(out, " created=%u", options->created_s);
+    if (options->has & JOBPROTO_HAS_STATE)
+        text_printf(out, " state=%s", options->state == JOBPROTO_STATE_DONE ? "done" : "buried");
+    for (int i = 0; options->has & JOBPROTO_HAS_COUNTS && i < JOBPROTO_N_COUNTS; i++)
+        text_printf(out, "%s%u", i > 0 ? "," : " counts=", (unsigned)options->counts[i]);
 }
 
 static void show_command(const struct jobproto_command *command, struct text *out)
@@ -224,7 +314,7 @@ static void show_command(const struct jobproto_command *command, struct text *ou
     if (command->tube.len > 0)
         text_printf(out, " %.*s", SLICE_ARG(command->tube));
     if (command->verb == JOBPROTO_AUTH || command->verb == JOBPROTO_FAIL ||
-        command->verb == JOBPROTO_PROGRESS)
+        command->verb == JOBPROTO_PROGRESS || command->verb == JOBPROTO_PUT_ERROR)
         text_printf(out, " {%.*s}", SLICE_ARG(command->text));
     show_options(&command->options, out);
 }

@@ -31,6 +31,7 @@ static const struct slice replies[JOBPROTO_N_REPLIES] = {
     [JOBPROTO_DENIED] = SLICE_INIT("DENIED\r\n"),
     [JOBPROTO_OPTIONS] = SLICE_INIT("OPTIONS\r\n"),
     [JOBPROTO_FINISHED] = SLICE_INIT("FINISHED\r\n"),
+    [JOBPROTO_CHANGED] = SLICE_INIT("CHANGED\r\n"),
 };
 
 struct slice jobproto_reply_line(enum jobproto_reply reply)

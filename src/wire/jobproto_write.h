@@ -51,6 +51,7 @@ struct jobproto_stats_job {
     uint64_t age_s, delay_s, ttr_s, time_left_s;
     uint64_t file; /* segment of the log */
     uint64_t n_reserves, n_timeouts, n_releases, n_buries, n_kicks;
+    uint64_t n_attempts; /* weir's own: those that count, with the one under way */
 };
 
 struct jobproto_stats_tube {
@@ -60,6 +61,7 @@ struct jobproto_stats_tube {
     uint64_t n_using, n_watching, n_waiting; /* connections */
     uint64_t n_deletes, n_pauses;
     uint64_t pause_s, pause_left_s;
+    uint64_t oldest_ms; /* weir's own: the age of the oldest ready job */
 };
 
 struct jobproto_stats {
@@ -92,5 +94,44 @@ void jobproto_write_stats(const struct jobproto_stats *stats, struct text *out);
 size_t jobproto_list_begin(struct text *out);
 void jobproto_list_tube(struct text *out, struct slice tube);
 void jobproto_list_end(struct text *out, size_t start);
+
+/* A line of list-jobs. */
+struct jobproto_listed_job {
+    uint64_t id;
+    struct slice state;
+    uint64_t priority, n_attempts;
+    uint64_t age_s, ttr_s, time_left_s;
+    uint64_t body_bytes;
+    /* What not all have; 0 or empty: it is not in the line. */
+    uint64_t created_s;    /* seconds since 1970 UTC */
+    uint64_t not_before_s; /* likewise, of a delayed one */
+    uint64_t expires_s;    /* likewise, of its time to live or its result */
+    uint64_t attempts_max;
+    uint64_t result_s; /* for how long its result is kept */
+    uint64_t result_bytes;
+    struct slice counts; /* as put-opts has them */
+    struct slice key;
+    struct slice error;      /* "temporary", ...; empty: it never failed */
+    struct slice error_text; /* any bytes; only beside an error */
+};
+
+/* All that is known of one job: show-job. */
+struct jobproto_shown_job {
+    struct jobproto_listed_job job;
+    struct slice tube;
+    uint64_t attempts_allowed; /* by the job, or by its queue; 0: any number */
+    uint64_t percent;          /* as its worker says; 0: nothing yet */
+    struct slice progress;
+};
+
+/* Appends "OK N", the document of N bytes and its CR LF. */
+void jobproto_write_show_job(const struct jobproto_shown_job *shown, struct text *out);
+
+/*
+ * A page of jobs: begin, each job, jobproto_list_end(). `next` is where the following page begins,
+ * 0 where there is none.
+ */
+size_t jobproto_jobs_begin(struct text *out, uint32_t next);
+void jobproto_jobs_add(struct text *out, const struct jobproto_listed_job *job);
 
 #endif

@@ -69,21 +69,23 @@ static void test_job_and_tube(void **state)
                                                           .n_timeouts = 9,
                                                           .n_releases = 10,
                                                           .n_buries = 11,
-                                                          .n_kicks = 12},
+                                                          .n_kicks = 12,
+                                                          .n_attempts = 13},
                              &out);
     check(
         out.ptr, out.len,
-        "beforeOK 151\r\n---\nid: 1\ntube: \"default\"\nstate: reserved\npri: 2\nage: 3\ndelay: 4\n"
+        "beforeOK 164\r\n---\nid: 1\ntube: \"default\"\nstate: reserved\npri: 2\nage: 3\ndelay: 4\n"
         "ttr: 5\ntime-left: 6\nfile: 7\nreserves: 8\ntimeouts: 9\nreleases: 10\nburies: 11\n"
-        "kicks: 12\n\r\n");
+        "kicks: 12\nattempts: 13\n\r\n");
     text_clear(&out);
     jobproto_write_stats_tube(&(struct jobproto_stats_tube){.name = SLICE("a"), .n_ready = 3},
                               &out);
-    check(out.ptr, out.len,
-          "OK 261\r\n---\nname: \"a\"\ncurrent-jobs-urgent: 0\ncurrent-jobs-ready: 3\n"
-          "current-jobs-reserved: 0\ncurrent-jobs-delayed: 0\ncurrent-jobs-buried: 0\n"
-          "total-jobs: 0\ncurrent-using: 0\ncurrent-watching: 0\ncurrent-waiting: 0\n"
-          "cmd-delete: 0\ncmd-pause-tube: 0\npause: 0\npause-time-left: 0\n\r\n");
+    check(
+        out.ptr, out.len,
+        "OK 280\r\n---\nname: \"a\"\ncurrent-jobs-urgent: 0\ncurrent-jobs-ready: 3\n"
+        "current-jobs-reserved: 0\ncurrent-jobs-delayed: 0\ncurrent-jobs-buried: 0\n"
+        "total-jobs: 0\ncurrent-using: 0\ncurrent-watching: 0\ncurrent-waiting: 0\n"
+        "cmd-delete: 0\ncmd-pause-tube: 0\npause: 0\npause-time-left: 0\noldest-ready-ms: 0\n\r\n");
     text_deinit(&out);
 }
 
@@ -125,12 +127,67 @@ static void test_list(void **state)
     text_deinit(&out);
 }
 
+static void test_show_job(void **state)
+{
+    (void)state;
+    struct text out = TEXT_NONE;
+    struct jobproto_shown_job shown = {.job = {.id = 7, .state = SLICE("ready")},
+                                       .tube = SLICE("mail")};
+    jobproto_write_show_job(&shown, &out);
+    check(out.ptr, out.len,
+          "OK 91\r\n---\nid: 7\ntube: \"mail\"\nstate: ready\npri: 0\nattempts: 0\nage: 0\nttr: 0\n"
+          "time-left: 0\nbytes: 0\n\r\n");
+    text_clear(&out);
+    shown.job.key = SLICE("a\"b");
+    shown.job.error = SLICE("lost");
+    shown.attempts_allowed = 9;
+    shown.percent = 50;
+    shown.progress = SLICE("half\n");
+    jobproto_write_show_job(&shown, &out);
+    assert_non_null(strstr(out.ptr,
+                           "\nbytes: 0\nattempts-allowed: 9\nkey: \"a\\\"b\"\npercent: 50\n"
+                           "progress: \"half \"\nerror: lost\n\r\n"));
+    text_deinit(&out);
+}
+
+static void test_jobs(void **state)
+{
+    (void)state;
+    struct text out = TEXT_NONE;
+    size_t start = jobproto_jobs_begin(&out, UINT32_MAX);
+    jobproto_jobs_add(&out, &(struct jobproto_listed_job){.id = UINT64_MAX,
+                                                          .state = SLICE("ready"),
+                                                          .priority = 1,
+                                                          .n_attempts = 2,
+                                                          .age_s = 3,
+                                                          .ttr_s = 4,
+                                                          .time_left_s = 5,
+                                                          .body_bytes = 6});
+    jobproto_jobs_add(&out, &(struct jobproto_listed_job){.id = 7,
+                                                          .state = SLICE("buried"),
+                                                          .error = SLICE("temporary"),
+                                                          .error_text = SLICE("a\n\"b\\, id: 9}")});
+    jobproto_list_end(&out, start);
+    check(out.ptr, out.len,
+          "OK 260\r\n---\nnext: 4294967295\njobs:\n"
+          "- {id: 18446744073709551615, state: ready, pri: 1, attempts: 2, age: 3, ttr: 4, "
+          "time-left: 5, bytes: 6}\n"
+          "- {id: 7, state: buried, pri: 0, attempts: 0, age: 0, ttr: 0, time-left: 0, bytes: 0, "
+          "error: temporary, text: \"a \\\"b\\\\, id: 9}\"}\n\r\n");
+    text_clear(&out);
+    start = jobproto_jobs_begin(&out, 0);
+    jobproto_list_end(&out, start);
+    check(out.ptr, out.len, "OK 18\r\n---\nnext: 0\njobs:\n\r\n");
+    text_deinit(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),        cmocka_unit_test(test_longest_tube),
         cmocka_unit_test(test_job_and_tube), cmocka_unit_test(test_server),
-        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list),         cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_show_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
