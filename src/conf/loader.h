@@ -34,7 +34,8 @@ struct conf_place {
 /* All of one object, in the order in which they were read. */
 struct conf_places {
     struct conf_place *first, *last;
-    bool is_bad; /* a mistake in the object or in what it holds was told */
+    bool is_bad;      /* a mistake in the object or in what it holds was told */
+    bool has_unknown; /* one was a word that it does not know: what seems to be missing may be it */
 };
 
 /* One `defaults { WORD { ... } }`: a struct that nobody sees, filled with what it says. */
@@ -95,6 +96,8 @@ struct conf_place *conf_place_add(struct arena *arena, struct conf_object *objec
                                   size_t first);
 /* Marks that a mistake in the object or in what it holds was told. */
 void conf_object_spoil(struct arena *arena, struct conf_object *object);
+/* A word that it does not know was told. */
+void conf_object_note_unknown(struct arena *arena, struct conf_object *object);
 /* The member of a row in the struct of its block. */
 void *conf_member(void *self, const struct conf_word *word);
 

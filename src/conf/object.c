@@ -51,6 +51,11 @@ void conf_object_spoil(struct arena *arena, struct conf_object *object)
     places_of(arena, object)->is_bad = true;
 }
 
+void conf_object_note_unknown(struct arena *arena, struct conf_object *object)
+{
+    places_of(arena, object)->has_unknown = true;
+}
+
 static const struct conf_place *named(const struct conf_object *object, const char *name)
 {
     const struct conf_place *place = object->places ? object->places->first : NULL;

@@ -81,7 +81,7 @@ static void print_times(struct text *out, const struct conf_range *range)
     conf_unit_show_time(out, range->high);
 }
 
-static void print_statuses(struct text *out, const struct conf_range *range)
+static void print_ints(struct text *out, const struct conf_range *range)
 {
     text_printf(out, "%lld", (long long)range->low);
     if (range->high != range->low)
@@ -156,8 +156,9 @@ static void print_value(struct text *out, const struct conf_word *row, const voi
     case CONF_IP_IN:
         print_text(out, ((const struct conf_ip_in *)value)->ip.text, words);
         break;
+    case CONF_INTS:
     case CONF_STATUSES:
-        print_statuses(out, value);
+        print_ints(out, value);
         break;
     case CONF_TIMES:
         print_times(out, value);
@@ -176,18 +177,22 @@ static void print_value(struct text *out, const struct conf_word *row, const voi
 
 /* ---- sentences of their own ---- */
 
+static void print_token(struct text *out, const struct conf_token *token)
+{
+    if (token->is_quoted)
+        print_quoted(out, token->text);
+    else
+        print_text(out, token->text, NULL);
+}
+
 static void print_stmt(struct printer *printer, const struct conf_stmt *stmt, size_t first,
                        size_t end)
 {
     start_line(printer);
     for (size_t i = first; i < end; i++) {
-        const struct conf_token *token = &stmt->tokens[i];
         if (i > first)
             text_append_char(printer->out, ' ');
-        if (token->is_quoted)
-            print_quoted(printer->out, token->text);
-        else
-            print_text(printer->out, token->text, NULL);
+        print_token(printer->out, &stmt->tokens[i]);
     }
     if (stmt->has_block && first == 0) {
         text_append(printer->out, SLICE(" {\n"));
@@ -211,10 +216,7 @@ void conf_print_line(const struct conf_stmt *stmt, size_t first, struct text *ou
     for (size_t i = first; i < stmt->n_tokens; i++) {
         if (i > first)
             text_append_char(out, ' ');
-        if (stmt->tokens[i].is_quoted)
-            print_quoted(out, stmt->tokens[i].text);
-        else
-            print_text(out, stmt->tokens[i].text, NULL);
+        print_token(out, &stmt->tokens[i]);
     }
     if (!stmt->has_block)
         return;
@@ -352,4 +354,122 @@ void conf_print_full(const struct conf_section *sections, size_t n_sections,
     for (size_t i = 0; i < n_sections; i++)
         for (const struct conf_word *word = sections[i].words; word && word->name; word++)
             print_row(&printer, word, sections[i].self);
+}
+
+/* ---- one by one ---- */
+
+struct shower {
+    conf_shown_fn *fn;
+    void *ctx;
+    struct text path, value;
+};
+
+static void show_rows(struct shower *shower, const struct conf_block *block, void *self);
+
+/* Tells what stands in shower->value, and forgets it. */
+static void show(struct shower *shower, const struct conf_place *place)
+{
+    const struct conf_shown shown = {.path = text_slice(&shower->path),
+                                     .value = text_slice(&shower->value),
+                                     .at = place ? place->at : (struct conf_at){.line = 0},
+                                     .is_set = place != NULL};
+    shower->fn(shower->ctx, &shown);
+    text_clear(&shower->value);
+}
+
+static void show_custom(struct shower *shower, const struct conf_word *word, void *self)
+{
+    const struct conf_places *places = conf_object_of(self)->places;
+    for (const struct conf_place *place = places ? places->first : NULL; place;
+         place = place->next) {
+        if (place->word != word)
+            continue;
+        for (size_t i = place->first + 1; i < place->end; i++) {
+            if (i > place->first + 1)
+                text_append_char(&shower->value, ' ');
+            print_token(&shower->value, &place->stmt->tokens[i]);
+        }
+        show(shower, place);
+    }
+}
+
+static void show_block(struct shower *shower, const struct conf_word *word, void *self)
+{
+    const struct conf_word *args = word->block->args;
+    if (args && args->name) {
+        struct text line = TEXT_NONE; /* a space before each */
+        struct printer printer = {.out = &line};
+        print_args(&printer, word, self);
+        text_append(&shower->value, slice_trim(text_slice(&line)));
+        text_deinit(&line);
+        show(shower, conf_place_find(conf_object_of(self), args));
+    }
+    if (conf_words_exist(word->block->words))
+        show_rows(shower, word->block, self);
+}
+
+/* The next place of the row behind `place`, which may be NULL. */
+static const struct conf_place *next_place(const struct conf_place *place,
+                                           const struct conf_word *word)
+{
+    do
+        place = place ? place->next : NULL;
+    while (place && place->word != word);
+    return place;
+}
+
+static void show_list(struct shower *shower, const struct conf_word *word, void *self)
+{
+    const struct conf_list *list = conf_member(self, word);
+    const struct conf_place *place = conf_place_find(conf_object_of(self), word);
+    for (size_t i = 0; i < list->n_items; i++, place = next_place(place, word)) {
+        if (word->type == CONF_BLOCK) {
+            show_block(shower, word, list->items[i]);
+            continue;
+        }
+        print_value(&shower->value, word, list->items[i], NULL);
+        show(shower, place);
+    }
+}
+
+static void show_row(struct shower *shower, const struct conf_word *word, void *self)
+{
+    void *member = conf_member(self, word);
+    bool is_embedded = word->flags & CONF_EMBED;
+    if (word->type == CONF_CUSTOM) {
+        show_custom(shower, word, self);
+    } else if (word->flags & CONF_REPEAT) {
+        show_list(shower, word, self);
+    } else if (word->type == CONF_BLOCK) {
+        void *inner = is_embedded ? member : *(void **)member;
+        if (inner && (!is_embedded || is_printable(word, inner)))
+            show_block(shower, word, inner);
+    } else {
+        if (word->type == CONF_FLAG && *(const bool *)member)
+            text_append(&shower->value, SLICE("yes"));
+        else if (has_value(word, self))
+            print_value(&shower->value, word, member, NULL);
+        show(shower, conf_place_find(conf_object_of(self), word));
+    }
+}
+
+static void show_rows(struct shower *shower, const struct conf_block *block, void *self)
+{
+    size_t len = shower->path.len;
+    for (const struct conf_word *word = block->words; word->name; word++) {
+        if ((word->flags & CONF_PLANNED) || (block->has_word && !block->has_word(self, word)))
+            continue;
+        text_printf(&shower->path, "%s%s", len > 0 ? " " : "", word->name);
+        show_row(shower, word, self);
+        shower->path.len = len;
+    }
+}
+
+void conf_print_values(const struct conf_block *block, void *self, conf_shown_fn *fn, void *ctx)
+{
+    struct shower shower = {.fn = fn, .ctx = ctx, .path = TEXT_NONE, .value = TEXT_NONE};
+    if (conf_words_exist(block->words))
+        show_rows(&shower, block, self);
+    text_deinit(&shower.path);
+    text_deinit(&shower.value);
 }

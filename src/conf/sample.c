@@ -276,6 +276,7 @@ static const struct conf_word shop_words[] = {
      .min = 10,
      .max = 3600000},
     {.name = "backoff", .type = CONF_TIMES, .offset = SHOP(backoff)},
+    {.name = "hands", .type = CONF_INTS, .offset = SHOP(hands), .min = 1, .max = 99},
     {.name = "room",
      .type = CONF_SIZE,
      .offset = SHOP(room_bytes),
@@ -432,6 +433,7 @@ static bool equal_value(const struct conf_word *word, const void *a, const void 
         return *(const bool *)a == *(const bool *)b;
     case CONF_CHOICE:
         return *(const int *)a == *(const int *)b;
+    case CONF_INTS:
     case CONF_STATUSES:
     case CONF_TIMES:
     case CONF_RATE:

@@ -77,7 +77,7 @@ struct sample_shop {
     struct conf_list places; /* of struct conf_ip_in */
     struct conf_list trust;  /* of struct addr_net */
     struct conf_list tags;   /* of struct slice */
-    struct conf_range expect, backoff;
+    struct conf_range expect, backoff, hands;
     struct conf_rate pace;
     struct conf_ref favourite;
 };

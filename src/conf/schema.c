@@ -120,6 +120,8 @@ static int check_required(const struct conf_frame *frame)
 {
     struct conf_object *object = conf_object_of(frame->self);
     int rc = 0;
+    if (object->places && object->places->has_unknown)
+        return -1;
     for (const struct conf_word *word = frame->words; word && word->name; word++)
         if ((word->flags & CONF_REQUIRED) && !conf_place_find(object, word))
             rc = conf_error(load_of(frame)->diag, object->at,
@@ -331,14 +333,44 @@ int conf_inline_read(const struct conf_frame *inner, struct conf_cursor *cursor)
 
 static int read_braces(const struct conf_frame *inner, struct conf_cursor *cursor)
 {
-    const struct conf_stmt *stmt = cursor->stmt;
-    if (!stmt->has_block)
+    if (!cursor->stmt->has_block || cursor->is_block_taken)
         return 0;
     cursor->is_block_taken = true;
-    if (!conf_words_exist(inner->words))
-        return conf_error(load_of(inner)->diag, conf_stmt_at(stmt), NULL, "%s takes no { }",
-                          title_of(inner));
-    return conf_children_read(inner, stmt);
+    return conf_children_read(inner, cursor->stmt);
+}
+
+/* Braces of a row that has no words; values that stand in there are not missed beside. */
+static int refuse_braces(const struct conf_frame *inner, const struct conf_word *word,
+                         struct conf_cursor *cursor)
+{
+    struct conf_load *load = load_of(inner);
+    if (!cursor->stmt->has_block || conf_words_exist(inner->words))
+        return 0;
+    cursor->is_block_taken = true;
+    return conf_error(load->diag, conf_stmt_at(cursor->stmt), conf_usage(load->arena, word),
+                      "%s takes no { }", title_of(inner));
+}
+
+/* `schedule 30 2 * * *`: quotes are missing. */
+static int refuse_unquoted(const struct conf_frame *inner, const struct conf_word *word,
+                           struct conf_cursor *cursor)
+{
+    struct conf_load *load = load_of(inner);
+    const struct conf_word *arg = word->block->args;
+    size_t first = cursor->next - 1;
+    const struct conf_token *tokens = cursor->stmt->tokens, *next = peek(cursor);
+    if (!arg || !(arg->flags & CONF_SENTENCE) || !next || next->is_bad || next->is_quoted ||
+        tokens[first].is_quoted || is_known(inner, next))
+        return 0;
+    struct text hint = TEXT_NONE;
+    text_printf(&hint, "%s \"%.*s", word->name, SLICE_ARG(tokens[first].text));
+    for (; peek(cursor) && !is_known(inner, peek(cursor)); cursor->next++)
+        text_printf(&hint, " %.*s", SLICE_ARG(current(cursor)->text));
+    text_append_char(&hint, '"');
+    int rc = conf_error(load->diag, tokens[first].at, arena_dup(load->arena, text_slice(&hint)).ptr,
+                        "a value of several words stands in quotes");
+    text_deinit(&hint);
+    return rc;
 }
 
 /* Puts a finished struct where its row says. */
@@ -382,7 +414,12 @@ static int read_block(const struct conf_frame *frame, const struct conf_word *wo
     } else {
         cursor->next++;
     }
-    int rc = read_args(&inner, word, cursor);
+    int rc = is_first ? refuse_braces(&inner, word, cursor) : 0;
+    bool is_told = rc < 0 && !peek(cursor);
+    if (!is_told && read_args(&inner, word, cursor) < 0)
+        rc = -1;
+    if (rc == 0 && refuse_unquoted(&inner, word, cursor) < 0)
+        rc = -1;
     if (conf_inline_read(&inner, cursor) < 0)
         rc = -1;
     if (is_first && read_braces(&inner, cursor) < 0)

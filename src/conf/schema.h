@@ -36,6 +36,7 @@
  *
  *     CONF_FLAG      (no value)                    bool
  *     CONF_INT       8                             int64_t, within min..max
+ *     CONF_INTS      8 | 2..8                      struct conf_range, both within min..max
  *     CONF_COUNT     8 | auto                      int64_t, auto is 0
  *     CONF_NAME      [A-Za-z0-9_][A-Za-z0-9_.-]*   struct slice, at most 63 bytes
  *     CONF_STRING    any word or "quoted"          struct slice
@@ -73,6 +74,7 @@
 enum conf_type {
     CONF_FLAG,
     CONF_INT,
+    CONF_INTS,
     CONF_COUNT,
     CONF_NAME,
     CONF_STRING,
@@ -172,6 +174,9 @@ enum {
     CONF_OPTIONAL = 1 << 4,
     CONF_ANY_NAME = 1 << 5, /* the row's word is whatever stands there (nodes { a ...; b ... }); the
                                block's first argument is that word itself */
+    /* CONF_STRING, the only positional value of a block: it has spaces as a rule, so that words
+     * behind it which nobody knows are told as quotes that are missing. */
+    CONF_SENTENCE = 1 << 6,
 };
 
 /*

@@ -4,6 +4,7 @@
  * each mistake with its sentence and hint, the full print and the manual.
  */
 #include "base/mem.h"
+#include "conf/print.h"
 #include "conf/sample.h"
 #include <string.h>
 
@@ -56,7 +57,7 @@ static void test_values(void **state)
                             "self 10.0.0.1; trust 10.0.0.0/8; trust ::/0; tag a; tag ${ODD}\n"
                             "place 10.0.0.9/8; place fe80::1/64\n"
                             "answer 204; expect 500; wait 250ms; backoff 10s..1h; room 1M\n"
-                            "pace 5/m; share 0%; favourite tall\n");
+                            "hands 2..8; pace 5/m; share 0%; favourite tall\n");
     char text[ADDR_TEXT_MAX];
     (void)state;
     assert_right(s);
@@ -89,6 +90,8 @@ static void test_values(void **state)
     assert_int_equal(s->shop.wait_ms, 250);
     assert_int_equal(s->shop.backoff.low, 10000);
     assert_int_equal(s->shop.backoff.high, 3600000);
+    assert_int_equal(s->shop.hands.low, 2);
+    assert_int_equal(s->shop.hands.high, 8);
     assert_int_equal(s->shop.room_bytes, 1 << 20);
     assert_int_equal(s->shop.pace.count, 5);
     assert_int_equal(s->shop.pace.per_ms, 60000);
@@ -281,6 +284,10 @@ static void test_bad_values(void **state)
         {"wait 1ms", "1:6 \"1ms\" is too short: at least 10ms\n"},
         {"wait 2h", "1:6 \"2h\" is too long: at most 1h\n"},
         {"backoff 1h..10s", "1:9 \"1h..10s\" runs backwards: write 10s..1h\n"},
+        {"hands 8..2", "1:7 \"8..2\" runs backwards: write 2..8\n"},
+        {"hands 0..2", "1:7 \"0..2\" is too small: at least 1\n"},
+        {"hands 2..", "1:7 \"\" is not a whole number\n"},
+        {"hands 100", "1:7 \"100\" is too large: at most 99\n"},
         {"backoff 1..10s", "1:9 \"1\" has no unit: write 2s, 250ms, 5m\n"},
         {"room 64K", "1:6 \"64K\": capital letters but for k: 64k, 256M\n"},
         {"room 1", "1:6 \"1\" is too small: at least 1k\n"},
@@ -334,7 +341,7 @@ static void test_bad_words(void **state)
         {"parts { a 10.0.0.1; a 10.0.0.2 }",
          "1:21 a stands twice in parts = the first is at main.weir:1:9\n"},
         {"shelf",
-         "1:1 shelf has no name = shelf NAME [TEXT]\n1:1 shelf has no item = item NAME N\n"},
+         "1:1 shelf has no name = shelf NAME [COLOUR]\n1:1 shelf has no item = item NAME N\n"},
         {"shelf a", "1:1 shelf a has no item = item NAME N\n"},
         {"shelf a { item x }", "1:11 item x has no count = item NAME N\n"},
         {"shelf a { item x weight 2 }", "1:11 item x has no count = item NAME N\n"},
@@ -344,7 +351,7 @@ static void test_bad_words(void **state)
          "1:33 unknown word \"2s\" in check = known here: every, fall, tilt\n"},
         {"shelf a { item x 1; check look fall every 2s }", "1:32 fall has no value = fall N\n"},
         {"parts { a 10.0.0.1 b }", "1:20 \"b\" is one word too many for a\n"},
-        {"parts { a 10.0.0.1 { } }", "1:9 a takes no { }\n"},
+        {"parts { a 10.0.0.1 { } }", "1:9 a takes no { } = NAME IP\n"},
         {"shelf a { item x 1; check look tilt 2% }", "1:32 nobody sees a tilt\n"},
         {"shelf a { item x 1; note }", "1:21 this note is empty = note TEXT...\n"},
         {"shelf a { item x 1; limits { wait 1h; room 1k } }",
@@ -457,6 +464,52 @@ static void test_print(void **state)
     text_deinit(&out);
 }
 
+static void add_shown(void *ctx, const struct conf_shown *shown)
+{
+    struct text *out = ctx;
+    text_printf(out, "%.*s=%.*s", SLICE_ARG(shown->path), SLICE_ARG(shown->value));
+    if (shown->is_set)
+        text_printf(out, " %u:%u", shown->at.line, shown->at.column);
+    text_append_char(out, '\n');
+}
+
+static void test_print_values(void **state)
+{
+    struct sample *s = load("defaults { shelf { share 5%; note x \"y z\"; limits { room 1M } } }\n"
+                            "shelf a {\n"
+                            "  item x -1\n"
+                            "  item y 2 fragile weight 3\n"
+                            "  retry 8 backoff 10s..1h\n"
+                            "}\n"
+                            "tag a; tag \"b c\"; quiet\n");
+    const struct conf_block shop = {.words = s->sections[0].words};
+    struct text out = TEXT_NONE;
+    (void)state;
+    assert_right(s);
+    for (const struct conf_word *word = s->sections[1].words; word->name; word++)
+        if (strcmp(word->name, "shelf") == 0)
+            conf_print_values(word->block, shelf(s, 0), add_shown, &out);
+    assert_string_equal(text_cstr(&out), "item=x -1 3:8\n"
+                                         "item weight=1\n"
+                                         "item fragile=\n"
+                                         "item=y 2 4:8\n"
+                                         "item weight=3 4:20\n"
+                                         "item fragile=yes 4:12\n"
+                                         "limits wait=10s\n"
+                                         "limits room=1M 1:53\n"
+                                         "retry=8 5:9\n"
+                                         "retry backoff=10s..1h 5:11\n"
+                                         "note=x \"y z\" 1:30\n"
+                                         "share=5% 1:20\n");
+    text_clear(&out);
+    conf_print_values(&shop, &s->shop, add_shown, &out);
+    assert_non_null(strstr(text_cstr(&out), "quiet=yes 7:19\nlevel=5\n"));
+    assert_non_null(strstr(text_cstr(&out), "bind=\n"));
+    assert_non_null(strstr(text_cstr(&out), "tag=a 7:1\ntag=\"b c\" 7:8\n"));
+    drop(s);
+    text_deinit(&out);
+}
+
 static bool has(const struct text *text, const char *part)
 {
     return strstr(text_cstr(text), part) != NULL;
@@ -474,7 +527,7 @@ static void test_manual(void **state)
     assert_true(has(&out, "From 10ms to 1h.\nDefault: 2s.\n"));
     assert_true(has(&out, ".It Li fast\nin a hurry.\n.It Li safe\nwith \\(dqcare\\(dq.\n"
                           ".It Li exact\nNot part of this version yet.\n"));
-    assert_true(has(&out, ".It Li \"shelf NAME [TEXT]\"\nwhere things stand.\n"));
+    assert_true(has(&out, ".It Li \"shelf NAME [COLOUR]\"\nwhere things stand.\n"));
     assert_true(has(&out, ".It Li \"note TEXT...\"\nMay be given several times.\n"));
     assert_true(has(&out, "what stands on it.\nRequired.\nMay be given several times.\n"));
     drop(s);
@@ -489,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_places),         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_bad_words),
         cmocka_unit_test(test_bad_defaults),   cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_print),          cmocka_unit_test(test_manual)};
+        cmocka_unit_test(test_print),          cmocka_unit_test(test_print_values),
+        cmocka_unit_test(test_manual)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,7 +167,8 @@ int conf_unit_int(struct slice text, int64_t *ret_value, struct err *err)
         return err_set(err, "\"%s\" is not a whole number", conf_quote(text, &q));
     bool is_over = cut_number(&rest, &number) < 0 || number > INT64_MAX;
     if (rest.len)
-        return err_set(err, "\"%s\" is not a whole number", conf_quote(text, &q));
+        return err_set(err, "\"%s\" is not a whole number: write digits alone",
+                       conf_quote(text, &q));
     if (is_over)
         return err_set(err, "\"%s\" is larger than any number here", conf_quote(text, &q));
     *ret_value = is_negative ? -(int64_t)number : (int64_t)number;

@@ -119,12 +119,13 @@ static void test_ints(void **state)
         {"9223372036854775808", 0, "\"9223372036854775808\" is larger than any number here", NULL},
         {"99999999999999999999", 0, "\"99999999999999999999\" is larger than any number here",
          NULL},
-        {"99999999999999999999x", 0, "\"99999999999999999999x\" is not a whole number", NULL},
+        {"99999999999999999999x", 0,
+         "\"99999999999999999999x\" is not a whole number: write digits alone", NULL},
         {"", 0, "\"\" is not a whole number", NULL},
         {"-", 0, "\"-\" is not a whole number", NULL},
         {"+1", 0, "\"+1\" is not a whole number", NULL},
-        {"1.5", 0, "\"1.5\" is not a whole number", NULL},
-        {"0x10", 0, "\"0x10\" is not a whole number", NULL},
+        {"1.5", 0, "\"1.5\" is not a whole number: write digits alone", NULL},
+        {"0x10", 0, "\"0x10\" is not a whole number: write digits alone", NULL},
     };
     (void)state;
     check(rows, ARRAY_LEN(rows), conf_unit_int, show_int);

@@ -37,8 +37,23 @@ static unsigned slips_max(struct slice text)
     return text.len < 3 ? 0 : text.len < 6 ? 1 : 2;
 }
 
+/* `token` for token-file, `environment` for env: the only name that begins so, or is the begin. */
+static const char *only_begin(struct slice text, const char *const *names)
+{
+    const char *only = NULL;
+    for (; text.len >= 3 && *names; names++) {
+        struct slice name = slice_from(*names);
+        bool is_begin = slice_starts(name, text) || (name.len >= 3 && slice_starts(text, name));
+        if (is_begin && only)
+            return NULL;
+        only = is_begin ? *names : only;
+    }
+    return only;
+}
+
 static const char *nearest(struct slice text, const char *const *names)
 {
+    const char *only = only_begin(text, names);
     const char *best = NULL;
     unsigned best_distance = slips_max(text) + 1;
     for (; *names; names++) {
@@ -48,7 +63,7 @@ static const char *nearest(struct slice text, const char *const *names)
             best_distance = distance;
         }
     }
-    return best;
+    return best ? best : only;
 }
 
 static const char *list_names(struct arena *arena, const char *const *names)
@@ -114,6 +129,16 @@ static const char *home_of(const struct conf_load *load, struct slice name)
     return NULL;
 }
 
+/* What is no slip of a finger, but the writing of another language. */
+static const char *hint_of(struct slice text)
+{
+    if (slice_starts(text, SLICE("..")))
+        return "a range is one word: 2..8, 10s..1h";
+    if (memchr(text.ptr, '\'', text.len))
+        return "the quote of this language is \"";
+    return NULL;
+}
+
 /* ---- frames ---- */
 
 static void collect(const struct conf_frame *frame, struct names *names)
@@ -137,6 +162,8 @@ int conf_unknown_in(const struct conf_frame *frame, const struct conf_token *tok
     struct conf_quote q;
     if (token->is_bad)
         return -1;
+    if (frame->word)
+        conf_object_note_unknown(load->arena, conf_object_of(frame->self));
     if (frame->word && !conf_words_exist(frame->words) && !frame->outer)
         return conf_error(load->diag, token->at, NULL, "\"%s\" is one word too many for %s",
                           conf_quote(token->text, &q), frame->word);
@@ -144,8 +171,9 @@ int conf_unknown_in(const struct conf_frame *frame, const struct conf_token *tok
         return conf_error(load->diag, token->at, NULL,
                           "a quoted word is a value, and no value stands here");
     collect(frame, &names);
-    const char *home = home_of(load, token->text);
-    if (home)
-        return tell(load, token, frame->word, home);
+    const char *hint = hint_of(token->text);
+    hint = hint ? hint : home_of(load, token->text);
+    if (hint)
+        return tell(load, token, frame->word, hint);
     return conf_unknown(load, token, names.items, frame->word);
 }

@@ -13,6 +13,17 @@ const struct conf_word *conf_word_find(const struct conf_word *words, struct sli
     return NULL;
 }
 
+/* A text by what it is called, anything else by what it looks like. */
+static void show_arg(const struct conf_word *arg, struct text *out)
+{
+    if (arg->type != CONF_STRING) {
+        conf_usage_value(arg, out);
+        return;
+    }
+    for (const char *at = arg->name; *at; at++)
+        text_append_char(out, ascii_upper(*at));
+}
+
 static void show_args(const struct conf_word *row, struct text *out)
 {
     const struct conf_word *arg = row->block ? row->block->args : NULL; /* planned ones have none */
@@ -21,7 +32,7 @@ static void show_args(const struct conf_word *row, struct text *out)
         if (out->len)
             text_append_char(out, ' ');
         text_append(out, may_miss ? SLICE("[") : SLICE(""));
-        conf_usage_value(arg, out);
+        show_arg(arg, out);
         text_append(out, arg->flags & CONF_REPEAT ? SLICE("...") : SLICE(""));
         text_append(out, may_miss ? SLICE("]") : SLICE(""));
     }

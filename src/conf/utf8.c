@@ -75,3 +75,15 @@ unsigned conf_utf8_width(uint32_t character)
         return 0;
     return is_within(character, two, ARRAY_LEN(two)) ? 2 : 1;
 }
+
+bool conf_utf8_is_text(struct slice bytes)
+{
+    while (bytes.len > 0) {
+        uint32_t character = 0;
+        size_t n = conf_utf8_next(bytes, &character);
+        if (n == 0 || character == 0)
+            return false;
+        bytes = slice_skip(bytes, n);
+    }
+    return true;
+}

@@ -8,6 +8,7 @@
  */
 
 #include "base/slice.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -15,6 +16,9 @@
  * where they are not UTF-8 (overlong forms, surrogates and what is above U+10FFFF among them).
  */
 size_t conf_utf8_next(struct slice text, uint32_t *ret_char);
+
+/* Is all of it UTF-8, without a NUL: text that JSON, and whoever reads it, can hold as it is? */
+bool conf_utf8_is_text(struct slice bytes);
 
 /* The columns that a terminal gives to a character: 0, 1 or 2. */
 unsigned conf_utf8_width(uint32_t character);

@@ -171,6 +171,9 @@ static int read_percent(struct reading *reading, void *ret_value, struct err *er
     digits.len -= has_sign;
     if (slice_to_u64(digits, &value) < 0)
         return err_set(err, "\"%s\" is not a percentage: write 50%%", reading->quote.text);
+    if (!has_sign && word->max > 100 && value <= 64)
+        return err_set(err, "\"%s\" has no percent sign: one is 100%%, write %llu%%",
+                       reading->quote.text, (unsigned long long)value * 100);
     if (!has_sign)
         return err_set(err, "\"%s\" has no percent sign: write %s%%", reading->quote.text,
                        reading->quote.text);
@@ -197,6 +200,19 @@ static bool cut_range(struct slice text, struct slice *ret_low, struct slice *re
     return true;
 }
 
+/* "2-8", as ranges are written elsewhere. */
+static int refuse_hyphen(const struct reading *reading, struct err *err)
+{
+    struct slice high = text_of(reading), low;
+    struct conf_quote q, r;
+    if (high.len == 0 || !ascii_is_digit(high.ptr[0]) || !memchr(high.ptr, '-', high.len) ||
+        memmem(high.ptr, high.len, "..", 2))
+        return 0;
+    low = slice_cut(&high, '-');
+    return err_set(err, "\"%s\" is no range: write %s..%s", reading->quote.text,
+                   conf_quote(low, &q), conf_quote(high, &r));
+}
+
 static int in_order(const struct reading *reading, struct conf_range range, struct err *err)
 {
     struct slice low, high;
@@ -209,11 +225,31 @@ static int in_order(const struct reading *reading, struct conf_range range, stru
                    conf_quote(high, &q), conf_quote(low, &r));
 }
 
+static int read_ints(struct reading *reading, void *ret_value, struct err *err)
+{
+    const struct conf_word *word = reading->word;
+    struct conf_range range;
+    struct slice low, high;
+    cut_range(text_of(reading), &low, &high);
+    if (refuse_hyphen(reading, err) < 0)
+        return -1;
+    if (conf_unit_int(low, &range.low, err) < 0 || conf_unit_int(high, &range.high, err) < 0 ||
+        in_order(reading, range, err) < 0)
+        return -1;
+    if (within(reading, range.low, word->min, word->max, show_int, "small", "large", err) < 0 ||
+        within(reading, range.high, word->min, word->max, show_int, "small", "large", err) < 0)
+        return -1;
+    *(struct conf_range *)ret_value = range;
+    return 0;
+}
+
 static int read_statuses(struct reading *reading, void *ret_value, struct err *err)
 {
     struct conf_range range;
     struct slice low, high;
     cut_range(text_of(reading), &low, &high);
+    if (refuse_hyphen(reading, err) < 0)
+        return -1;
     if (parse_status(reading, low, &range.low, err) < 0 ||
         parse_status(reading, high, &range.high, err) < 0 || in_order(reading, range, err) < 0)
         return -1;
@@ -227,6 +263,8 @@ static int read_times(struct reading *reading, void *ret_value, struct err *err)
     struct conf_range range;
     struct slice low, high;
     cut_range(text_of(reading), &low, &high);
+    if (refuse_hyphen(reading, err) < 0)
+        return -1;
     if (conf_unit_time(low, &range.low, err) < 0 || conf_unit_time(high, &range.high, err) < 0 ||
         in_order(reading, range, err) < 0)
         return -1;
@@ -452,6 +490,7 @@ struct value_row {
 static const struct value_row value_rows[CONF_N_TYPES] = {
     [CONF_FLAG] = {NULL, sizeof(bool), ""},
     [CONF_INT] = {read_int, sizeof(int64_t), "N"},
+    [CONF_INTS] = {read_ints, sizeof(struct conf_range), "N..N"},
     [CONF_COUNT] = {read_count, sizeof(int64_t), "N|auto"},
     [CONF_NAME] = {read_name, sizeof(struct slice), "NAME"},
     [CONF_STRING] = {read_string, sizeof(struct slice), "TEXT"},
