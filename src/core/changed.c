@@ -6,6 +6,7 @@
  */
 
 #include "core/module.h"
+#include <assert.h>
 #include <string.h>
 
 struct walk {
@@ -56,6 +57,7 @@ static bool same_value(enum conf_type type, const void *a, const void *b)
         const struct conf_ip_in *x = a, *y = b;
         return x->n_bits == y->n_bits && addr_equal(&x->ip.addr, &y->ip.addr);
     }
+    case CONF_INTS:
     case CONF_STATUSES:
     case CONF_TIMES: {
         const struct conf_range *x = a, *y = b;
@@ -75,12 +77,20 @@ static bool same_value(enum conf_type type, const void *a, const void *b)
     return true;
 }
 
+/* A word that is gone has the place of what it stood in, as far as that is still there. */
 static void tell(struct walk *walk, const struct conf_word *word, const struct conf_object *after)
 {
+    static const char hint[] = "put the former value back, or stop weir and start it again";
+    assert(after);
+    bool is_there = after->stmt && after->stmt->parent;
     walk->n_changes++;
-    conf_error(walk->diag, conf_where(after, word->name),
-               "put the former value back, or stop weir and start it again",
-               "a changed \"%s\" takes effect only at a start", word->name);
+    if (conf_is_set(after, word->name))
+        conf_error(walk->diag, conf_where(after, word->name), hint,
+                   "a changed \"%s\" takes effect only at a start", word->name);
+    else
+        conf_error(walk->diag, is_there ? after->at : (struct conf_at){0}, hint,
+                   "\"%s\" is no longer in the file, which takes effect only at a start",
+                   word->name);
 }
 
 static void walk_block(struct walk *walk, const struct conf_block *block, const void *before,

@@ -14,7 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { EXIT_USAGE = 2 }; /* beside EXIT_SUCCESS and EXIT_FAILURE */
+/* Beside EXIT_SUCCESS and EXIT_FAILURE. DAMAGED: all went well, and what was looked at is not. */
+enum { EXIT_USAGE = 2, EXIT_DAMAGED = 3 };
 
 /* How `weir run` and `weir check` read a configuration. */
 struct command_conf {

@@ -8,9 +8,7 @@
 #include "base/mem.h"
 #include "core/disk.h"
 #include "core/node.h"
-#include <errno.h>
 #include <net/if.h>
-#include <string.h>
 #include <sys/stat.h>
 
 enum { INSPECT_SOCKETS_MAX = 4096 };
@@ -123,7 +121,7 @@ static int on_file(void *ctx, const struct file_want *want)
     struct slice bytes;
     unsigned mode;
     if (disk_read(want->path, want->max_bytes, walk->diag->arena, &bytes, &mode, &err) < 0) {
-        walk->result = conf_error(walk->diag, want->at, NULL, "%s", err.text);
+        walk->result = conf_error(walk->diag, want->at, want->hint, "%s", err.text);
         return 0;
     }
     if (want->is_secret && (mode & (S_IRWXG | S_IRWXO)))
@@ -174,30 +172,16 @@ int inspect_files(const struct snapshot *snap, const char *kind, struct conf_bun
     return walk.result;
 }
 
-struct programs_walk {
-    struct conf_diag *diag;
-    int result;
-};
+/* ---- all of it ---- */
 
-static int on_program(void *ctx, const struct program_want *want)
+int inspect_machine(const struct snapshot *snap, enum inspect_missing missing,
+                    struct conf_diag *diag)
 {
-    struct programs_walk *walk = ctx;
-    struct stat status;
-    if (stat(want->path.ptr, &status) < 0)
-        walk->result = conf_error(walk->diag, want->at, NULL, "cannot find the program %.*s: %s",
-                                  SLICE_ARG(want->path), strerror(errno));
-    else if (!S_ISREG(status.st_mode))
-        walk->result =
-            conf_error(walk->diag, want->at, NULL, "%.*s is not a file", SLICE_ARG(want->path));
-    else if (!(status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
-        walk->result = conf_error(walk->diag, want->at, "chmod +x", "%.*s cannot be executed",
-                                  SLICE_ARG(want->path));
-    return 0;
-}
-
-int inspect_programs(const struct snapshot *snap, struct conf_diag *diag)
-{
-    struct programs_walk walk = {.diag = diag};
-    snapshot_programs(snap, on_program, &walk);
-    return walk.result;
+    int result = inspect_programs(snap, diag);
+    if (inspect_files(snap, NULL, NULL, diag) < 0)
+        result = -1;
+    if (inspect_sockets(snap, missing, diag) < 0)
+        result = -1;
+    inspect_interfaces(snap, missing, diag);
+    return result;
 }

@@ -18,7 +18,15 @@ enum inspect_missing {
     INSPECT_ERROR,  /* `weir check --node`: this machine is meant */
 };
 
-/* Programs that are not there, or that nobody may execute. 0, or -1 after it has told diag. */
+/*
+ * All of it: programs that are not there or that nobody may execute, files of all kinds of process,
+ * sockets and interfaces; what is wrong with one does not hide the others. 0, or -1 after it has
+ * told diag.
+ */
+int inspect_machine(const struct snapshot *snap, enum inspect_missing missing,
+                    struct conf_diag *diag);
+/* inspect_program.c: programs that are not there, that the kernel would not start, or that are
+ * closed to the user whom they run as, which is a warning. 0, or -1 after it has told diag. */
 int inspect_programs(const struct snapshot *snap, struct conf_diag *diag);
 /* Sockets that clash, addresses that are missing. 0, or -1 after it has told diag. */
 int inspect_sockets(const struct snapshot *snap, enum inspect_missing missing,

@@ -52,10 +52,23 @@ int log_memory_make(int *ret_fd, struct err *err)
     return 0;
 }
 
+/* Before the first record: whoever sees that sees this too. */
+static int ring_note(int fd, uint32_t index, struct err *err)
+{
+    struct log_ring *first = mmap(NULL, sizeof(*first), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (first == MAP_FAILED)
+        return err_set_errno(err, errno, "cannot map the first log ring");
+    atomic_fetch_or(&first->opened[index / 64], (uint64_t)1 << (index % 64));
+    munmap(first, sizeof(*first));
+    return 0;
+}
+
 int log_open(int fd, int bell_fd, uint32_t index, enum log_level level, struct log **ret_log,
              struct err *err)
 {
     assert(index < LOG_RINGS_MAX);
+    if (ring_note(fd, index, err) < 0)
+        return -1;
     void *ring = mmap(NULL, sizeof(struct log_ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
                       (off_t)sizeof(struct log_ring) * index);
     if (ring == MAP_FAILED)

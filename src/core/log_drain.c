@@ -144,9 +144,9 @@ static bool drain_ring(struct log_drain *drain, struct source *source, size_t in
     struct log_ring *ring = &source->rings[index];
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    uint64_t first = tail;
     if (head - tail > LOG_RING_BYTES || (head | tail) % 8 != 0)
         tail = head;
-    uint64_t first = tail;
     while (tail != head && drain->lines.len < BATCH_BYTES) {
         const char *bytes = ring->bytes + tail % LOG_RING_BYTES;
         struct log_record record;
@@ -162,9 +162,24 @@ static bool drain_ring(struct log_drain *drain, struct source *source, size_t in
             drain_record(drain, source, &record, bytes + sizeof(record));
         tail += record.size;
     }
-    atomic_store_explicit(&ring->tail, tail, memory_order_release);
+    if (tail != first)
+        atomic_store_explicit(&ring->tail, tail, memory_order_release);
     drain_say_dropped(drain, source, index);
     return tail != first;
+}
+
+static bool drain_source(struct log_drain *drain, struct source *source)
+{
+    uint64_t opened[LOG_OPENED_WORDS], any = 0;
+    for (size_t i = 0; i < LOG_OPENED_WORDS; i++) {
+        opened[i] = atomic_load_explicit(&source->rings[0].opened[i], memory_order_relaxed);
+        any |= opened[i];
+    }
+    bool was_any = false;
+    for (size_t r = 0; r < LOG_RINGS_MAX; r++)
+        if (!any || (opened[r / 64] >> (r % 64) & 1) != 0)
+            was_any |= drain_ring(drain, source, r);
+    return was_any;
 }
 
 /* One round over all rings; true when there was anything. */
@@ -177,8 +192,7 @@ static bool drain_round(struct log_drain *drain)
     pthread_mutex_unlock(&drain->mutex);
     /* Sources are only ever added, and those below n_sources are complete. */
     for (size_t s = 0; s < n_sources; s++)
-        for (size_t r = 0; r < LOG_RINGS_MAX; r++)
-            was_any |= drain_ring(drain, &drain->sources[s], r);
+        was_any |= drain_source(drain, &drain->sources[s]);
     drain_write(drain);
     return was_any;
 }

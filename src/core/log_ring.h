@@ -7,11 +7,15 @@
  * process has LOG_RINGS_MAX of them side by side in one memfd, each on pages of its own; pages come
  * when they are touched.
  *
- *     | head, n_dropped | tail | LOG_RING_BYTES of records |
+ *     | head, n_dropped | tail | opened | LOG_RING_BYTES of records |
  *        the thread's     the drainer's
  *
  * A record is a header and its bytes, padded to 8, and never wraps: where the rest of the ring is
  * too short, a filler takes it. Head and tail count bytes from the start of time.
+ *
+ * Most processes have a thread or two. The first ring says which rings were ever opened, so that
+ * the drainer touches no page of the others; where it says none, the process is of an age that did
+ * not, and all are looked at.
  *
  *     | struct log_record | text | key NUL value NUL ... |
  *
@@ -25,6 +29,7 @@
 enum {
     LOG_FILLER = 0xff,    /* instead of a level */
     LOG_BYTES_MAX = 8192, /* of a record, behind the header */
+    LOG_OPENED_WORDS = (LOG_RINGS_MAX + 63) / 64,
 };
 
 struct log_record {
@@ -36,9 +41,10 @@ struct log_record {
 };
 
 struct log_ring {
-    _Alignas(4096) _Atomic uint64_t head; /* written by the thread */
-    _Atomic uint64_t n_dropped;           /* written by the thread */
-    _Alignas(64) _Atomic uint64_t tail;   /* written by the drainer */
+    _Alignas(4096) _Atomic uint64_t head;                   /* written by the thread */
+    _Atomic uint64_t n_dropped;                             /* written by the thread */
+    _Alignas(64) _Atomic uint64_t tail;                     /* written by the drainer */
+    _Alignas(64) _Atomic uint64_t opened[LOG_OPENED_WORDS]; /* of the first ring; bit r: ring r */
     _Alignas(4096) char bytes[LOG_RING_BYTES];
 };
 

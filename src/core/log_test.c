@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -302,6 +303,11 @@ static void test_scribbled_ring(void **state)
 static void test_scribbled_tail(void **state)
 {
     struct rig *rig = *state;
+    struct log *log = NULL;
+    struct err err = ERR_NONE;
+    assert_int_equal(log_open(rig->memory_fd, -1, LOG_RINGS_MAX - 1, LOG_LEVEL_INFO, &log, &err),
+                     0);
+    log_close(&log);
     off_t last = (off_t)sizeof(struct log_ring) * (LOG_RINGS_MAX - 1);
     struct log_ring *ring =
         mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED, rig->memory_fd, last);
@@ -315,6 +321,59 @@ static void test_scribbled_tail(void **state)
     assert_int_equal(atomic_load(&ring->tail), LOG_RING_BYTES + 64);
     munmap(ring, sizeof(*ring));
     assert_non_null(strstr(rig_read(rig), "still here\n"));
+}
+
+static size_t resident_pages(int fd, size_t size)
+{
+    size_t n_pages = size / 4096;
+    unsigned char *pages = calloc(n_pages, 1);
+    void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(pages && memory != MAP_FAILED);
+    assert_int_equal(mincore(memory, size, pages), 0);
+    size_t n = 0;
+    for (size_t i = 0; i < n_pages; i++)
+        n += pages[i] & 1;
+    munmap(memory, size);
+    free(pages);
+    return n;
+}
+
+/* The drainer looks at the rings that threads have, and gives no memory to the others. */
+static void test_unopened_rings(void **state)
+{
+    struct rig *rig = *state;
+    struct log *last = NULL;
+    struct err err = ERR_NONE;
+    assert_int_equal(log_open(rig->memory_fd, log_drain_bell(rig->drain), LOG_RINGS_MAX - 1,
+                              LOG_LEVEL_INFO, &last, &err),
+                     0);
+    log_write(rig->log, LOG_LEVEL_INFO, "of the first");
+    log_write(last, LOG_LEVEL_INFO, "of the last");
+    log_close(&last);
+    const char *lines = rig_read(rig);
+    assert_non_null(strstr(lines, "of the first\n"));
+    assert_non_null(strstr(lines, "of the last\n"));
+    assert_int_equal(resident_pages(rig->memory_fd, sizeof(struct log_ring) * LOG_RINGS_MAX), 4);
+}
+
+/* A life of an older program does not say which it has. */
+static void test_rings_of_an_older_life(void **state)
+{
+    struct rig *rig = *state;
+    struct log_ring *first =
+        mmap(NULL, sizeof(*first), PROT_READ | PROT_WRITE, MAP_SHARED, rig->memory_fd, 0);
+    struct log *last = NULL;
+    struct err err = ERR_NONE;
+    assert_int_equal(log_open(rig->memory_fd, log_drain_bell(rig->drain), LOG_RINGS_MAX - 1,
+                              LOG_LEVEL_INFO, &last, &err),
+                     0);
+    assert_true(first != MAP_FAILED);
+    for (size_t i = 0; i < LOG_OPENED_WORDS; i++)
+        atomic_store(&first->opened[i], 0);
+    munmap(first, sizeof(*first));
+    log_write(last, LOG_LEVEL_INFO, "of the last");
+    log_close(&last);
+    assert_non_null(strstr(rig_read(rig), "of the last\n"));
 }
 
 int main(void)
@@ -331,6 +390,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_producer_dies, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_scribbled_ring, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_scribbled_tail, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_unopened_rings, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_rings_of_an_older_life, rig_setup, rig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

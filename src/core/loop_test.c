@@ -626,7 +626,7 @@ static void test_wait(void **state)
     start_ns = loop_clock_ns();
     loop_turn(loop, 230);
     assert_true(loop_clock_ns() - start_ns >= 230 * MS);
-    assert_true(stat_of(&loop_stats(loop)->n_turns) - n_turns >= 3);
+    assert_true(stat_of(&loop_stats(loop)->n_turns) - n_turns >= 2); /* it looks up in between */
     assert_true(loop_clock_ns() - atomic_load(&heartbeat) < 1000ull * MS);
     /* It slept; a turn that sleeps is not a long turn. */
     assert_true(stat_of(&loop_stats(loop)->longest_ns) < 200 * MS);

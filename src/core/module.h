@@ -89,6 +89,7 @@ struct file_want {
     struct slice path; /* absolute, as CONF_PATH gives it */
     struct conf_at at; /* what a file that cannot be read quotes */
     size_t max_bytes;  /* a larger file is an error */
+    const char *hint;  /* where it cannot be opened: what would be right. May be NULL */
     bool is_secret;    /* a file that others than its owner may read is worth a warning */
     /* What is wrong with the bytes, as a sentence in err, and -1; told at `at`. May be NULL. */
     int (*check)(struct slice bytes, struct err *err);
@@ -103,6 +104,10 @@ typedef int file_want_fn(void *ctx, const struct file_want *want);
 struct program_want {
     struct slice path; /* absolute */
     struct conf_at at;
+    struct slice folder; /* absolute, where it starts; empty: / */
+    struct conf_at folder_at;
+    struct slice user, group; /* whom it becomes, not root; empty: whom worker is */
+    struct conf_at user_at, group_at;
 };
 
 typedef int program_want_fn(void *ctx, const struct program_want *want);
@@ -133,7 +138,7 @@ struct program_plan {
  * the kind of question; the words behind it are the module's own.
  */
 struct explain_ask {
-    const char *kind;           /* "http", "dns", "vip" */
+    const char *kind;           /* "http", "dns", "vip", "queue" */
     struct slice text;          /* "GET https://www.example.org/path"; "NAME TYPE"; NAME or empty */
     struct slice listen;        /* only there; empty: wherever it may come in */
     struct addr from;           /* who asks; len 0: not said */
@@ -151,6 +156,9 @@ struct module {
     /* --- configuration (any process, and `weir check`) --- */
     const struct conf_word *words; /* ends with a NULL name; NULL: none */
     size_t conf_size;              /* of the struct that the words fill; begins with conf_object */
+    /* Tells modules on lower floors what of theirs it uses, before any check(): names may be of
+     * nothing that there is. May be NULL. */
+    void (*claim)(const struct snapshot *snap, void *conf);
     /* Cross-checks and references. Tells load->diag; returns 0 or -1. May be NULL. */
     int (*check)(struct snapshot *snap, void *conf, struct conf_load *load);
     /* Its statements that may be added and removed while the configuration is in force; of one
@@ -166,6 +174,9 @@ struct module {
     void (*floats)(const struct snapshot *snap, float_fn *fn, void *ctx);
     /* Is it one of their addresses (the port does not matter)? With floats(). */
     bool (*is_floating)(const struct snapshot *snap, const struct addr *addr);
+    /* The fact that says whether the host has it now, while it runs with this snapshot; NULL: it is
+     * none of theirs, or it is not the host that is given it. With floats(). */
+    const char *(*floating_fact)(const struct snapshot *snap, const struct addr *addr);
 
     /* --- where it runs --- */
     const char *process;                            /* "edge"; NULL: nowhere */
@@ -219,6 +230,13 @@ struct module {
      * one in force.
      */
     void (*relinquish)(const struct snapshot *snap, const struct board *board, struct log *log);
+
+    /*
+     * Before a reload from `before` to `after`: tells diag, as warnings, of what the board says to
+     * be there and nobody will look after any more. May be NULL.
+     */
+    void (*leaves)(const struct snapshot *before, const struct snapshot *after,
+                   const struct board *board, struct conf_diag *diag);
 
     /* --- answers to admin, within a second or never --- */
     /* Members of an object that is already open: what the facts and metrics do not say. */
@@ -318,6 +336,8 @@ int snapshot_sockets(const struct snapshot *snap, const char *kind, socket_want_
                      void *ctx);
 /* Is it an address that moves from node to node? */
 bool snapshot_is_floating(const struct snapshot *snap, const struct addr *addr);
+/* struct module's floating_fact() of whoever has one. Lives as long as the snapshot. */
+const char *snapshot_floating_fact(const struct snapshot *snap, const struct addr *addr);
 int snapshot_files(const struct snapshot *snap, const char *kind, file_want_fn *want, void *ctx);
 int snapshot_programs(const struct snapshot *snap, program_want_fn *want, void *ctx);
 /* Asks each module whose program it is. 0, or 1: nobody's. */

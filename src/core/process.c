@@ -10,7 +10,6 @@
 #include "core/settings.h"
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,11 +19,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum {
-    NS_PER_MS = 1000000,
-    DRAIN_LOOK_MS = 10,
-    SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW
-};
+enum { NS_PER_MS = 1000000, DRAIN_LOOK_MS = 10 };
 
 const struct module *process_next_module(const struct process_life *life, size_t *place)
 {
@@ -34,60 +29,6 @@ const struct module *process_next_module(const struct process_life *life, size_t
             return table->items[*place];
     }
     return NULL;
-}
-
-/* --- the bundle ------------------------------------------------------------------------------- */
-
-static void bundle_close(struct process_bundle *bundle)
-{
-    conf_bundle_deinit(&bundle->bundle);
-    if (bundle->bytes)
-        munmap(bundle->bytes, bundle->len);
-    *bundle = (struct process_bundle){.bytes = NULL};
-    conf_bundle_init(&bundle->bundle);
-}
-
-/* Maps and decodes the bundle that came with a message; the length is its label's number. */
-static int bundle_open(struct control_message *message, struct process_bundle *bundle,
-                       struct err *err)
-{
-    int fd = control_take(message, "bundle", 0);
-    size_t len = 0;
-    for (size_t i = 0; i < message->n_labels; i++) {
-        if (strcmp(message->labels[i].name, "bundle") == 0)
-            len = (size_t)message->labels[i].number;
-    }
-    if (fd < 0 || len == 0)
-        return err_set(err, "%s came without a bundle", control_type_name(message->type));
-    /* Sealed, nothing can change or cut it under the mapping. */
-    bool is_sealed = (fcntl(fd, F_GET_SEALS) & SEALS) == SEALS;
-    void *bytes = is_sealed ? mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    int error = errno;
-    close(fd);
-    if (!is_sealed)
-        return err_set(err, "the bundle is not sealed");
-    if (bytes == MAP_FAILED)
-        return err_set_errno(err, error, "cannot map the bundle");
-    bundle->bytes = bytes;
-    bundle->len = len;
-    if (conf_bundle_decode(&bundle->bundle, slice_make(bytes, len), err) == 0)
-        return 0;
-    bundle_close(bundle);
-    return err_prefix(err, "the bundle");
-}
-
-struct slice process_blob(struct process *process, const char *name)
-{
-    const struct process_life *life = process_life(process);
-    const struct process_bundle *bundle =
-        life->coming_bundle.bytes ? &life->coming_bundle : &life->bundle;
-    return conf_bundle_blob(&bundle->bundle, name);
-}
-
-int process_socket(struct process *process, const char *name, uint32_t loop_index)
-{
-    const struct process_life *life = process_life(process);
-    return process_sockets_find(&life->sockets, life->coming != NULL, name, loop_index);
 }
 
 /* --- talking to the supervisor ---------------------------------------------------------------- */
@@ -196,7 +137,7 @@ static int load_coming(struct process_life *life, uint64_t generation, struct te
 
 static void forget_coming(struct process_life *life)
 {
-    bundle_close(&life->coming_bundle);
+    process_bundle_close(&life->coming_bundle);
     snapshot_unref(&life->coming);
     process_sockets_abort(&life->sockets);
     process_sockets_sweep(&life->sockets);
@@ -205,7 +146,7 @@ static void forget_coming(struct process_life *life)
 static int prepare(struct process_life *life, struct control_message *message, struct text *ret_why)
 {
     struct err err = ERR_NONE;
-    if (bundle_open(message, &life->coming_bundle, &err) == 0) {
+    if (process_bundle_open(message, &life->coming_bundle, &err) == 0) {
         if (load_coming(life, message->generation, ret_why) < 0)
             return -1;
         if (prepare_modules(life, &err) == 0)
@@ -286,7 +227,7 @@ static void on_commit(struct process_life *life)
     }
     process_sockets_commit(&life->sockets);
     life->coming = NULL;
-    bundle_close(&life->bundle);
+    process_bundle_close(&life->bundle);
     life->bundle = life->coming_bundle;
     life->coming_bundle = (struct process_bundle){.bytes = NULL};
     conf_bundle_init(&life->coming_bundle.bundle);
@@ -569,6 +510,7 @@ static int start(struct process_life *life, struct control_message *message, str
     process->n_loops = message->n_loops;
     process->seed = message->seed;
     process->state_fd = control_take(message, "state", 0);
+    process->groups_fd = control_take(message, "groups", 0);
     if (open_board(life, message, err) < 0)
         return -1;
     int log_fd = control_take(message, "log", 0);
@@ -657,8 +599,8 @@ static void life_end(struct process_life *life)
     loop_io_remove(process->loops[0], &life->bell, false);
     process_sockets_deinit(&life->sockets);
     snapshot_unref(&process->snap);
-    bundle_close(&life->bundle);
-    bundle_close(&life->coming_bundle);
+    process_bundle_close(&life->bundle);
+    process_bundle_close(&life->coming_bundle);
     /* The loops, the logs and the board stay: a module may have left something armed, and the
      * kernel takes it all in a moment. */
 }

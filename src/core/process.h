@@ -32,13 +32,19 @@ struct process {
     uint32_t n_loops;
     uint64_t seed;         /* random, for hash keys and jitter; new in each life */
     struct snapshot *snap; /* the committed one; loop 0's view, a reference is held */
-    bool is_first_life;    /* the board's segment was empty when this process started */
+    /* Nobody had the segment on this board before. What another build has published may lie in it
+     * all the same: an upgrade begins with a board of its own and takes facts and counters over. */
+    bool is_first_life;
     bool is_draining;
     /*
-     * The state directory, for those whose sandbox has SANDBOX_STATE_FILES; -1 for the others. Its
-     * path may lead through folders that the process's user may not enter.
+     * The state directory, for those whose sandbox has SANDBOX_STATE_FILES or
+     * SANDBOX_STATE_SOCKETS; -1 for the others. Its path may lead through folders that the
+     * process's user may not enter.
      */
     int state_fd;
+    /* Where its programs get control groups (core/cgroup.h), for those that may start some; -1:
+     * there is no such place. */
+    int groups_fd;
     bool is_former; /* draining because another build has taken its place */
 };
 

@@ -6,6 +6,7 @@
  * What stands behind struct process: for process*.c, query.c and request.c alone.
  *
  *     process.c          the life: init, prepare, commit, drain, stop
+ *     process_bundle.c   the sealed bytes of the files that it may see
  *     process_former.c   what it reports behind an upgrade, until its end
  *     process_loops.c    threads, and running something in each of them
  *     process_sockets.c  the listening sockets that the supervisor hands over
@@ -40,6 +41,15 @@ struct process_bundle {
     size_t len;
     struct conf_bundle bundle;
 };
+
+/*
+ * Maps and decodes the bundle that came with a message; the length is its label's number. 0, or -1
+ * with err and nothing open.
+ */
+int process_bundle_open(struct control_message *message, struct process_bundle *ret_bundle,
+                        struct err *err);
+/* Of one that was opened, or that is all zero. */
+void process_bundle_close(struct process_bundle *bundle);
 
 /* --- sockets ---------------------------------------------------------------------------------- */
 

@@ -122,3 +122,9 @@ int process_sockets_find(const struct process_sockets *sockets, bool is_coming, 
     }
     return -1;
 }
+
+int process_socket(struct process *process, const char *name, uint32_t loop_index)
+{
+    const struct process_life *life = process_life(process);
+    return process_sockets_find(&life->sockets, life->coming != NULL, name, loop_index);
+}

@@ -8,9 +8,11 @@
 #include "core/program.h"
 
 #include "base/mem.h"
+#include "conf/unit.h"
 #include "core/process_life.h"
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,6 +41,45 @@ void programs_init(struct process_life *life)
 {
     list_init(&life->programs.links);
     list_init(&life->programs.runs);
+}
+
+/* ---- how it ended ---- */
+
+void program_describe(const struct program_result *result, int64_t timeout_ms, struct text *out)
+{
+    const char *name;
+    switch (result->outcome) {
+    case PROGRAM_EXITED:
+        text_printf(out, "exit status %" PRId32, result->number);
+        break;
+    case PROGRAM_SIGNALED:
+        if (result->overrun_bytes > 0) {
+            text_append(out, SLICE("killed: more than "));
+            conf_unit_show_size(out, result->overrun_bytes);
+            text_append(out, SLICE(" of memory (cgroup)"));
+            break;
+        }
+        name = sigabbrev_np(result->number);
+        text_printf(out, "ended by SIG%s", name ? name : "?");
+        break;
+    case PROGRAM_LATE:
+        text_append(out, SLICE("killed after "));
+        conf_unit_show_time(out, timeout_ms);
+        break;
+    case PROGRAM_NOT_STARTED:
+        text_printf(out, "not started: %s", strerror(result->number));
+        break;
+    case PROGRAM_REFUSED:
+        text_append(out, SLICE("not started: too many programs run"));
+        break;
+    case PROGRAM_UNKNOWN:
+        text_append(out, SLICE("not started: worker has no such program"));
+        break;
+    case PROGRAM_LOST:
+    case PROGRAM_N_OUTCOMES:
+        text_append(out, SLICE("not started, or lost: worker is gone or does not answer"));
+        break;
+    }
 }
 
 /* ---- what is started ---- */

@@ -22,6 +22,7 @@
 
 #include "base/arena.h"
 #include "base/slice.h"
+#include "base/text.h"
 #include "conf/schema.h"
 #include "core/process.h"
 #include <stdbool.h>
@@ -47,8 +48,14 @@ enum program_outcome {
 struct program_result {
     enum program_outcome outcome;
     int32_t number;
+    int64_t
+        overrun_bytes; /* SIGNALED: the kernel did it, for more memory than so much; 0: not so */
     char line[PROGRAM_LINE_MAX]; /* the first line of its output: printable, maybe cut */
 };
+
+/* "exit status 3", "ended by SIGSEGV", "killed: more than 256M of memory (cgroup)",
+ * "killed after 10s", "not started: Permission denied" */
+void program_describe(const struct program_result *result, int64_t timeout_ms, struct text *out);
 
 /* --- asking ----------------------------------------------------------------------------------- */
 

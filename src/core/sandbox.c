@@ -154,6 +154,8 @@ static const struct call calls[] = {
     WITH(FILES_READ, faccessat2),
     WITH(FILES, pwrite64),
     WITH(FILES, preadv),
+    WITH(FILES, preadv2),
+    WITH(FILES, fadvise64),
     WITH(FILES, pwritev),
     WITH(FILES, mkdir),
     WITH(FILES, mkdirat),

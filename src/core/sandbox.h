@@ -28,6 +28,10 @@ enum {
     SANDBOX_NETLINK = 1 << 6,
     SANDBOX_RAW = 1 << 7,     /* packet and raw sockets */
     SANDBOX_THREADS = 1 << 8, /* start threads after the sandbox is closed */
+    SANDBOX_ALONE = 1 << 10,  /* it is first in a PID namespace of its own, where root may make one:
+                                what it has started ends with it */
+    SANDBOX_STATE_SOCKETS = 1 << 9, /* connect to the sockets in the state directory; it is not kept
+                                       from writing elsewhere */
 };
 
 struct sandbox_profile {

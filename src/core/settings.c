@@ -89,6 +89,12 @@ static const struct conf_choice formats[] = {
     {.name = NULL},
 };
 
+static const struct conf_choice cgroups[] = {
+    {.name = "auto", .value = SETTINGS_CGROUP_AUTO, .doc = "Where weir's own was delegated to it."},
+    {.name = "off", .value = SETTINGS_CGROUP_OFF, .doc = "None are made."},
+    {.name = NULL},
+};
+
 static const struct conf_word log_words[] = {
     {.name = "level",
      .type = CONF_CHOICE,
@@ -203,7 +209,18 @@ static const struct conf_word words[] = {
      .max = 168 * HOUR,
      .doc = "How long the processes of the former binary may take to finish what they have behind "
             "an upgrade: long downloads, tunnels. What is left then is cut."},
-    PLANNED("worker", "Programs that do jobs."),
+    {.name = "cgroup",
+     .type = CONF_CHOICE,
+     .offset = offsetof(struct settings, cgroup),
+     .fallback = "auto",
+     .apply = CONF_RESTART,
+     .choices = cgroups,
+     .doc = "Whether each program of a job gets a control group (version 2), which bounds all of "
+            "its processes together by the `limits` of its worker. It needs root, and a group that "
+            "was delegated to weir, as Delegate= in its unit does; the log says what there is. It "
+            "binds "
+            "a program against its will only where the worker has a `user`: others are whom weir's "
+            "processes are, and may change it."},
     PLANNED("store", "A store for sessions."),
     PLANNED("postgres", "A router for PostgreSQL."),
     {.name = NULL},

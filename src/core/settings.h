@@ -16,6 +16,7 @@
  *     watchdog 5s                           a loop silent for so long is killed
  *     start-timeout 30s; reload-timeout 10s; stop-timeout 30s
  *     upgrade-timeout 60s; upgrade-drain 1h
+ *     cgroup auto                           jobs have control groups where weir may make some
  *
  * They are a module like any other, the first of the table, without a process of its own: the
  * supervisor and core/snapshot.c read them.
@@ -60,6 +61,8 @@ struct log_conf {
     int format; /* enum log_format */
 };
 
+enum settings_cgroup { SETTINGS_CGROUP_AUTO, SETTINGS_CGROUP_OFF };
+
 struct settings {
     struct conf_object object;
     struct nodes_conf *nodes;         /* NULL: one machine without a name */
@@ -75,6 +78,7 @@ struct settings {
     int64_t stop_timeout_ms;
     int64_t upgrade_timeout_ms;
     int64_t upgrade_drain_ms;
+    int cgroup; /* enum settings_cgroup */
 };
 
 extern const struct module settings_module;

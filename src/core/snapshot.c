@@ -77,6 +77,9 @@ static void check_all(struct snapshot *snap, const struct snapshot_options *opti
     if (load->diag->n_errors > 0 || node_choose(snap, options, load, &snap->node) < 0)
         return;
     snap->state_dir = state_dir_of(snap, options->state_dir);
+    for (size_t i = 0; i < snap->table->n_items; i++)
+        if (snap->table->items[i]->claim)
+            snap->table->items[i]->claim(snap, snap->conf[i]);
     for (size_t i = 0; i < snap->table->n_items; i++) {
         const struct module *module = snap->table->items[i];
         if (module->check && module->check(snap, snap->conf[i], load) < 0)
@@ -177,6 +180,17 @@ bool snapshot_is_floating(const struct snapshot *snap, const struct addr *addr)
             return true;
     }
     return false;
+}
+
+const char *snapshot_floating_fact(const struct snapshot *snap, const struct addr *addr)
+{
+    for (size_t i = 0; i < snap->table->n_items; i++) {
+        const struct module *module = snap->table->items[i];
+        const char *fact = module->floating_fact ? module->floating_fact(snap, addr) : NULL;
+        if (fact)
+            return fact;
+    }
+    return NULL;
 }
 
 int snapshot_program(const struct snapshot *snap, const struct slice *texts, size_t n_texts,

@@ -15,7 +15,8 @@
 /* Of SCHED_FIFO: whose word decides comes before those that it listens to. */
 enum { URGENT_WORDS = 4, URGENT_DECIDES = 5 };
 
-/* What is not allowed is missed only on a busy machine, and is told in a line for debugging. */
+/* What is not allowed is missed only on a busy machine, and is told in a line of the log with what
+ * would allow it. */
 void urgent_become(const struct process *process, int priority);
 
 #endif
