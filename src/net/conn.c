@@ -155,12 +155,33 @@ int conn_connect(struct conn *conn, struct loop *loop, const struct addr *addr,
     return 0;
 }
 
+int conn_move(struct conn *from, struct conn *to,
+              void (*on_event)(struct conn *conn, uint32_t events), struct err *err)
+{
+    conn_leave(from);
+    *to = *from;
+    loop_io_init(&to->io);
+    conn_init(from);
+    if (to->transport->moved)
+        to->transport->moved(to);
+    return conn_join(to, to->loop, on_event, err);
+}
+
 static void conn_free(struct conn *conn)
 {
     conn->transport->deinit(conn);
     mem_free(conn->pending);
     conn->pending = NULL;
     conn->n_held = 0;
+}
+
+int conn_local(const struct conn *conn, struct addr *ret_addr)
+{
+    struct addr addr = {.len = sizeof(addr.un)};
+    if (conn->fd < 0 || getsockname(conn->fd, &addr.sa, &addr.len) < 0)
+        return -1;
+    *ret_addr = addr;
+    return 0;
 }
 
 void conn_leave(struct conn *conn)
@@ -204,6 +225,7 @@ int conn_error(struct conn *conn)
         return error;
     if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         return errno;
+    conn->error = error; /* the kernel tells it once */
     return error;
 }
 

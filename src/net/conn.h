@@ -58,6 +58,8 @@ struct transport {
     int (*handshake)(struct conn *conn);
     /* Gives n_held bytes to the kernel: 0 all gone, -EAGAIN, -errno. NULL: it holds none. */
     int (*flush)(struct conn *conn);
+    /* The connection lies at another place in memory now. NULL: nothing points to it. */
+    void (*moved)(struct conn *conn);
     /* What broke the connection, where that is more than an errno; else NULL. Lives as long as the
      * program. */
     const char *(*reason)(const struct conn *conn);
@@ -76,7 +78,7 @@ struct conn {
     void (*on_event)(struct conn *conn, uint32_t events);
     struct conn_pending *pending; /* NULL: nothing waits */
     size_t n_held;                /* bytes that the transport has taken, and the kernel not */
-    int error;                    /* errno of a flush or handshake that failed, for conn_error() */
+    int error;                    /* errno of what failed, as far as it is known: conn_error() */
     bool is_connecting;           /* connect(2) or the handshake is under way */
     bool is_drained; /* a transport's: the kernel had no more, and no event has come since */
     bool has_hangup; /* the peer has closed its sending side: no event tells of the end again */
@@ -117,6 +119,16 @@ int conn_connect(struct conn *conn, struct loop *loop, const struct addr *addr,
 void conn_leave(struct conn *conn);
 int conn_join(struct conn *conn, struct loop *loop,
               void (*on_event)(struct conn *conn, uint32_t events), struct err *err);
+/* The address that the peer has connected to, or that is spoken from. 0 or -1. */
+int conn_local(const struct conn *conn, struct addr *ret_addr);
+/*
+ * From one owner to another in the same loop, with whatever its transport keeps: `from` is closed
+ * without a word, `to` is armed. Nothing waits, and it does not connect; what was read is the
+ * caller's to hand on, and further bytes may lie in the transport already. 0, or -1, and then only
+ * conn_close(to) is left.
+ */
+int conn_move(struct conn *from, struct conn *to,
+              void (*on_event)(struct conn *conn, uint32_t events), struct err *err);
 /* Disarms, closes, frees what waits. No callback comes after it. May be called twice. */
 void conn_close(struct conn *conn);
 static inline bool conn_is_open(const struct conn *conn)
@@ -144,8 +156,7 @@ int conn_send(struct conn *conn, const void *bytes, size_t len, bool has_more);
 int conn_sendv(struct conn *conn, const struct iovec *parts, int n_parts, bool has_more);
 /* Bytes that wait, 0: none; those that the transport holds, as many as it makes of them. */
 size_t conn_pending(const struct conn *conn);
-/* The errno that broke the connection: that of a failed flush, else SO_ERROR (cleared by reading
- * it). */
+/* The errno that broke the connection: that of a failed flush, else SO_ERROR; 0: none did. */
 int conn_error(struct conn *conn);
 /* The same as a sentence, of the transport where it knows more: for logs and for health. */
 const char *conn_reason(struct conn *conn);

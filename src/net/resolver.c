@@ -1,29 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * c-ares driven by a loop. c-ares gets its sockets from here (so that they are nonblocking and
- * armed as every other), and its time-outs from one timer. A look-up is an object of its own,
- * because c-ares cannot forget a single question: whoever loses interest in one leaves it behind as
- * an orphan.
+ * Names, whose addresses are kept fresh, and look-ups. A look-up is an object of its own, because
+ * c-ares cannot forget a single question: whoever loses interest in one leaves it behind as an
+ * orphan.
  */
 
 #include "net/resolver.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include <ares.h>
+#include "net/ares_link.h"
 #include <arpa/nameser.h>
 #include <assert.h>
-#include <errno.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 enum { NS_PER_MS = 1000000 };
 
 struct resolver {
     struct loop *loop;
-    ares_channel channel;
+    struct ares_link ares;
     struct rng rng;
     uint64_t seed;
     struct hosts hosts;
@@ -32,16 +27,8 @@ struct resolver {
     char *conf_bytes;
     struct list names;   /* of struct resolver_name */
     struct list waiting; /* for their turn */
-    struct list sockets; /* of struct resolver_socket */
     uint32_t n_lookups;
-    struct loop_timer timer;      /* c-ares wants to be called */
     struct loop_timer turn_timer; /* somebody's turn has come */
-};
-
-struct resolver_socket {
-    struct loop_io io;
-    struct resolver *resolver;
-    struct list link;
 };
 
 /* The answers to A and AAAA for one candidate. */
@@ -76,129 +63,6 @@ const char *resolver_status_text(enum resolver_status status)
     };
     assert(status < RESOLVER_N_STATUSES);
     return texts[status];
-}
-
-/* ---- c-ares and its sockets ---- */
-
-static void resolver_rearm(struct resolver *resolver)
-{
-    struct timeval left;
-    if (!ares_timeout(resolver->channel, NULL, &left)) {
-        loop_timer_clear(resolver->loop, &resolver->timer);
-        return;
-    }
-    uint64_t wait_ns = (uint64_t)left.tv_sec * 1000000000u + (uint64_t)left.tv_usec * 1000u;
-    loop_timer_set(resolver->loop, &resolver->timer, loop_clock_ns() + wait_ns);
-}
-
-static void resolver_on_timer(struct loop *loop, struct loop_timer *timer)
-{
-    (void)loop;
-    struct resolver *resolver = CONTAINER_OF(timer, struct resolver, timer);
-    ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    resolver_rearm(resolver);
-}
-
-static void socket_on_io(struct loop *loop, struct loop_io *io, uint32_t events)
-{
-    (void)loop;
-    struct resolver_socket *socket = CONTAINER_OF(io, struct resolver_socket, io);
-    struct resolver *resolver = socket->resolver;
-    int fd = io->fd;
-    bool can_read = events & (LOOP_READ | LOOP_HANGUP | LOOP_ERROR);
-    bool can_write = events & (LOOP_WRITE | LOOP_ERROR);
-    /* c-ares may close the socket in there. */
-    ares_process_fd(resolver->channel, can_read ? fd : ARES_SOCKET_BAD,
-                    can_write ? fd : ARES_SOCKET_BAD);
-    resolver_rearm(resolver);
-}
-
-static struct resolver_socket *socket_find(struct resolver *resolver, int fd)
-{
-    LIST_EACH (node, &resolver->sockets) {
-        struct resolver_socket *socket = LIST_ENTRY(node, struct resolver_socket, link);
-        if (socket->io.fd == fd)
-            return socket;
-    }
-    return NULL;
-}
-
-static ares_socket_t on_socket(int family, int type, int protocol, void *user)
-{
-    struct resolver *resolver = user;
-    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-    if (fd < 0)
-        return ARES_SOCKET_BAD;
-    struct resolver_socket *socket = MEM_NEW(struct resolver_socket);
-    loop_io_init(&socket->io);
-    if (loop_io_add(resolver->loop, &socket->io, fd, socket_on_io, NULL) < 0) {
-        mem_free(socket);
-        close(fd);
-        errno = ENOMEM;
-        return ARES_SOCKET_BAD;
-    }
-    socket->resolver = resolver;
-    list_init(&socket->link);
-    list_add_back(&resolver->sockets, &socket->link);
-    return fd;
-}
-
-static int on_close(ares_socket_t fd, void *user)
-{
-    struct resolver *resolver = user;
-    struct resolver_socket *socket = socket_find(resolver, fd);
-    assert(socket);
-    loop_io_remove(resolver->loop, &socket->io, true);
-    list_remove(&socket->link);
-    mem_free(socket);
-    return close(fd);
-}
-
-static int on_connect(ares_socket_t fd, const struct sockaddr *addr, ares_socklen_t len, void *user)
-{
-    (void)user;
-    return connect(fd, addr, len);
-}
-
-static ares_ssize_t on_recvfrom(ares_socket_t fd, void *buf, size_t len, int flags,
-                                struct sockaddr *from, ares_socklen_t *from_len, void *user)
-{
-    struct resolver *resolver = user;
-    ssize_t n = recvfrom(fd, buf, len, flags, from, from_len);
-    /* c-ares reads a stream once for each event, and the edge comes only once. */
-    if (n > 0)
-        loop_again(resolver->loop, &socket_find(resolver, fd)->io, LOOP_READ);
-    return n;
-}
-
-static ares_ssize_t on_sendv(ares_socket_t fd, const struct iovec *parts, int n_parts, void *user)
-{
-    (void)user;
-    struct msghdr message = {.msg_iovlen = (size_t)n_parts};
-    memcpy(&message.msg_iov, &parts, sizeof(parts)); /* never written to */
-    ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
-    if (n < 0 && errno == ENOTCONN)
-        errno = EAGAIN; /* still connecting: the loop will say */
-    return n;
-}
-
-/* c-ares keeps a pointer to it. */
-static const struct ares_socket_functions socket_functions = {
-    .asocket = on_socket,
-    .aclose = on_close,
-    .aconnect = on_connect,
-    .arecvfrom = on_recvfrom,
-    .asendv = on_sendv,
-};
-
-/* c-ares has queued bytes for a stream and waits for "writable", whose edge may be long past. */
-static void on_socket_state(void *user, ares_socket_t fd, int is_readable, int is_writable)
-{
-    (void)is_readable;
-    struct resolver *resolver = user;
-    struct resolver_socket *socket = is_writable ? socket_find(resolver, fd) : NULL;
-    if (socket)
-        loop_again(resolver->loop, &socket->io, LOOP_WRITE);
 }
 
 /* ---- answers ---- */
@@ -412,7 +276,7 @@ static void lookup_ask(struct resolver_lookup *lookup, const char *candidate)
     lookup->ttl_s = UINT32_MAX;
     lookup->n_addrs = 0;
     lookup->n_pending = 2;
-    ares_channel channel = lookup->resolver->channel;
+    ares_channel channel = lookup->resolver->ares.channel;
     /* Either may be answered before it returns; the second one then goes on or ends. */
     ares_query(channel, candidate, ns_c_in, ns_t_a, on_answer_v4, lookup);
     ares_query(channel, candidate, ns_c_in, ns_t_aaaa, on_answer_v6, lookup);
@@ -473,7 +337,7 @@ static void lookup_start(struct resolver *resolver, struct resolver_name *name)
     name->lookup = lookup;
     resolver->n_lookups++;
     lookup_go_on(lookup);
-    resolver_rearm(resolver);
+    ares_link_rearm(&resolver->ares);
 }
 
 static void resolver_on_turn(struct loop *loop, struct loop_timer *timer)
@@ -538,25 +402,6 @@ static bool is_same_text(const char *old, struct slice bytes)
     return old && slice_equal(slice_from(old), bytes);
 }
 
-static void set_servers(struct resolver *resolver)
-{
-    const struct resolv_conf *conf = &resolver->conf;
-    struct ares_addr_port_node nodes[HOSTS_SERVERS_MAX] = {0};
-    for (size_t i = 0; i < conf->n_servers; i++) {
-        const struct addr *addr = &conf->servers[i];
-        nodes[i].next = i + 1 < conf->n_servers ? &nodes[i + 1] : NULL;
-        nodes[i].family = addr_family(addr);
-        nodes[i].udp_port = nodes[i].tcp_port = addr_port(addr);
-        if (nodes[i].family == AF_INET)
-            nodes[i].addr.addr4 = addr->in4.sin_addr;
-        else
-            memcpy(&nodes[i].addr.addr6, &addr->in6.sin6_addr, sizeof(addr->in6.sin6_addr));
-    }
-    /* It takes them only while nothing is asked, and the memory is there. */
-    int code = ares_set_servers_ports(resolver->channel, nodes);
-    assert(code == ARES_SUCCESS);
-}
-
 void resolver_configure(struct resolver *resolver, struct slice hosts, struct slice resolv_conf)
 {
     if (is_same_text(resolver->hosts_bytes, hosts) &&
@@ -569,43 +414,13 @@ void resolver_configure(struct resolver *resolver, struct slice hosts, struct sl
     hosts_deinit(&resolver->hosts);
     hosts_init(&resolver->hosts, hosts, resolver->seed);
     resolv_conf_parse(resolv_conf, &resolver->conf);
-    ares_cancel(resolver->channel);
-    set_servers(resolver);
-    resolver_rearm(resolver);
+    ares_cancel(resolver->ares.channel);
+    ares_link_set_servers(&resolver->ares, resolver->conf.servers, resolver->conf.n_servers);
+    ares_link_rearm(&resolver->ares);
     LIST_EACH (node, &resolver->names) {
         struct resolver_name *name = LIST_ENTRY(node, struct resolver_name, link);
         loop_timer_set(resolver->loop, &name->timer, loop_now_ns(resolver->loop));
     }
-}
-
-/* Everything is said in options, so that c-ares has no file to read. */
-static int channel_open(struct resolver *resolver, struct err *err)
-{
-    struct in_addr nobody = {.s_addr = htonl(INADDR_LOOPBACK)}; /* until configured */
-    char lookups[] = "b";
-    struct ares_options options = {
-        .timeout = RESOLVER_TRY_MS,
-        .tries = RESOLVER_TRIES,
-        .ndots = 0,
-        .servers = &nobody,
-        .nservers = 1,
-        .lookups = lookups,
-        .sock_state_cb = on_socket_state,
-        .sock_state_cb_data = resolver,
-    };
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
-               ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST |
-               ARES_OPT_NOROTATE | ARES_OPT_SOCK_STATE_CB;
-    int code = ares_library_init(ARES_LIB_INIT_ALL);
-    if (code == ARES_SUCCESS) {
-        code = ares_init_options(&resolver->channel, &options, mask);
-        if (code != ARES_SUCCESS)
-            ares_library_cleanup();
-    }
-    if (code != ARES_SUCCESS)
-        return err_set(err, "cannot start the resolver: %s", ares_strerror(code));
-    ares_set_socket_functions(resolver->channel, &socket_functions, resolver);
-    return 0;
 }
 
 int resolver_create(struct loop *loop, uint64_t seed, struct resolver **ret_resolver,
@@ -617,10 +432,8 @@ int resolver_create(struct loop *loop, uint64_t seed, struct resolver **ret_reso
     rng_init(&resolver->rng, seed);
     list_init(&resolver->names);
     list_init(&resolver->waiting);
-    list_init(&resolver->sockets);
-    loop_timer_init(&resolver->timer, resolver_on_timer);
     loop_timer_init(&resolver->turn_timer, resolver_on_turn);
-    if (channel_open(resolver, err) < 0) {
+    if (ares_link_open(&resolver->ares, loop, err) < 0) {
         mem_free(resolver);
         return -1;
     }
@@ -637,10 +450,8 @@ void resolver_destroy(struct resolver **resolver_ptr)
     if (!resolver)
         return;
     assert(list_is_empty(&resolver->names));
-    ares_destroy(resolver->channel); /* ends the orphans and closes the sockets */
-    ares_library_cleanup();
-    assert(resolver->n_lookups == 0 && list_is_empty(&resolver->sockets));
-    loop_timer_clear(resolver->loop, &resolver->timer);
+    ares_link_close(&resolver->ares); /* ends the orphans */
+    assert(resolver->n_lookups == 0);
     loop_timer_clear(resolver->loop, &resolver->turn_timer);
     hosts_deinit(&resolver->hosts);
     mem_free(resolver->hosts_bytes);

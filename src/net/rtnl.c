@@ -374,6 +374,13 @@ int rtnl_link_enable(struct rtnl *rtnl, uint32_t index, bool is_enabled, struct 
                        index, err);
 }
 
+int rtnl_link_alias(struct rtnl *rtnl, uint32_t index, const char *alias, struct err *err)
+{
+    struct rtnl_request request;
+    rtnl_request_link_alias(&request, next_sequence(rtnl), index, alias);
+    return change_link(change(rtnl, &request, ENODEV, err), "name the use of", index, err);
+}
+
 int rtnl_link_conf(struct rtnl *rtnl, uint32_t index, const struct rtnl_conf *conf, struct err *err)
 {
     struct rtnl_request request;
@@ -429,4 +436,30 @@ int rtnl_addr_remove(struct rtnl *rtnl, const struct rtnl_address *address, stru
     struct rtnl_request request;
     rtnl_request_address_remove(&request, next_sequence(rtnl), address);
     return change_address(change(rtnl, &request, EADDRNOTAVAIL, err), "remove", address, err);
+}
+
+static int set_promoting(struct rtnl *rtnl, uint32_t index, int value, struct err *err)
+{
+    const struct rtnl_conf conf = {.arp_ignore = -1,
+                                   .arp_announce = -1,
+                                   .arp_filter = -1,
+                                   .rp_filter = -1,
+                                   .accept_local = -1,
+                                   .promote_secondaries = value,
+                                   .addr_gen_mode = -1};
+    return rtnl_link_conf(rtnl, index, &conf, err);
+}
+
+int rtnl_addr_remove_alone(struct rtnl *rtnl, const struct rtnl_address *address, struct err *err)
+{
+    struct rtnl_link link;
+    bool may_lead = address->ip.n_bytes == 4 && address->n_bits < 32 && !address->is_secondary;
+    if (!may_lead || rtnl_link_by_index(rtnl, address->index, &link, NULL) != 0 ||
+        link.promote_secondaries != 0)
+        return rtnl_addr_remove(rtnl, address, err);
+    int rc = set_promoting(rtnl, address->index, 1, err);
+    if (rc == 0)
+        rc = rtnl_addr_remove(rtnl, address, err);
+    int restored = set_promoting(rtnl, address->index, 0, rc < 0 ? NULL : err);
+    return restored < 0 && rc >= 0 ? restored : rc;
 }

@@ -80,6 +80,12 @@ int rtnl_addr_put(struct rtnl *rtnl, const struct rtnl_address *address,
                   const struct rtnl_life *life, struct err *err);
 /* 0; 1: it is not there, or the interface is not; -1. */
 int rtnl_addr_remove(struct rtnl *rtnl, const struct rtnl_address *address, struct err *err);
+/*
+ * Likewise, and leaves those that are behind it: with the first IPv4 address of a net the kernel
+ * takes away the others (is_secondary), unless the interface has promote_secondaries, which it is
+ * lent meanwhile. address: is_secondary as well.
+ */
+int rtnl_addr_remove_alone(struct rtnl *rtnl, const struct rtnl_address *address, struct err *err);
 
 /*
  * An interface with a MAC of its own above `parent`, by its name; switched off. It is in mode
@@ -93,6 +99,8 @@ int rtnl_macvlan_add(struct rtnl *rtnl, uint32_t parent, const char *name,
 int rtnl_link_remove(struct rtnl *rtnl, uint32_t index, struct err *err);
 /* Switches it on or off. 0; 1: it is not there; -1. */
 int rtnl_link_enable(struct rtnl *rtnl, uint32_t index, bool is_enabled, struct err *err);
+/* Gives it these words, which live as long as it does. 0; 1: it is not there; -1. */
+int rtnl_link_alias(struct rtnl *rtnl, uint32_t index, const char *alias, struct err *err);
 /* 0; 1: it is not there; -1. */
 int rtnl_link_conf(struct rtnl *rtnl, uint32_t index, const struct rtnl_conf *conf,
                    struct err *err);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include <assert.h>
 #include <libmnl/libmnl.h>
+#include <limits.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
@@ -106,6 +107,46 @@ static int read_kind(const struct nlattr *info, struct rtnl_link *link)
     return result;
 }
 
+/* One of the numbers that IPv4 keeps per interface; a kernel that has fewer does not tell it. */
+static int read_devconf(const struct nlattr *words, unsigned type)
+{
+    struct slice all = attrs_in(words);
+    uint32_t value;
+    if (all.len < (size_t)type * sizeof(value))
+        return -1;
+    memcpy(&value, all.ptr + (size_t)(type - 1) * sizeof(value), sizeof(value));
+    return value <= INT_MAX ? (int)value : -1;
+}
+
+/* What a family keeps: of IPv4, all of its numbers in a row, the first for type 1. */
+static int read_family(const struct nlattr *family, struct rtnl_link *link)
+{
+    struct slice rest = attrs_in(family);
+    const struct nlattr *attr = NULL;
+    int result = 0;
+    if (mnl_attr_get_type(family) != AF_INET)
+        return 0;
+    while ((result = next_attr(&rest, &attr)) > 0) {
+        if (mnl_attr_get_type(attr) != IFLA_INET_CONF)
+            continue;
+        link->arp_ignore = read_devconf(attr, IPV4_DEVCONF_ARP_IGNORE);
+        link->arp_announce = read_devconf(attr, IPV4_DEVCONF_ARP_ANNOUNCE);
+        link->promote_secondaries = read_devconf(attr, IPV4_DEVCONF_PROMOTE_SECONDARIES);
+    }
+    return result;
+}
+
+static int read_families(const struct nlattr *spec, struct rtnl_link *link)
+{
+    struct slice rest = attrs_in(spec);
+    const struct nlattr *attr = NULL;
+    int result = 0;
+    while ((result = next_attr(&rest, &attr)) > 0)
+        if (read_family(attr, link) < 0)
+            return -1;
+    return result;
+}
+
 static int read_link_attr(const struct nlattr *attr, struct rtnl_link *link)
 {
     switch (mnl_attr_get_type(attr)) {
@@ -119,6 +160,10 @@ static int read_link_attr(const struct nlattr *attr, struct rtnl_link *link)
         return read_mac(attr, link);
     case IFLA_LINKINFO:
         return read_kind(attr, link);
+    case IFLA_IFALIAS:
+        return read_text(attr, link->alias, sizeof(link->alias));
+    case IFLA_AF_SPEC:
+        return read_families(attr, link);
     default:
         return 0;
     }
@@ -137,6 +182,9 @@ static int read_link(const struct nlmsghdr *head, struct rtnl_link *ret_link)
         .is_enabled = info->ifi_flags & IFF_UP,
         .is_up = (info->ifi_flags & USABLE) == USABLE,
         .is_ethernet = info->ifi_type == ARPHRD_ETHER,
+        .arp_ignore = -1,
+        .arp_announce = -1,
+        .promote_secondaries = -1,
     };
     struct slice rest = attrs_of(head, sizeof(*info));
     const struct nlattr *attr = NULL;
@@ -443,6 +491,16 @@ void rtnl_request_link_enable(struct rtnl_request *request, uint32_t sequence, u
     struct ifinfomsg *info = put_link(head, index);
     info->ifi_flags = is_enabled ? IFF_UP : 0;
     info->ifi_change = IFF_UP;
+    finish(request, head);
+}
+
+void rtnl_request_link_alias(struct rtnl_request *request, uint32_t sequence, uint32_t index,
+                             const char *alias)
+{
+    struct nlmsghdr *head = begin(request, sequence, RTM_NEWLINK, NLM_F_ACK);
+    assert(alias[0] && strlen(alias) < RTNL_ALIAS_BYTES);
+    put_link(head, index);
+    mnl_attr_put_strz(head, IFLA_IFALIAS, alias);
     finish(request, head);
 }
 

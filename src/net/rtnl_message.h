@@ -24,6 +24,7 @@
 enum {
     RTNL_NAME_BYTES = 16, /* of an interface or its kind, with the NUL */
     RTNL_TEXT_BYTES = 128,
+    RTNL_ALIAS_BYTES = 64, /* of an interface's alias that are looked at, with the NUL */
     RTNL_REQUEST_BYTES_MAX = 512,
 };
 
@@ -39,7 +40,9 @@ struct rtnl_link {
     bool is_ethernet; /* there is ARP on it; mac is set */
     uint8_t mac[VRRP_MAC_BYTES];
     char name[RTNL_NAME_BYTES];
-    char kind[RTNL_NAME_BYTES]; /* "macvlan", "bridge"; "" for a real one */
+    char kind[RTNL_NAME_BYTES];   /* "macvlan", "bridge"; "" for a real one */
+    char alias[RTNL_ALIAS_BYTES]; /* the operator's words, or a program's; "": none */
+    int arp_ignore, arp_announce, promote_secondaries; /* as in struct rtnl_conf; -1: not told */
 };
 
 struct rtnl_address {
@@ -132,6 +135,9 @@ void rtnl_request_macvlan(struct rtnl_request *request, uint32_t sequence, uint3
 void rtnl_request_link_remove(struct rtnl_request *request, uint32_t sequence, uint32_t index);
 void rtnl_request_link_enable(struct rtnl_request *request, uint32_t sequence, uint32_t index,
                               bool is_enabled);
+/* alias: 1 to RTNL_ALIAS_BYTES - 1 bytes. */
+void rtnl_request_link_alias(struct rtnl_request *request, uint32_t sequence, uint32_t index,
+                             const char *alias);
 void rtnl_request_link_conf(struct rtnl_request *request, uint32_t sequence, uint32_t index,
                             const struct rtnl_conf *conf);
 

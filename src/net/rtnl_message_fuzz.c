@@ -20,6 +20,8 @@ static void check(const struct rtnl_notice *notice)
     case RTNL_LINK_GONE:
         assert(memchr(notice->link.name, 0, sizeof(notice->link.name)));
         assert(memchr(notice->link.kind, 0, sizeof(notice->link.kind)));
+        assert(memchr(notice->link.alias, 0, sizeof(notice->link.alias)));
+        assert(notice->link.arp_ignore >= -1 && notice->link.arp_announce >= -1);
         assert(notice->link.is_enabled || !notice->link.is_up);
         return;
     case RTNL_ADDRESS:

@@ -14,6 +14,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -122,6 +123,14 @@ static void write_link(struct message *message, uint16_t type, unsigned flags)
     struct nlattr *info = mnl_attr_nest_start(head, IFLA_LINKINFO);
     mnl_attr_put_strz(head, IFLA_INFO_KIND, "macvlan");
     mnl_attr_nest_end(head, info);
+    mnl_attr_put_strz(head, IFLA_IFALIAS, "the way out");
+    const uint32_t numbers[IPV4_DEVCONF_MAX] = {[IPV4_DEVCONF_ARP_IGNORE - 1] = 1,
+                                                [IPV4_DEVCONF_ARP_ANNOUNCE - 1] = 2};
+    struct nlattr *spec = mnl_attr_nest_start(head, IFLA_AF_SPEC);
+    struct nlattr *ipv4 = mnl_attr_nest_start(head, AF_INET);
+    mnl_attr_put(head, IFLA_INET_CONF, sizeof(numbers), numbers);
+    mnl_attr_nest_end(head, ipv4);
+    mnl_attr_nest_end(head, spec);
 }
 
 static void test_link(void **state)
@@ -150,6 +159,8 @@ static void test_link(void **state)
         assert_string_equal(notice.link.name, "eth0");
         assert_string_equal(notice.link.kind, "macvlan");
         assert_true(notice.link.mtu == 1500 && notice.link.parent == 3);
+        assert_string_equal(notice.link.alias, "the way out");
+        assert_true(notice.link.arp_ignore == 1 && notice.link.arp_announce == 2);
     }
     write_link(&message, RTM_DELLINK, IFF_UP);
     check_cuts(&message);
@@ -183,6 +194,21 @@ static void test_odd_links(void **state)
     assert_int_equal(read_one(&message, &notice), 1);
     assert_string_equal(notice.link.name, "a name that is ");
     assert_false(notice.link.is_ethernet);
+    assert_string_equal(notice.link.alias, "");
+    assert_true(notice.link.arp_ignore == -1 && notice.link.arp_announce == -1);
+
+    head = begin_link(&message, RTM_NEWLINK, ARPHRD_ETHER, IFF_UP);
+    struct nlattr *spec = mnl_attr_nest_start(head, IFLA_AF_SPEC);
+    struct nlattr *ipv4 = mnl_attr_nest_start(head, AF_INET);
+    mnl_attr_put(head, IFLA_INET_CONF, 3, "abc"); /* of a kernel that has no numbers */
+    mnl_attr_nest_end(head, ipv4);
+    mnl_attr_nest_end(head, spec);
+    assert_int_equal(read_one(&message, &notice), 1);
+    assert_true(notice.link.arp_ignore == -1 && notice.link.arp_announce == -1);
+
+    head = begin_link(&message, RTM_NEWLINK, ARPHRD_ETHER, IFF_UP);
+    mnl_attr_put(head, IFLA_AF_SPEC, 3, "abc");
+    assert_refused(&message);
 
     head = begin_link(&message, RTM_NEWLINK, ARPHRD_ETHER, IFF_UP);
     mnl_attr_put(head, IFLA_ADDRESS, sizeof(long_mac), long_mac);

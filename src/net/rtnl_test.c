@@ -239,6 +239,38 @@ static void test_long_list(void **state)
     veth_close(&scene);
 }
 
+/* The first address of a net goes with those behind it, or alone. */
+static void test_remove_alone(void **state)
+{
+    (void)state;
+    struct veth_scene scene;
+    struct rtnl_link link;
+    veth_open(&scene);
+    struct rtnl *rtnl = &scene.rtnl[0];
+    uint32_t index = scene.links[0].index;
+    struct rtnl_address first = {.index = index, .ip = {4, {10, 8, 0, 1}}, .n_bits = 24};
+    struct rtnl_address behind = {.index = index, .ip = {4, {10, 8, 0, 2}}, .n_bits = 24};
+    const struct rtnl_life life = {.valid_s = RTNL_FOREVER, .preferred_s = RTNL_FOREVER};
+    const struct rtnl_conf conf = {-1, -1, -1, -1, -1, 0, -1};
+    assert_int_equal(rtnl_link_conf(rtnl, index, &conf, NULL), 0);
+    for (int is_alone = 0; is_alone < 2; is_alone++) {
+        assert_int_equal(rtnl_addr_put(rtnl, &first, &life, NULL), 0);
+        assert_int_equal(rtnl_addr_put(rtnl, &behind, &life, NULL), 0);
+        assert_true(find(rtnl, index, behind.ip).found.is_secondary);
+        if (is_alone)
+            assert_int_equal(rtnl_addr_remove_alone(rtnl, &first, NULL), 0);
+        else
+            assert_int_equal(rtnl_addr_remove(rtnl, &first, NULL), 0);
+        assert_int_equal(find(rtnl, index, first.ip).n, 0);
+        assert_int_equal(find(rtnl, index, behind.ip).n, is_alone);
+    }
+    assert_false(find(rtnl, index, behind.ip).found.is_secondary);
+    assert_int_equal(rtnl_addr_remove_alone(rtnl, &first, NULL), 1);
+    assert_int_equal(rtnl_link_by_index(rtnl, index, &link, NULL), 0);
+    assert_int_equal(link.promote_secondaries, 0);
+    veth_close(&scene);
+}
+
 static void test_macvlan(void **state)
 {
     (void)state;
@@ -258,6 +290,14 @@ static void test_macvlan(void **state)
     assert_int_equal(rtnl_link_enable(rtnl, index, true, NULL), 0);
     assert_int_equal(rtnl_link_by_index(rtnl, index, &link, NULL), 0);
     assert_true(link.is_up);
+    assert_string_equal(link.alias, "");
+    assert_int_equal(rtnl_link_alias(rtnl, index, "of a test", NULL), 0);
+    const struct rtnl_conf conf = {1, 2, -1, -1, -1, -1, -1};
+    assert_int_equal(rtnl_link_conf(rtnl, index, &conf, NULL), 0);
+    assert_int_equal(rtnl_link_by_index(rtnl, index, &link, NULL), 0);
+    assert_string_equal(link.alias, "of a test");
+    assert_true(link.arp_ignore == 1 && link.arp_announce == 2);
+    assert_int_equal(rtnl_link_alias(rtnl, 4711, "nobody", NULL), 1);
     assert_int_equal(rtnl_macvlan_add(rtnl, parent, "weir.7", mac, &index, NULL), 1);
     struct err err = ERR_NONE;
     assert_int_equal(rtnl_macvlan_add(rtnl, 4711, "weir.8", mac, &index, &err), -1);
@@ -290,10 +330,11 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_links),   cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_notices), cmocka_unit_test(test_end_of_life),
-        cmocka_unit_test(test_overrun), cmocka_unit_test(test_long_list),
-        cmocka_unit_test(test_macvlan), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_links),        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_notices),      cmocka_unit_test(test_end_of_life),
+        cmocka_unit_test(test_overrun),      cmocka_unit_test(test_long_list),
+        cmocka_unit_test(test_remove_alone), cmocka_unit_test(test_macvlan),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
