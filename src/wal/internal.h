@@ -20,14 +20,16 @@
 #include "base/text.h"
 #include "wal/wal.h"
 #include "wal/wal_scan.h"
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 
 enum {
     WAL_SPARES = 3,           /* segments that are kept ready */
+    WAL_KEPT = 2,             /* of which new records leave so many alone */
     WAL_SPARES_MAX = 8,       /* a crash may leave some more */
     WAL_SECTOR = 512,         /* what a disk writes as a whole, at least */
-    WAL_ZERO_CHUNK = 1 << 20, /* bytes of a new segment that are written at a time */
+    WAL_ZERO_CHUNK = 1 << 20, /* bytes of a new segment that are written at a time, at most */
     WAL_NAME_MAX = 16,
 };
 #define WAL_NEVER    UINT64_MAX
@@ -46,6 +48,7 @@ struct wal_segment {
     uint32_t n_records;
     uint32_t footer_bytes;
     uint64_t live;   /* bytes, wal_record_cost() of each */
+    uint64_t own;    /* bytes of the log's own records, likewise */
     bool is_sealed;  /* durably */
     bool is_damaged; /* the cleaner leaves it alone */
     uint64_t used;   /* when it was read last, as a number of reads */
@@ -102,10 +105,18 @@ struct wal_syncer {
     struct list flying;
     struct wal_segment *dirty; /* written and not synced; NULL: none */
     uint64_t written_lsn, synced_lsn;
-    char *zeros; /* WAL_ZERO_CHUNK bytes, or NULL */
+    char *zeros; /* wal_zero_chunk() bytes, or NULL */
     void (*notify)(void *ctx);
     void *notify_ctx;
 };
+
+/* The sentence in err is about damage: wal_is_damage(). */
+static inline int wal_damaged(struct err *err)
+{
+    if (err)
+        err->number = EBADMSG;
+    return -1;
+}
 
 enum wal_clean_phase { WAL_CLEAN_IDLE, WAL_CLEAN_VERIFY, WAL_CLEAN_MOVE, WAL_CLEAN_GATE };
 
@@ -132,12 +143,15 @@ struct wal {
     struct text footer; /* of the active one */
     struct wal_batch *filling;
     struct list flight, free;
+    size_t kept_bytes; /* memory of the batches in `free` */
     uint64_t next_id, ids_end;
     uint64_t appended_lsn, durable_lsn, synced_lsn;
     uint64_t live_bytes, pending_bytes;
     uint64_t n_reads;
     uint32_t n_open; /* descriptors of sealed segments */
     bool is_full, is_opening, is_marked;
+    bool is_young;   /* it was empty, and has not had WAL_KEPT spares yet */
+    bool is_pressed; /* since the last segment went a record was refused that makes room */
     uint64_t retry_ns, lazy_since_ns, idle_since_ns, synced_at_ns;
     struct wal_cleaner cleaner;
     struct wal_facts counts; /* those that only count */
@@ -160,6 +174,12 @@ static inline struct wal_segment *wal_active(const struct wal *wal)
 static inline uint64_t wal_lsn(uint32_t segment, uint32_t offset)
 {
     return (uint64_t)segment << 32 | offset;
+}
+
+/* Of the zeros that are written into a segment of a size. */
+static inline uint32_t wal_zero_chunk(uint32_t size)
+{
+    return size < WAL_ZERO_CHUNK ? size : WAL_ZERO_CHUNK;
 }
 
 /* What records and their entries may take. */

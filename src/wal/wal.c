@@ -34,34 +34,55 @@ static bool fits(const struct wal *wal, uint32_t cost)
     return used <= active->form.size;
 }
 
-/* Bytes that records of this cost may still take, and those that their class leaves alone. */
+/*
+ * Bytes that a class leaves alone: what two spares have, or one and a half, or one. A new log has
+ * no spares yet, and shares out its first segment in their stead.
+ */
+static uint64_t kept(const struct wal *wal, enum wal_class wanted)
+{
+    enum wal_class class = wanted;
+    if (wanted == WAL_MORE && !wal_has_rule(wal, WAL_RULE_ENTER))
+        class = WAL_NEW;
+    else if (wanted == WAL_MORE && !wal_has_rule(wal, WAL_RULE_LEAVE))
+        class = WAL_CHANGE;
+    static const uint32_t halves[] = {
+        [WAL_NEW] = 2 * WAL_KEPT, [WAL_MORE] = 3, [WAL_CHANGE] = 2, [WAL_MOVE] = 0};
+    uint64_t bytes = (uint64_t)halves[class] * wal_usable(&wal_active(wal)->form) / 2;
+    return wal->is_young ? bytes / 4 : bytes;
+}
+
+/* Is there so much beside what the class leaves alone? */
 static bool has_room(const struct wal *wal, enum wal_class class, uint32_t cost)
 {
-    static const uint32_t kept[] = {[WAL_NEW] = 2, [WAL_CHANGE] = 1, [WAL_MOVE] = 0};
     const struct wal_segment *active = wal_active(wal);
-    uint64_t usable = wal_usable(&active->form), room = 0;
+    uint64_t room = 0;
     for (uint32_t i = 0; i < wal->n_spares; i++)
         room += wal_usable(&wal->spares[i]->form);
     if (fits(wal, cost))
         room += active->form.size - WAL_TRAILER_BYTES - active->end - active->footer_bytes;
-    return room >= kept[class] * usable + cost;
+    return room >= kept(wal, class) + cost;
+}
+
+/* As things stand, whatever is under way. */
+static int look(const struct wal *wal, enum wal_class class, uint32_t cost)
+{
+    if (wal->pending_bytes > wal->options.pending_max_bytes)
+        return WAL_BUSY;
+    if (has_room(wal, class, cost))
+        return 0;
+    return wal->is_full ? WAL_FULL : WAL_BUSY;
 }
 
 int wal_room(struct wal *wal, enum wal_class class, uint32_t cost)
 {
-    if (wal->pending_bytes > wal->options.pending_max_bytes) {
-        wal->counts.n_busy++;
-        return WAL_BUSY;
-    }
-    if (has_room(wal, class, cost))
-        return 0;
-    wal_want_spares(wal);
-    if (!wal->is_full) {
-        wal->counts.n_busy++;
-        return WAL_BUSY;
-    }
-    wal->counts.n_full++;
-    return WAL_FULL;
+    bool is_behind = wal->pending_bytes > wal->options.pending_max_bytes;
+    if (!is_behind && !has_room(wal, class, cost))
+        wal_want_spares(wal);
+    int result = look(wal, class, cost);
+    wal->counts.n_busy += result == WAL_BUSY;
+    wal->counts.n_full += result == WAL_FULL;
+    wal->is_pressed |= result == WAL_FULL && class != WAL_NEW;
+    return result;
 }
 
 /* ---- appending ------------------------------------------------------------------------------- */
@@ -139,6 +160,8 @@ struct wal_place wal_put(struct wal *wal, const struct wal_record *record)
         wal_tie(wal, wal_active(wal), record->kills.segment, cost);
     else if (record->type >= WAL_TYPE_FIRST)
         wal_live_add(wal, wal_active(wal), cost);
+    else
+        wal_active(wal)->own += cost;
     return place;
 }
 
@@ -173,11 +196,19 @@ int wal_append(struct wal *wal, const struct wal_record *record, struct wal_plac
     return 0;
 }
 
+static uint32_t cost_of(size_t n_bytes)
+{
+    return n_bytes < UINT32_MAX ? (uint32_t)n_bytes : UINT32_MAX;
+}
+
 int wal_may_append(struct wal *wal, enum wal_class class, size_t n_bytes)
 {
-    if (wal->has_failed)
-        return -1;
-    return wal_room(wal, class, n_bytes < UINT32_MAX ? (uint32_t)n_bytes : UINT32_MAX);
+    return wal->has_failed ? -1 : wal_room(wal, class, cost_of(n_bytes));
+}
+
+int wal_would_append(const struct wal *wal, enum wal_class class, size_t n_bytes)
+{
+    return wal->has_failed ? -1 : look(wal, class, cost_of(n_bytes));
 }
 
 int wal_id(struct wal *wal, uint64_t *ret_id, struct err *err)
@@ -195,6 +226,11 @@ int wal_id(struct wal *wal, uint64_t *ret_id, struct err *err)
     return 0;
 }
 
+uint64_t wal_ids_begin(const struct wal *wal)
+{
+    return wal->next_id;
+}
+
 /* ---- handing over and collecting ------------------------------------------------------------- */
 
 void wal_flush(struct wal *wal, bool is_forced)
@@ -207,8 +243,8 @@ void wal_flush(struct wal *wal, bool is_forced)
     list_add_back(&wal->flight, &batch->flight);
     pthread_mutex_lock(&wal->shared.lock);
     list_add_back(&wal->shared.ready, &batch->queue);
-    pthread_cond_signal(&wal->shared.work);
     pthread_mutex_unlock(&wal->shared.lock);
+    pthread_cond_signal(&wal->shared.work); /* behind the lock, or who wakes waits for it at once */
 }
 
 void wal_want_sync(struct wal *wal)
@@ -216,8 +252,8 @@ void wal_want_sync(struct wal *wal)
     wal_flush(wal, true);
     pthread_mutex_lock(&wal->shared.lock);
     wal->shared.is_sync_wanted = true;
-    pthread_cond_signal(&wal->shared.work);
     pthread_mutex_unlock(&wal->shared.lock);
+    pthread_cond_signal(&wal->shared.work); /* behind the lock, or who wakes waits for it at once */
 }
 
 static void collect_batch(struct wal *wal, struct wal_batch *batch)

@@ -35,7 +35,8 @@
  *
  * The cleaner takes one sealed segment, the one with least that lives, asks the owner of each
  * record, has the living ones appended again by the owner (who may write something newer instead),
- * and when all of it is durable gives the segment back. It keeps what is dead under half.
+ * and when all of it is durable gives the segment back. It keeps what is dead under half, and under
+ * an eighth where room is short; where even deletions find no room, any gain will do.
  * A copy may be replayed beside its original after a crash, the original first: the later replaces.
  *
  * Errors. The first write or sync that fails ends the log for good: nothing is taken any more,
@@ -84,9 +85,16 @@ static inline int wal_place_order(struct wal_place a, struct wal_place b)
     return (x > y) - (x < y);
 }
 
+/* Is the record there among those up to lsn, which wal_collect() has returned? */
+static inline bool wal_place_is_within(struct wal_place place, uint64_t lsn)
+{
+    return ((uint64_t)place.segment << 32 | place.offset) < lsn;
+}
+
 /* Who may use what is kept for a full disk. */
 enum wal_class {
     WAL_NEW,    /* refused while room is short */
+    WAL_MORE,   /* what a change brings along that lives on: may use half of what a change may */
     WAL_CHANGE, /* deletions and changes of what is there: may use one segment of the reserve */
     WAL_MOVE,   /* what the cleaner asks for: all of it */
 };
@@ -152,7 +160,11 @@ enum wal_rule {
     WAL_RULE_NOTES = 1 << 7,     /* notes are kept as long as their segment */
     WAL_RULE_SEAL = 1 << 8,      /* a segment is synced before it is sealed, and sealed before */
                                  /* the next is written */
-    WAL_RULES = 9                /* how many */
+    WAL_RULE_ENTER = 1 << 9,     /* WAL_MORE is taken where WAL_NEW is not */
+    WAL_RULE_LEAVE = 1 << 10,    /* WAL_MORE leaves half of its room to WAL_CHANGE */
+    WAL_RULE_PRESS = 1 << 11,    /* a deletion that finds no room makes the cleaner content with */
+                                 /* the least gain */
+    WAL_RULES = 12               /* how many */
 };
 
 struct wal_options {
@@ -182,11 +194,16 @@ enum {
 };
 
 /*
- * Takes the directory's lock, checks every segment, replays, wipes a torn end and makes the spare
- * segments. -1: err says which file, where, and what to do; nothing was changed then but that
- * torn files of a segment not finished are gone.
+ * Takes the directory's lock, checks every segment, replays, wipes a torn end and, where there is
+ * none, makes the segment that is written next. The syncing side makes the spares, and until two
+ * are there WAL_NEW is told WAL_BUSY, but for the first half of a log that is new. -1: err says
+ * which file, where, and what to do; nothing was changed then but that torn files of a segment not
+ * finished are gone.
  */
 int wal_open(const struct wal_options *options, struct wal **ret_wal, struct err *err);
+
+/* Did wal_open() fail for what is on the disk, so that a repair (wal/wal_repair.h) may help? */
+bool wal_is_damage(const struct err *err);
 
 /*
  * Writes and syncs what is pending, marks the end, frees. The syncing side must not run any more
@@ -207,9 +224,15 @@ int wal_append(struct wal *wal, const struct wal_record *record, struct wal_plac
  * must know before they change what the record will say.
  */
 int wal_may_append(struct wal *wal, enum wal_class class, size_t n_bytes);
+/* The same for who only wants to know: no refusal is counted, and no room made. */
+int wal_would_append(const struct wal *wal, enum wal_class class, size_t n_bytes);
 
 /* A number that no record of this log ever had as its key, nor will: from 1. */
 int wal_id(struct wal *wal, uint64_t *ret_id, struct err *err);
+
+/* For an owner that counts ids itself: below it are those of wal_id() before this start, and those
+ * that records may have had which a repair dropped. */
+uint64_t wal_ids_begin(const struct wal *wal);
 
 /* Hands what was appended to the syncing side; once a turn of the loop. Lazy records alone wait
  * unless is_forced. */
@@ -244,6 +267,10 @@ void wal_wake_all(struct wal *wal);
  * failure of the log: what else it holds is served.
  */
 int wal_read(struct wal *wal, struct wal_place place, char *buf, struct err *err);
+/* 0: as wal_read(); 1: that would wait for the disk, or has something to say. */
+int wal_read_now(struct wal *wal, struct wal_place place, char *buf);
+/* A descriptor of the caller's own for the file that has the record, and where; or -errno. */
+int wal_read_open(struct wal *wal, struct wal_place place, uint64_t *ret_offset, size_t *ret_len);
 
 /* The record there does not count any more. Once for each record; not for notes. */
 void wal_dead(struct wal *wal, struct wal_place place);

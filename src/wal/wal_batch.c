@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What was appended and is not on the disk yet: bytes in runs, each for one segment. Batches are
- * used again and again, with the memory that they have grown to.
+ * used again and again, with the memory that they have grown to, as far as that of all that are
+ * free is bounded: a busy log has hundreds of them on their way at once.
  */
 #include "wal/internal.h"
 
 #include <assert.h>
 
-enum { BATCH_KEEP_BYTES = 4 << 20 }; /* memory that a free batch may hold on to */
+enum { BATCH_KEEP_BYTES = 8 << 20 }; /* memory that all free batches may hold on to */
 
 struct wal_batch *wal_batch_take(struct wal *wal)
 {
     struct wal_batch *batch = LIST_FIRST(&wal->free, struct wal_batch, queue);
     if (batch) {
         list_remove(&batch->queue);
+        wal->kept_bytes -= batch->bytes.cap;
         return batch;
     }
     batch = MEM_NEW(struct wal_batch);
@@ -29,10 +31,7 @@ static void clear(struct wal_batch *batch)
     batch->n_runs = 0;
     batch->n_records = 0;
     batch->is_urgent = false;
-    if (batch->bytes.cap > BATCH_KEEP_BYTES)
-        text_deinit(&batch->bytes);
-    else
-        text_clear(&batch->bytes);
+    text_clear(&batch->bytes);
 }
 
 void wal_batch_give(struct wal *wal, struct wal_batch *batch)
@@ -40,6 +39,9 @@ void wal_batch_give(struct wal *wal, struct wal_batch *batch)
     clear(batch);
     list_remove(&batch->flight);
     list_remove(&batch->queue);
+    if (wal->kept_bytes + batch->bytes.cap > BATCH_KEEP_BYTES)
+        text_deinit(&batch->bytes);
+    wal->kept_bytes += batch->bytes.cap;
     list_add_front(&wal->free, &batch->queue);
 }
 

@@ -50,7 +50,35 @@ static bool is_half_dead(const struct wal *wal)
     return live * 2 < used;
 }
 
-/* The next segment to clean, or NULL. Where room is short a gain of an eighth is enough. */
+/* Where room is short a gain of an eighth is enough. */
+static bool is_worth_it(const struct wal *wal, const struct wal_segment *least)
+{
+    bool is_gain = least->live <= used_bytes(least) / 8 * 7;
+    return least->live == 0 || (is_gain && (wal->is_full || is_half_dead(wal)));
+}
+
+/* The segment of whose records most are dead, or NULL: all of them live. */
+static struct wal_segment *most_dead(const struct wal *wal)
+{
+    struct wal_segment *most = NULL;
+    uint64_t most_bytes = 0;
+    for (uint32_t i = 0; i + 1 < wal->n_segments; i++) {
+        struct wal_segment *segment = wal->segments[i];
+        uint64_t n_bytes = used_bytes(segment) - segment->own - segment->live;
+        if (segment->is_sealed && !segment->is_damaged && n_bytes > most_bytes) {
+            most = segment;
+            most_bytes = n_bytes;
+        }
+    }
+    return most;
+}
+
+/*
+ * The next segment to clean, or NULL. Deletions that are spread evenly over many segments may use
+ * up what is kept for them before an eighth of any is dead. When one was refused, the least gain
+ * will do, or there would never be room again. What the log itself writes is no gain: it does so
+ * in each segment anew.
+ */
 static struct wal_segment *pick(const struct wal *wal)
 {
     if (wal->cleaner.is_stuck || wal->n_segments < 2)
@@ -58,11 +86,9 @@ static struct wal_segment *pick(const struct wal *wal)
     if (wal->cleaner.victim)
         return wal->cleaner.victim;
     struct wal_segment *least = least_living(wal);
-    if (!least)
-        return NULL;
-    bool is_gain = least->live <= used_bytes(least) / 8 * 7;
-    bool is_wanted = least->live == 0 || (is_gain && (wal->is_full || is_half_dead(wal)));
-    return is_wanted ? least : NULL;
+    if (least && is_worth_it(wal, least))
+        return least;
+    return wal->is_pressed && wal_has_rule(wal, WAL_RULE_PRESS) ? most_dead(wal) : NULL;
 }
 
 bool wal_clean_has_work(const struct wal *wal)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 struct real {
@@ -56,6 +57,16 @@ static long real_pread(void *ctx, int fd, void *bytes, size_t len, uint64_t offs
     do
         n = pread(fd, bytes, len, (off_t)offset);
     while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+/* A file system that cannot say whether it would wait reads. */
+static long real_pread_now(void *ctx, int fd, void *bytes, size_t len, uint64_t offset)
+{
+    struct iovec part = {.iov_base = bytes, .iov_len = len};
+    ssize_t n = preadv2(fd, &part, 1, (off_t)offset, RWF_NOWAIT);
+    if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINTR))
+        return real_pread(ctx, fd, bytes, len, offset);
     return n < 0 ? -errno : n;
 }
 
@@ -147,6 +158,7 @@ static const struct wal_disk real_table = {
     .close = real_close,
     .pwrite = real_pwrite,
     .pread = real_pread,
+    .pread_now = real_pread_now,
     .fdatasync = real_fdatasync,
     .fallocate = real_fallocate,
     .size = real_size,

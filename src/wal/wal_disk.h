@@ -23,6 +23,8 @@ struct wal_disk {
     /* Bytes written or read, which may be fewer than asked for; a read returns 0 at the end. */
     long (*pwrite)(void *ctx, int fd, const void *bytes, size_t len, uint64_t offset);
     long (*pread)(void *ctx, int fd, void *bytes, size_t len, uint64_t offset);
+    /* As pread(), of what is in memory: -EAGAIN where the disk would be waited for. */
+    long (*pread_now)(void *ctx, int fd, void *bytes, size_t len, uint64_t offset);
     int (*fdatasync)(void *ctx, int fd);
     /* Room for the file's first len bytes; the file is that long afterwards. */
     int (*fallocate)(void *ctx, int fd, uint64_t len);

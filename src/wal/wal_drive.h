@@ -23,7 +23,8 @@
  * its turn.
  *
  * Nothing that the disk does stops the loop, but for reads: wal_read(), and the cleaner within its
- * budget, read in the loop's thread what the kernel most often has in memory.
+ * budget, read in the loop's thread what the kernel most often has in memory. Who can come again
+ * later asks wal_read_now() first, and has wal_warm.h bring what is not there.
  */
 
 #include "core/loop.h"

@@ -22,8 +22,8 @@ static void push(struct wal *wal, struct wal_task *task)
     wal->n_tasks++;
     pthread_mutex_lock(&wal->shared.lock);
     list_add_back(&wal->shared.tasks, &task->queue);
-    pthread_cond_signal(&wal->shared.work);
     pthread_mutex_unlock(&wal->shared.lock);
+    pthread_cond_signal(&wal->shared.work); /* behind the lock, or who wakes waits for it at once */
 }
 
 static struct wal_task *task_create(struct wal *wal, enum wal_task_kind kind, uint32_t size)
@@ -70,6 +70,8 @@ static void add_spare(struct wal *wal, const struct wal_task *task)
 {
     assert(wal->n_spares < ARRAY_LEN(wal->spares));
     wal->spares[wal->n_spares++] = wal_segment_create(&task->form, task->fd);
+    if (wal->n_spares >= WAL_KEPT)
+        wal->is_young = false;
 }
 
 void wal_task_ended(struct wal *wal, struct wal_task *take_task)
@@ -81,6 +83,7 @@ void wal_task_ended(struct wal *wal, struct wal_task *take_task)
             wal->cleaner.phase = WAL_CLEAN_IDLE;
             wal->cleaner.is_leaving = false;
             wal->cleaner.victim = NULL;
+            wal->is_pressed = false;
             wal_table_gone(wal, wal_find(wal, task->old));
             wal->counts.n_removed++;
         }
@@ -106,10 +109,11 @@ static int sync_dir(struct wal *wal)
 /* The next piece of zeros; 1: there is more to write. */
 static int write_zeros(struct wal *wal, struct wal_task *task)
 {
+    size_t chunk = wal_zero_chunk(wal->size);
     if (!wal->syncer.zeros)
-        wal->syncer.zeros = mem_alloc_zero(1, WAL_ZERO_CHUNK);
+        wal->syncer.zeros = mem_alloc_zero(1, chunk);
     uint64_t left = task->form.size - task->n_zeroed;
-    size_t len = left < WAL_ZERO_CHUNK ? (size_t)left : WAL_ZERO_CHUNK;
+    size_t len = left < chunk ? (size_t)left : chunk;
     int result = wal_disk_write(wal->disk, task->fd, wal->syncer.zeros, len, task->n_zeroed);
     if (result == 0)
         result = wal->disk->fdatasync(wal->disk->ctx, task->fd);

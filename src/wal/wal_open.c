@@ -10,6 +10,8 @@
 #include "wal/internal.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <sys/mman.h>
 
 /* ---- one file -------------------------------------------------------------------------------- */
 
@@ -22,14 +24,18 @@ static int check_form(const struct wal *wal, int fd, uint32_t number, struct wal
     if (result < 0 || size < 0)
         return err_set_errno(err, result < 0 ? -result : (int)-size, "%08x.wal: cannot read it",
                              number);
-    if (wal_form_read(bytes, ret_form, err) < 0)
-        return err_prefix(err, "%08x.wal", number);
+    if (wal_form_read(bytes, ret_form, err) < 0) {
+        (void)err_prefix(err, "%08x.wal", number);
+        return wal_form_is_whole(bytes) ? -1 : wal_damaged(err);
+    }
     if (ret_form->number != number)
         return err_set(err, "%08x.wal: it is segment %08x by its header; was it renamed?", number,
                        ret_form->number);
-    if ((uint64_t)size != ret_form->size)
-        return err_set(err, "%08x.wal: it has %ld bytes, not the %u of its header", number, size,
-                       ret_form->size);
+    if ((uint64_t)size != ret_form->size) {
+        err_write(err, "%08x.wal: it has %ld bytes, not the %u of its header", number, size,
+                  ret_form->size);
+        return (uint64_t)size < ret_form->size ? wal_damaged(err) : -1;
+    }
     ret_form->is_seeded = wal_has_rule(wal, WAL_RULE_SEED);
     return 0;
 }
@@ -146,12 +152,20 @@ static int place_segments(struct wal *wal, struct wal_segment **all, size_t n, s
     while (n_sealed < n && all[n_sealed]->is_sealed)
         n_sealed++;
     for (size_t i = n_sealed + 1; i < n && result == 0; i++) {
-        if (all[i]->is_sealed || has_record(wal, all[i]))
-            result = err_set(err,
-                             "%08x.wal: its footer is damaged or missing, and %08x.wal has "
-                             "records all the same",
-                             all[n_sealed]->form.number, all[i]->form.number);
+        if (!all[i]->is_sealed && !has_record(wal, all[i]))
+            continue;
+        err_write(err,
+                  "%08x.wal: its footer is damaged or missing, and %08x.wal has records all the "
+                  "same",
+                  all[n_sealed]->form.number, all[i]->form.number);
+        result = wal_damaged(err);
     }
+    for (size_t i = n_sealed + 1; i < n && result == 0; i++)
+        if (all[i]->form.size != all[n_sealed]->form.size)
+            result = err_set(err,
+                             "%08x.wal: it is empty and has %u bytes, the log's others have %u; "
+                             "remove it",
+                             all[i]->form.number, all[i]->form.size, all[n_sealed]->form.size);
     if (result == 0 && n > n_sealed + 1 + WAL_SPARES_MAX)
         result = err_set(err, "there are %zu empty segments, more than weir ever makes",
                          n - n_sealed - 1);
@@ -215,9 +229,11 @@ static int replay_entry(struct wal *wal, struct wal_segment *segment, const stru
 {
     struct wal_found found;
     wal_found_make(&segment->form, entry, &found);
-    if (found.type < WAL_TYPE_FIRST)
-        return replay_own(wal, &found, err);
     uint32_t cost = wal_record_cost(found.place.length, found.place.n_head);
+    if (found.type < WAL_TYPE_FIRST) {
+        segment->own += cost;
+        return replay_own(wal, &found, err);
+    }
     if (found.type >= WAL_TYPE_NOTE)
         wal_tie(wal, segment, found.kills.segment, cost);
     else
@@ -237,8 +253,10 @@ static int replay_sealed(struct wal *wal, struct wal_segment *segment, struct er
     while (result == 0 && (result = wal_entries_next(&entries, &entry)) > 0)
         result = replay_entry(wal, segment, &entry, err);
     text_deinit(&footer);
-    if (result < 0 && err && err->text[0] == '\0')
-        return err_set(err, "%08x.wal: its footer makes no sense", segment->form.number);
+    if (result < 0 && err && err->text[0] == '\0') {
+        err_write(err, "%08x.wal: its footer makes no sense", segment->form.number);
+        return wal_damaged(err);
+    }
     return result;
 }
 
@@ -272,12 +290,12 @@ static uint32_t find_unused(const struct wal_scan *scan, uint32_t at, uint32_t e
 static int wipe(struct wal *wal, const struct wal_segment *tail, const struct wal_scan *scan,
                 uint32_t end)
 {
-    uint32_t at = end, size = tail->form.size;
+    uint32_t at = end, size = tail->form.size, chunk = wal_zero_chunk(size);
     int result = 0;
-    char *zeros = mem_alloc_zero(1, WAL_ZERO_CHUNK);
+    char *zeros = mem_alloc_zero(1, chunk);
     while (result == 0 && (at = find_used(scan, at, size)) < size) {
         uint32_t stop = find_unused(scan, at, size);
-        stop = stop - at < WAL_ZERO_CHUNK ? stop : at + WAL_ZERO_CHUNK;
+        stop = stop - at < chunk ? stop : at + chunk;
         result = wal_disk_write(wal->disk, tail->fd, zeros, stop - at, at);
         at = stop;
     }
@@ -290,11 +308,11 @@ static int replay_image(struct wal *wal, struct wal_segment *tail, const struct 
 {
     struct wal_scan_end all = wal_scan_all(scan);
     struct wal_entry entry;
-    if (all.claimed > all.end)
-        return err_set(err,
-                       "%08x.wal: a bad checksum at byte %u, and the disk had it up to byte "
-                       "%u",
-                       tail->form.number, all.end, all.claimed);
+    if (all.claimed > all.end) {
+        err_write(err, "%08x.wal: a bad checksum at byte %u, and the disk had it up to byte %u",
+                  tail->form.number, all.end, all.claimed);
+        return wal_damaged(err);
+    }
     wal->counts.torn_bytes = all.strays_end ? all.strays_end - all.end : 0;
     while (tail->end < all.end) {
         uint32_t n = wal_scan_next(scan, tail->end, &entry);
@@ -321,16 +339,29 @@ static int replay_image(struct wal *wal, struct wal_segment *tail, const struct 
     return 0;
 }
 
+/* In large pages, where the kernel has some: a fault for each small one takes longer than what is
+ * read into it. */
+static char *image_map(size_t size)
+{
+    void *image = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (image == MAP_FAILED)
+        return NULL;
+    (void)madvise(image, size, MADV_HUGEPAGE);
+    return image;
+}
+
 static int replay_tail(struct wal *wal, struct wal_segment *tail, struct err *err)
 {
-    char *image = mem_alloc(tail->form.size);
+    char *image = image_map(tail->form.size);
+    if (!image)
+        return err_set_errno(err, errno, "%08x.wal: no memory to read it", tail->form.number);
     struct wal_scan scan = {.image = image, .form = tail->form};
     int result = wal_disk_read(wal->disk, tail->fd, image, tail->form.size, 0);
     if (result < 0)
         (void)err_set_errno(err, -result, "%08x.wal: cannot read it", tail->form.number);
     else
         result = replay_image(wal, tail, &scan, err);
-    mem_free(image);
+    munmap(image, tail->form.size);
     return result;
 }
 
@@ -348,11 +379,36 @@ static int replay(struct wal *wal, struct err *err)
 
 /* ---- ready to append ------------------------------------------------------------------------- */
 
-static void run_steps(struct wal *wal)
+static bool has_active(const struct wal *wal)
 {
-    do
+    return wal->n_segments > 0 && !wal_active(wal)->is_sealed;
+}
+
+/* As far as a spare that becomes the active segment; the others are made while the log serves. */
+static int make_active(struct wal *wal, struct err *err)
+{
+    while (wal->n_spares == 0 && wal_step(wal) > 0)
         (void)wal_collect(wal);
-    while (wal_step(wal) > 0);
+    if (wal->has_failed)
+        return 0; /* and says so itself */
+    if (wal->n_spares == 0)
+        return err_set(
+            err,
+            "there is no room on the disk for a segment of %u bytes; make room, or, for a "
+            "new log, say `queues { segment 8M }`",
+            wal->size);
+    wal_table_add(wal, wal->spares[0]);
+    wal->n_spares--;
+    memmove(&wal->spares[0], &wal->spares[1], wal->n_spares * sizeof(struct wal_segment *));
+    wal_want_spares(wal);
+    return 0;
+}
+
+static void write_pending(struct wal *wal)
+{
+    wal_flush(wal, true);
+    while (wal_has_batches(wal))
+        (void)wal_step(wal);
     (void)wal_collect(wal);
 }
 
@@ -360,26 +416,16 @@ static int make_ready(struct wal *wal, struct err *err)
 {
     wal->next_id = wal->ids_end ? wal->ids_end : 1;
     wal->ids_end = wal->next_id;
+    wal->is_young = wal->n_segments == 0 && wal->n_spares < WAL_KEPT;
     wal_want_spares(wal);
-    run_steps(wal);
-    if (wal->n_segments == 0 || wal_active(wal)->is_sealed) {
-        if (wal->n_spares == 0 && !wal->has_failed)
-            return err_set(err, "there is no room on the disk for a segment of %u bytes",
-                           wal->size);
-        if (!wal->has_failed) {
-            wal_table_add(wal, wal->spares[0]);
-            wal->n_spares--;
-            memmove(&wal->spares[0], &wal->spares[1], wal->n_spares * sizeof(struct wal_segment *));
-            wal_want_spares(wal);
-        }
-    }
-    if (!wal->has_failed && wal_active(wal)->n_records == 0)
-        wal_put_own(wal, WAL_TYPE_IDS, wal->ids_end);
+    if (!has_active(wal) && make_active(wal, err) < 0)
+        return -1;
     const struct wal_segment *active = wal->n_segments ? wal_active(wal) : NULL;
-    wal_flush(wal, true);
+    if (!wal->has_failed && active && active->n_records == 0)
+        wal_put_own(wal, WAL_TYPE_IDS, wal->ids_end);
+    write_pending(wal);
     if (active && wal->appended_lsn == 0)
         wal->appended_lsn = wal_lsn(active->form.number, active->end);
-    run_steps(wal);
     if (wal->has_failed)
         return err_set(err, "%s", wal->failure.text);
     return 0;
@@ -479,6 +525,11 @@ static int load(struct wal *wal, struct err *err)
         return -1;
     set_lsn(wal);
     return make_ready(wal, err);
+}
+
+bool wal_is_damage(const struct err *err)
+{
+    return err->number == EBADMSG || err->number == EIO;
 }
 
 int wal_open(const struct wal_options *options, struct wal **ret_wal, struct err *err)

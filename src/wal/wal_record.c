@@ -58,6 +58,11 @@ void wal_record_write(const struct wal_spot *spot, const struct wal_header *head
     wal_put32(at, crc32c(sum, at + WAL_RECORD_HEADER, header->length));
 }
 
+bool wal_header_may_be(const char *at)
+{
+    return at[TYPE_AT] != 0;
+}
+
 int wal_header_read(const struct wal_spot *spot, const char *at, struct wal_header *ret_header)
 {
     struct wal_header header = {.synced = wal_get32(at + SYNCED_AT),

@@ -113,6 +113,8 @@ uint32_t wal_spot_seed(const struct wal_spot *spot);
 void wal_record_write(const struct wal_spot *spot, const struct wal_header *header, struct slice a,
                       struct slice b, struct slice c, char *at);
 
+/* May the 24 bytes be one? A search asks this first: behind an end nearly all is zeros. */
+bool wal_header_may_be(const char *at);
 /* The 24 bytes at `at` are the header of a record of this spot: 0, or -1. */
 int wal_header_read(const struct wal_spot *spot, const char *at, struct wal_header *ret_header);
 

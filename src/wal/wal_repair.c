@@ -26,10 +26,11 @@ struct patient {
     const struct wal_repair *repair;
     struct wal_repair_sum *sum;
     struct err *err;
+    const struct wal_files *files;
     uint32_t number, tail; /* of this segment; of the last one with records */
-    uint64_t ids;          /* the highest mark so far */
+    uint64_t ids;          /* the highest mark or key so far */
     uint32_t size;         /* of the segment before */
-    bool is_last_sealed;   /* the last segment with records, so far */
+    bool is_last_sealed;   /* the one before, so that the next may have records */
     /* Of this segment: */
     int fd;
     char *image;
@@ -146,6 +147,20 @@ static int load(struct patient *patient)
     return 1;
 }
 
+/* What is known of all segments, and nothing of one. */
+static struct patient forget_segment(const struct patient *patient)
+{
+    return (struct patient){.repair = patient->repair,
+                            .sum = patient->sum,
+                            .err = patient->err,
+                            .files = patient->files,
+                            .tail = patient->tail,
+                            .ids = patient->ids,
+                            .size = patient->size,
+                            .is_last_sealed = patient->is_last_sealed,
+                            .fd = -1};
+}
+
 static void unload(struct patient *patient)
 {
     if (patient->fd >= 0)
@@ -153,14 +168,7 @@ static void unload(struct patient *patient)
     mem_free(patient->image);
     mem_free(patient->gaps);
     text_deinit(&patient->footer);
-    *patient = (struct patient){.repair = patient->repair,
-                                .sum = patient->sum,
-                                .err = patient->err,
-                                .tail = patient->tail,
-                                .ids = patient->ids,
-                                .size = patient->size,
-                                .is_last_sealed = patient->is_last_sealed,
-                                .fd = -1};
+    *patient = forget_segment(patient);
 }
 
 /* ---- its records ----------------------------------------------------------------------------- */
@@ -174,17 +182,24 @@ static void add_entry(struct patient *patient, const struct wal_header *header, 
     patient->n_records++;
 }
 
-static uint32_t count_entries(const struct patient *patient, struct gap gap)
+/* What the footer knows of a gap: told one by one, and how many. */
+static uint32_t lose_entries(const struct patient *patient, struct gap gap)
 {
     struct wal_entries entries = {
         .rest = {patient->image + patient->trailer.records_end, patient->trailer.footer_bytes},
         .offset = WAL_RECORDS_BEGIN,
         .n_left = patient->trailer.n_records,
         .records_end = patient->trailer.records_end};
+    const struct wal_repair *repair = patient->repair;
     struct wal_entry entry;
     uint32_t n = 0;
-    while (patient->has_footer && wal_entries_next(&entries, &entry) > 0)
-        n += entry.offset >= gap.from && entry.offset < gap.end;
+    while (patient->has_footer && wal_entries_next(&entries, &entry) > 0) {
+        if (entry.offset < gap.from || entry.offset >= gap.end)
+            continue;
+        if (repair->lose)
+            repair->lose(repair->ctx, entry.header.type, entry.header.key);
+        n++;
+    }
     return n;
 }
 
@@ -214,7 +229,7 @@ static void add_gap(struct patient *patient, struct gap gap)
     tell(patient, (struct wal_damage){.kind = WAL_DAMAGE_RECORDS,
                                       .offset = gap.from,
                                       .n_bytes = gap.end - gap.from,
-                                      .n_records = count_entries(patient, gap)});
+                                      .n_records = lose_entries(patient, gap)});
     while (gap.from < gap.end) {
         struct wal_header header = piece_of(gap);
         add_entry(patient, &header, NULL);
@@ -250,6 +265,14 @@ static uint32_t find_end(const struct patient *patient, uint32_t from, uint32_t 
     return 0;
 }
 
+/* Ids are keys, and an owner may count them without wal_id(). */
+static void see_id(struct patient *patient, const struct wal_header *header)
+{
+    bool is_mark = header->type == WAL_TYPE_IDS || header->type == WAL_TYPE_HOLE;
+    if ((is_mark || header->type >= WAL_TYPE_FIRST) && header->key > patient->ids)
+        patient->ids = header->key;
+}
+
 /* Walks the records up to the end of what is whole or shall be a hole. */
 static void walk(struct patient *patient)
 {
@@ -265,8 +288,7 @@ static void walk(struct patient *patient)
         if (n > 0 && at + n <= limit) {
             add_entry(patient, &entry.header, entry.head.ptr);
             patient->sum->n_records++;
-            if (entry.header.type == WAL_TYPE_IDS && entry.header.key > patient->ids)
-                patient->ids = entry.header.key;
+            see_id(patient, &entry.header);
             at += n;
             continue;
         }
@@ -403,39 +425,79 @@ static int mend(struct patient *patient, bool must_seal)
 
 /* ---- a file that is lost --------------------------------------------------------------------- */
 
-/* The file that begins in place of the lost one: a mark of ids, and nothing else. */
-static void write_tail(struct patient *patient, uint32_t size, char *bytes)
+/* The first record of a segment that has none. */
+static int write_mark(struct patient *patient)
 {
-    struct wal_form form = {.number = patient->number,
-                            .size = size,
-                            .salt = hash_mix(patient->repair->salt + patient->number),
-                            .is_seeded = true};
-    struct wal_spot spot = wal_form_spot(&form, WAL_RECORDS_BEGIN);
+    struct wal_spot spot = wal_form_spot(&patient->scan.form, WAL_RECORDS_BEGIN);
     struct wal_header header = {.type = WAL_TYPE_IDS, .key = patient->ids + IDS_SKIPPED};
     struct slice none = slice_make("", 0);
-    wal_form_write(&form, bytes);
-    wal_record_write(&spot, &header, none, none, none, bytes + WAL_RECORDS_BEGIN);
+    char bytes[WAL_RECORD_HEADER];
+    wal_record_write(&spot, &header, none, none, none, bytes);
+    return put(patient, bytes, sizeof(bytes), WAL_RECORDS_BEGIN) < 0 ? -1 : sync(patient);
 }
 
-static int make_tail(struct patient *patient)
+/* A segment behind all others. */
+static int make_next(struct patient *next, uint32_t size)
 {
-    const struct wal_disk *disk = patient->repair->disk;
-    char bytes[WAL_RECORDS_BEGIN + WAL_RECORD_HEADER], name[WAL_NAME_MAX];
-    uint32_t size = patient->size ? patient->size : WAL_SEGMENT_DEFAULT;
-    write_tail(patient, size, bytes);
-    disk->close(disk->ctx, patient->fd);
-    patient->fd = disk->open(disk->ctx, WAL_NEW_NAME, true);
-    int result = patient->fd < 0 ? patient->fd : disk->fallocate(disk->ctx, patient->fd, size);
+    const struct wal_disk *disk = next->repair->disk;
+    char bytes[WAL_RECORDS_BEGIN], name[WAL_NAME_MAX];
+    next->number = next->files->numbers[next->files->n - 1] + 1;
+    next->scan.form = (struct wal_form){.number = next->number,
+                                        .size = size,
+                                        .salt = hash_mix(next->repair->salt + next->number),
+                                        .is_seeded = true};
+    next->fd = disk->open(disk->ctx, WAL_NEW_NAME, true);
+    int result = next->fd < 0 ? next->fd : disk->fallocate(disk->ctx, next->fd, size);
     if (result < 0)
-        return failed(patient, result, "make");
-    if (put(patient, bytes, sizeof(bytes), 0) < 0 || sync(patient) < 0)
+        return failed(next, result, "make");
+    wal_form_write(&next->scan.form, bytes);
+    if (put(next, bytes, sizeof(bytes), 0) < 0 || write_mark(next) < 0)
         return -1;
-    wal_name(patient->number, name);
+    wal_name(next->number, name);
     result = disk->rename(disk->ctx, WAL_NEW_NAME, name);
-    return result < 0 ? failed(patient, result, "name") : 0;
+    if (result == 0)
+        result = disk->sync_dir(disk->ctx);
+    return result < 0 ? failed(next, result, "name") : 0;
 }
 
-/* The last segment that held records may have been this one, and its ids must not come again. */
+/* The length of the lost file was that of a segment, most likely; of another size none may be. */
+static uint32_t guess_size(const struct patient *patient)
+{
+    long size = patient->repair->disk->size(patient->repair->disk->ctx, patient->fd);
+    if (patient->size > 0)
+        return patient->size;
+    return size >= WAL_SEGMENT_MIN && size <= WAL_SEGMENT_MAX && size % 4096 == 0
+               ? (uint32_t)size
+               : WAL_SEGMENT_DEFAULT;
+}
+
+/*
+ * The log goes on in the spare behind the lost segment, or in one that is made: it begins with a
+ * mark, so that ids of the lost one do not come again. That is on the disk before the lost one
+ * goes: until then a start is refused, so that none can come between.
+ */
+static int go_on_behind(const struct patient *patient)
+{
+    const struct wal_files *files = patient->files;
+    struct patient next = forget_segment(patient);
+    int result = 0;
+    for (size_t i = 0; i < files->n && result == 0; i++) {
+        unload(&next);
+        next.number = files->numbers[i];
+        if (next.number > patient->number)
+            result = load(&next);
+    }
+    if (result == 0) {
+        unload(&next);
+        result = make_next(&next, guess_size(patient));
+    } else if (result > 0) {
+        result = write_mark(&next);
+    }
+    unload(&next);
+    return result;
+}
+
+/* The last segment that held records may have been this one. */
 static int set_aside(struct patient *patient)
 {
     const struct wal_disk *disk = patient->repair->disk;
@@ -447,12 +509,12 @@ static int set_aside(struct patient *patient)
     patient->is_last_sealed = patient->is_last_sealed && !was_last;
     if (!patient->repair->is_mending)
         return 0;
+    if (was_last && go_on_behind(patient) < 0)
+        return -1;
     wal_name(patient->number, name);
     (void)snprintf(lost, sizeof(lost), "%08x.lost", patient->number);
     int result = disk->rename(disk->ctx, name, lost);
-    if (result < 0)
-        return failed(patient, result, "set aside");
-    return was_last ? make_tail(patient) : 0;
+    return result < 0 ? failed(patient, result, "set aside") : 0;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
@@ -470,7 +532,8 @@ static int repair_segment(struct patient *patient)
         if (patient->is_header_damaged)
             tell(patient,
                  (struct wal_damage){.kind = WAL_DAMAGE_HEADER, .n_bytes = WAL_HEADER_BYTES});
-        return patient->repair->is_mending ? mend_header(patient) : 0;
+        patient->is_last_sealed = false; /* and what is behind it is a spare as well */
+        return mend(patient, false);
     }
     walk(patient);
     bool must_seal = judge(patient);
@@ -487,8 +550,9 @@ static bool has_records(const struct patient *patient)
 }
 
 /* The last segment with a record; 0: there is none. */
-static int find_tail(struct patient *patient, const struct wal_files *files)
+static int find_tail(struct patient *patient)
 {
+    const struct wal_files *files = patient->files;
     int result = 0;
     uint32_t tail = 0;
     for (size_t i = files->n; i > 0 && result >= 0 && tail == 0; i--) {
@@ -502,10 +566,11 @@ static int find_tail(struct patient *patient, const struct wal_files *files)
     return result < 0 ? -1 : 0;
 }
 
-static int repair_files(struct patient *patient, const struct wal_files *files)
+static int repair_files(struct patient *patient)
 {
     const struct wal_disk *disk = patient->repair->disk;
-    int result = find_tail(patient, files);
+    const struct wal_files *files = patient->files;
+    int result = find_tail(patient);
     for (size_t i = 0; i < files->n && result == 0; i++) {
         patient->number = files->numbers[i];
         result = repair_segment(patient);
@@ -519,15 +584,19 @@ static int repair_files(struct patient *patient, const struct wal_files *files)
 int wal_repair(const struct wal_repair *repair, struct wal_repair_sum *ret_sum, struct err *err)
 {
     struct wal_repair_sum sum = {.n_segments = 0};
-    struct patient patient = {
-        .repair = repair, .sum = &sum, .err = err, .is_last_sealed = true, .fd = -1};
     struct wal_files files;
+    struct patient patient = {.repair = repair,
+                              .sum = &sum,
+                              .err = err,
+                              .files = &files,
+                              .is_last_sealed = true,
+                              .fd = -1};
     int result = repair->disk->lock(repair->disk->ctx);
     if (result < 0)
         return err_set_errno(err, -result, "another process has the log");
     result = wal_files_list(repair->disk, &files, err);
     if (result == 0)
-        result = repair_files(&patient, &files);
+        result = repair_files(&patient);
     wal_files_deinit(&files);
     repair->disk->unlock(repair->disk->ctx);
     if (result == 0)

@@ -3,8 +3,8 @@
 #define WAL_WAL_REPAIR_H
 
 /*
- * A log that a start refuses, made one that it takes, with the least loss. Tests alone call it,
- * until there is a command.
+ * A log that a start refuses, made one that it takes, with the least loss. `weir queue repair`
+ * calls it.
  *
  * It reads every byte of every segment, and tells of each damage what becomes of it. Without
  * is_mending that is all, and nothing is written: the operator reads first what would go. With it
@@ -19,7 +19,9 @@
  * header is gone, and no trailer tells what it was, no record can be told from chance: it is set
  * aside under another name (NAME.lost).
  *
- * Ids that a lost record may have had are not given out again: a hole carries the mark.
+ * Ids that a lost record may have had are not given out again: a hole carries the mark. Where the
+ * file that is set aside may have been the last, the log goes on in the spare behind it, or in one
+ * that is made, and that has the mark before the other goes.
  *
  * Uses the same table of file functions as the log, and takes the log's lock, so that it refuses
  * while a process has it.
@@ -47,6 +49,9 @@ struct wal_repair {
     bool is_mending;
     uint64_t salt; /* random: nobody who chooses payloads may know it */
     void *ctx;
+    /* Of each record in a damage, where the footer knows it, before the damage; may be NULL. The
+     * log's own types are among them. */
+    void (*lose)(void *ctx, uint8_t type, uint64_t key);
     /* Of each damage, in the order of the log; may be NULL. */
     void (*tell)(void *ctx, const struct wal_damage *damage);
 };
@@ -58,9 +63,9 @@ struct wal_repair_sum {
 };
 
 /*
- * 0: looked through, and mended where that was asked for. -1: another process has the log, a file
- * is of a version that this weir does not know, longer than it says of itself, or cannot be
- * written.
+ * 0: looked through, and mended where that was asked for. -1: another process has the log (then
+ * err->number is EAGAIN), a file is of a version that this weir does not know, longer than it says
+ * of itself, or cannot be written.
  */
 int wal_repair(const struct wal_repair *repair, struct wal_repair_sum *ret_sum, struct err *err);
 

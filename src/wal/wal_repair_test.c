@@ -8,6 +8,7 @@
 #include "wal/wal_folder.h"
 #include "wal/wal_repair.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +19,7 @@
 
 #include <cmocka.h>
 
-enum { PUT = WAL_TYPE_FIRST, KEYS = 120, SIZE = 8192, BODY = 200, DAMAGES_MAX = 8 };
+enum { PUT = WAL_TYPE_FIRST, OTHER, KEYS = 120, SIZE = 8192, BODY = 200, DAMAGES_MAX = 8 };
 /* 120 keys of 232 bytes and an entry of 24: 27 a segment, four sealed ones and a tail. */
 enum { A_SEGMENT = 27, TAIL = 5 };
 
@@ -29,6 +30,8 @@ struct shelf {
     struct wal_options options;
     struct wal_damage damages[DAMAGES_MAX];
     unsigned n_damages;
+    uint64_t lost_keys; /* those of PUT in damages, added up */
+    unsigned n_lost;
 };
 
 static int shelf_replay(void *ctx, struct wal *wal, const struct wal_found *found, struct err *err)
@@ -36,6 +39,8 @@ static int shelf_replay(void *ctx, struct wal *wal, const struct wal_found *foun
     struct shelf *shelf = ctx;
     (void)wal;
     (void)err;
+    if (found->type == OTHER)
+        return 0;
     assert_true(found->key < KEYS && shelf->places[found->key].segment == 0);
     shelf->places[found->key] = found->place;
     return 0;
@@ -61,14 +66,16 @@ static void put(struct shelf *shelf, uint64_t key)
     memset(body, (int)('a' + key % 26), sizeof(body));
     struct wal_record record = {
         .type = PUT, .key = key, .head = SLICE("head"), .body = slice_make(body, sizeof(body))};
-    int result;
-    while ((result = wal_append(shelf->wal, &record, &shelf->places[key], &lsn, NULL)) == WAL_BUSY)
+    int result = WAL_BUSY;
+    for (int turns = 0; turns < 100 && result == WAL_BUSY; turns++) {
         wal_run(shelf->wal);
+        result = wal_append(shelf->wal, &record, &shelf->places[key], &lsn, NULL);
+    }
     assert_int_equal(result, 0);
     wal_run(shelf->wal);
 }
 
-static int setup(void **state)
+static struct shelf *shelf_create(uint64_t n_keys)
 {
     struct shelf *shelf = MEM_NEW(struct shelf);
     wal_folder_create(&shelf->folder);
@@ -80,10 +87,21 @@ static int setup(void **state)
     open_log(shelf);
     uint64_t id;
     assert_int_equal(wal_id(shelf->wal, &id, NULL), 0);
-    for (uint64_t key = 0; key < KEYS; key++)
+    for (uint64_t key = 0; key < n_keys; key++)
         put(shelf, key);
     wal_close(&shelf->wal);
-    *state = shelf;
+    return shelf;
+}
+
+static int setup(void **state)
+{
+    *state = shelf_create(KEYS);
+    return 0;
+}
+
+static int setup_small(void **state)
+{
+    *state = shelf_create(3);
     return 0;
 }
 
@@ -103,16 +121,26 @@ static void tell(void *ctx, const struct wal_damage *damage)
     shelf->damages[shelf->n_damages++] = *damage;
 }
 
+static void lose(void *ctx, uint8_t type, uint64_t key)
+{
+    struct shelf *shelf = ctx;
+    shelf->n_lost++;
+    shelf->lost_keys += type == PUT ? key : 0;
+}
+
 static struct wal_repair_sum repair(struct shelf *shelf, bool is_mending)
 {
     struct wal_repair how = {.disk = shelf->folder.disk,
                              .is_mending = is_mending,
                              .salt = 43,
                              .ctx = shelf,
+                             .lose = lose,
                              .tell = tell};
     struct wal_repair_sum sum;
     struct err err = ERR_NONE;
     shelf->n_damages = 0;
+    shelf->n_lost = 0;
+    shelf->lost_keys = 0;
     if (wal_repair(&how, &sum, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(sum.n_damages, shelf->n_damages);
@@ -305,6 +333,7 @@ static void play(struct shelf *shelf, const struct row *row)
     int result = try_open(shelf, &err); /* as it was: nothing is mended yet */
     if ((result == 0) != row->is_open)
         fail_msg("%s: a start says: %s", row->name, err.text);
+    assert_true(result == 0 || wal_is_damage(&err));
     wal_close(&shelf->wal);
     struct wal_repair_sum sum = repair(shelf, true);
     check_damages(shelf, row);
@@ -335,6 +364,8 @@ static void test_counts(void **state)
     assert_int_equal(damage.segment, 2);
     assert_int_equal(damage.offset, record_at(1));
     assert_int_equal(damage.n_records, 3);
+    assert_int_equal(shelf->n_lost, 3);
+    assert_int_equal(shelf->lost_keys, 3 * (A_SEGMENT + 2));
     assert_int_equal(damage.n_bytes, record_at(4) - record_at(1));
     assert_int_equal(sum.lost_bytes, damage.n_bytes);
     assert_int_equal(sum.n_segments, TAIL + WAL_SPARES);
@@ -349,6 +380,7 @@ static void test_cut_short(void **state)
     (void)snprintf(path, sizeof(path), "%s/00000002.wal", shelf->folder.path);
     assert_int_equal(truncate(path, record_at(10) + 5), 0);
     assert_int_equal(try_open(shelf, &err), -1);
+    assert_true(wal_is_damage(&err));
     (void)repair(shelf, true);
     assert_int_equal(shelf->n_damages, 2);
     assert_int_equal(shelf->damages[0].kind, WAL_DAMAGE_END);
@@ -357,6 +389,108 @@ static void test_cut_short(void **state)
     for (uint32_t key = 0; key < KEYS; key++)
         assert_int_equal(shelf->places[key].segment == 0,
                          key >= A_SEGMENT + 10 && key < 2 * A_SEGMENT);
+}
+
+static void remove_segments(const struct shelf *shelf, uint32_t first, uint32_t end)
+{
+    char name[WAL_NAME_MAX];
+    for (uint32_t number = first; number < end; number++) {
+        wal_name(number, name);
+        assert_int_equal(shelf->folder.disk->unlink(shelf->folder.disk->ctx, name), 0);
+    }
+}
+
+/* Nothing is known of the one file with records: the log goes on in segments of the same size. */
+static void test_lost(struct shelf *shelf)
+{
+    uint64_t id;
+    struct wal_facts facts;
+    spoil(shelf, 1, 0, 600);
+    (void)repair(shelf, true);
+    assert_int_equal(shelf->n_damages, 1);
+    assert_int_equal(shelf->damages[0].kind, WAL_DAMAGE_FILE);
+    assert_int_equal(repair(shelf, false).n_damages, 0);
+    open_log(shelf);
+    wal_facts(shelf->wal, &facts);
+    assert_int_equal(facts.segment_bytes, SIZE);
+    wal_run(shelf->wal); /* the spares */
+    assert_true(wal_ids_begin(shelf->wal) > WAL_IDS_AHEAD);
+    assert_int_equal(wal_id(shelf->wal, &id, NULL), 0);
+    assert_true(id > WAL_IDS_AHEAD);
+    for (uint64_t key = 0; key < KEYS; key++)
+        put(shelf, key);
+    wal_close(&shelf->wal);
+    open_log(shelf);
+    for (uint64_t key = 0; key < KEYS; key++)
+        assert_true(shelf->places[key].segment > 1);
+}
+
+static void test_lost_with_spares(void **state)
+{
+    test_lost(*state);
+}
+
+static void test_lost_alone(void **state)
+{
+    remove_segments(*state, 2, 2 + WAL_SPARES);
+    test_lost(*state);
+}
+
+/* An owner may count without the log's own ids: the keys that are left tell how far it was. */
+static void test_lost_keys(void **state)
+{
+    struct shelf *shelf = *state;
+    struct wal_record record = {.type = OTHER, .key = UINT64_C(1) << 40};
+    struct wal_place place;
+    uint64_t lsn;
+    open_log(shelf);
+    assert_int_equal(wal_append(shelf->wal, &record, &place, &lsn, NULL), 0);
+    for (uint64_t key = 3; key < KEYS; key++)
+        put(shelf, key);
+    wal_close(&shelf->wal);
+    spoil(shelf, TAIL, 0, 600);
+    (void)repair(shelf, true);
+    open_log(shelf);
+    assert_true(wal_ids_begin(shelf->wal) > record.key + WAL_IDS_AHEAD);
+}
+
+/* An empty segment before the lost one says that this was a spare, and nothing takes its place. */
+static void test_lost_spare(void **state)
+{
+    struct shelf *shelf = *state;
+    char zeros[SIZE] = "", name[WAL_NAME_MAX];
+    const struct wal_disk *disk = shelf->folder.disk;
+    wal_name(TAIL, name);
+    int fd = disk->open(disk->ctx, name, false);
+    assert_int_equal(wal_disk_write(disk, fd, zeros, SIZE - WAL_RECORDS_BEGIN, WAL_RECORDS_BEGIN),
+                     0);
+    disk->close(disk->ctx, fd);
+    spoil(shelf, TAIL + 1, 0, 600);
+    (void)repair(shelf, true);
+    assert_int_equal(shelf->n_damages, 1);
+    open_log(shelf);
+    assert_int_equal(shelf->places[4 * A_SEGMENT - 1].segment, TAIL - 1);
+    put(shelf, KEYS - 1);
+}
+
+/* No log has segments of two sizes: whoever put one among them is told. */
+static void test_other_size(void **state)
+{
+    struct shelf *shelf = *state;
+    char bytes[WAL_RECORDS_BEGIN], path[128];
+    struct wal_form form = {.number = TAIL + 1 + WAL_SPARES, .size = 2 * SIZE, .salt = 5};
+    struct err err = ERR_NONE;
+    wal_form_write(&form, bytes);
+    (void)snprintf(path, sizeof(path), "%s/%08x.wal", shelf->folder.path, form.number);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+    assert_int_equal(ftruncate(fd, 2 * SIZE), 0);
+    close(fd);
+    assert_int_equal(try_open(shelf, &err), -1);
+    assert_non_null(strstr(err.text, "00000009.wal: it is empty and has 16384 bytes"));
+    assert_false(wal_is_damage(&err));
+    remove_segments(shelf, form.number, form.number + 1);
+    open_log(shelf);
 }
 
 static void test_refuses(void **state)
@@ -371,6 +505,9 @@ static void test_refuses(void **state)
     assert_int_equal(second->lock(second->ctx), 0);
     assert_int_equal(wal_repair(&how, &sum, &err), -1);
     assert_non_null(strstr(err.text, "another process"));
+    assert_int_equal(err.number, EAGAIN);
+    assert_int_equal(try_open(shelf, &err), -1);
+    assert_false(wal_is_damage(&err));
     wal_disk_destroy(&second);
     (void)snprintf(path, sizeof(path), "%s/00000002.wal", shelf->folder.path);
     assert_int_equal(truncate(path, SIZE + 8), 0);
@@ -384,6 +521,11 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut_short, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_with_spares, setup_small, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_alone, setup_small, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_keys, setup_small, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_spare, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_size, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refuses, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

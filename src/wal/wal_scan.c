@@ -6,6 +6,8 @@
  */
 #include "wal/wal_scan.h"
 
+#include <string.h>
+
 uint32_t wal_scan_next(const struct wal_scan *scan, uint32_t offset, struct wal_entry *ret_entry)
 {
     uint32_t limit = scan->form.size - WAL_TRAILER_BYTES;
@@ -21,12 +23,31 @@ uint32_t wal_scan_next(const struct wal_scan *scan, uint32_t offset, struct wal_
     return (uint32_t)n;
 }
 
+enum { ZEROS = 64 }; /* at a time */
+
+/* From `offset` on, past what is nothing but zeros. */
+static uint32_t skip_zeros(const struct wal_scan *scan, uint32_t offset, uint32_t limit)
+{
+    for (; limit - offset >= ZEROS; offset += ZEROS) {
+        uint64_t words[ZEROS / sizeof(uint64_t)], all = 0;
+        memcpy(words, scan->image + offset, ZEROS);
+        for (size_t i = 0; i < ZEROS / sizeof(uint64_t); i++)
+            all |= words[i];
+        if (all != 0)
+            break;
+    }
+    return offset;
+}
+
 uint32_t wal_scan_stray(const struct wal_scan *scan, uint32_t offset, struct wal_entry *ret_entry,
                         uint32_t *ret_bytes)
 {
     uint32_t limit = scan->form.size - WAL_TRAILER_BYTES;
     for (; offset < limit; offset += 8) {
-        uint32_t n = wal_scan_next(scan, offset, ret_entry);
+        uint32_t n = 0;
+        offset = skip_zeros(scan, offset, limit);
+        if (limit - offset >= WAL_RECORD_HEADER && wal_header_may_be(scan->image + offset))
+            n = wal_scan_next(scan, offset, ret_entry);
         if (n > 0) {
             *ret_bytes = n;
             return offset;

@@ -173,8 +173,9 @@ int wal_segment_fd(struct wal *wal, struct wal_segment *segment)
 static int damaged(struct wal *wal, struct wal_place place, struct err *err)
 {
     wal->counts.n_damaged++;
-    return err_set(err, "%08x.wal: the record of %u bytes at byte %u is damaged", place.segment,
-                   (unsigned)place.length, place.offset);
+    err_write(err, "%08x.wal: the record of %u bytes at byte %u is damaged", place.segment,
+              (unsigned)place.length, place.offset);
+    return wal_damaged(err);
 }
 
 static int read_disk(struct wal *wal, struct wal_segment *segment, struct wal_place place,
@@ -194,6 +195,37 @@ static int read_disk(struct wal *wal, struct wal_segment *segment, struct wal_pl
     }
     struct wal_spot spot = wal_form_spot(&segment->form, place.offset);
     return wal_record_verify(&spot, header, place, buf) < 0 ? damaged(wal, place, err) : 0;
+}
+
+int wal_read_now(struct wal *wal, struct wal_place place, char *buf)
+{
+    const struct wal_disk *disk = wal->disk;
+    struct wal_segment *segment = wal_find(wal, place.segment);
+    const char *pending = segment ? wal_pending_find(wal, place) : NULL;
+    char header[WAL_RECORD_HEADER];
+    if (pending) {
+        memcpy(buf, pending + WAL_RECORD_HEADER, place.length);
+        return 0;
+    }
+    int fd = segment ? wal_segment_fd(wal, segment) : -1;
+    if (fd < 0 ||
+        disk->pread_now(disk->ctx, fd, header, sizeof(header), place.offset) != sizeof(header) ||
+        disk->pread_now(disk->ctx, fd, buf, place.length, place.offset + sizeof(header)) !=
+            (long)place.length)
+        return 1;
+    struct wal_spot spot = wal_form_spot(&segment->form, place.offset);
+    return wal_record_verify(&spot, header, place, buf) < 0;
+}
+
+int wal_read_open(struct wal *wal, struct wal_place place, uint64_t *ret_offset, size_t *ret_len)
+{
+    char name[WAL_NAME_MAX];
+    if (!wal_find(wal, place.segment))
+        return -ENOENT;
+    wal_name(place.segment, name);
+    *ret_offset = place.offset;
+    *ret_len = WAL_RECORD_HEADER + (size_t)place.length;
+    return wal->disk->open(wal->disk->ctx, name, false);
 }
 
 int wal_read(struct wal *wal, struct wal_place place, char *buf, struct err *err)
@@ -229,8 +261,10 @@ int wal_footer_read(struct wal *wal, struct wal_segment *segment, struct text *f
     }
     if (result < 0)
         return err_set_errno(err, -result, "%08x.wal: cannot read its footer", form->number);
-    if (!is_fine)
-        return err_set(err, "%08x.wal: its footer is damaged", form->number);
+    if (!is_fine) {
+        err_write(err, "%08x.wal: its footer is damaged", form->number);
+        return wal_damaged(err);
+    }
     *ret_entries = (struct wal_entries){.rest = text_slice(footer),
                                         .offset = WAL_RECORDS_BEGIN,
                                         .n_left = trailer.n_records,

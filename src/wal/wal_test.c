@@ -7,6 +7,7 @@
 #include "wal/internal.h"
 #include "wal/wal_folder.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,11 +98,31 @@ static int shelf_move(void *ctx, struct wal *wal, const struct wal_found *found,
     return put_as(shelf, found->key, WAL_MOVE, body);
 }
 
-static int put(struct shelf *shelf, uint64_t key)
+static int put_value(struct shelf *shelf, uint64_t key, enum wal_class class)
 {
     char value[300];
     size_t len = value_of(key, value);
-    return put_as(shelf, key, WAL_NEW, slice_make(value, len));
+    return put_as(shelf, key, class, slice_make(value, len));
+}
+
+static int put(struct shelf *shelf, uint64_t key)
+{
+    return put_value(shelf, key, WAL_NEW);
+}
+
+/* Puts from `n` on until the class has no room; the next key. */
+static uint64_t fill(struct shelf *shelf, uint64_t n, enum wal_class class)
+{
+    int result;
+    while ((result = put_value(shelf, n, class)) != WAL_FULL) {
+        assert_true(result >= 0);
+        if (result == WAL_BUSY)
+            wal_run(shelf->wal);
+        else
+            n++;
+        assert_true(n < KEYS);
+    }
+    return n;
 }
 
 static int del(struct shelf *shelf, uint64_t key)
@@ -137,7 +158,7 @@ static void restart(struct shelf *shelf)
     begin(shelf);
 }
 
-static int setup(void **state)
+static int setup_new(void **state)
 {
     struct shelf *shelf = MEM_NEW(struct shelf);
     wal_folder_create(&shelf->folder);
@@ -150,6 +171,13 @@ static int setup(void **state)
         .ctx = shelf, .replay = shelf_replay, .is_live = shelf_is_live, .move = shelf_move};
     begin(shelf);
     *state = shelf;
+    return 0;
+}
+
+static int setup(void **state)
+{
+    setup_new(state);
+    run(*state); /* the spares are made */
     return 0;
 }
 
@@ -311,17 +339,18 @@ static void test_full(void **state)
     struct wal_facts facts;
     shelf->options.segments_max = 6;
     restart(shelf);
-    uint64_t n = 0;
+    uint64_t n = fill(shelf, 0, WAL_NEW);
     int result;
-    while ((result = put(shelf, n)) != WAL_FULL) {
-        assert_true(result >= 0);
-        if (result == WAL_BUSY)
-            run(shelf);
-        else
-            n++;
-        assert_true(n < KEYS);
-    }
     wal_facts(shelf->wal, &facts);
+    uint64_t n_full = facts.n_full;
+    assert_int_equal(wal_would_append(shelf->wal, WAL_NEW, 100000), WAL_FULL);
+    assert_int_equal(wal_would_append(shelf->wal, WAL_CHANGE, 100), 0);
+    wal_facts(shelf->wal, &facts);
+    assert_int_equal(facts.n_full, n_full);
+    uint64_t n_more = fill(shelf, n, WAL_MORE); /* takes some of it, and leaves some */
+    assert_true(n_more > n);
+    n = n_more;
+    assert_int_equal(wal_would_append(shelf->wal, WAL_CHANGE, shelf->options.segment_bytes / 4), 0);
     assert_true(facts.is_full && facts.n_segments + facts.n_spare <= 6 && facts.n_full > 0);
     restart(shelf);
     check_all(shelf, (unsigned)n);
@@ -349,6 +378,61 @@ static void test_one_process(void **state)
     wal_disk_destroy(&second);
 }
 
+static int no_room(void *ctx, int fd, uint64_t len)
+{
+    (void)ctx;
+    (void)fd;
+    (void)len;
+    return -ENOSPC;
+}
+
+/* Puts up to the first answer that is not 0. */
+static int put_all(struct shelf *shelf, uint64_t *n)
+{
+    int result;
+    while ((result = put(shelf, *n)) == 0)
+        ++*n;
+    return result;
+}
+
+/* A new log serves from its first segment while the spares are made. */
+static void test_new(void **state)
+{
+    struct shelf *shelf = *state;
+    struct wal_facts facts;
+    uint64_t n = 0;
+    wal_facts(shelf->wal, &facts);
+    assert_int_equal(facts.n_segments + facts.n_spare, 1);
+    assert_int_equal(put_all(shelf, &n), WAL_BUSY);
+    assert_true(n > 10);
+    run(shelf);
+    wal_facts(shelf->wal, &facts);
+    assert_int_equal(facts.n_spare, WAL_SPARES);
+    assert_int_equal(put(shelf, n++), 0);
+    restart(shelf);
+    check_all(shelf, (unsigned)n);
+}
+
+/* The disk is full before they are there: what the first segments have left is for deletions. */
+static void test_new_and_full(void **state)
+{
+    struct shelf *shelf = *state;
+    uint64_t n = 0;
+    int (*fallocate)(void *ctx, int fd, uint64_t len) = shelf->folder.disk->fallocate;
+    shelf->folder.disk->fallocate = no_room;
+    int result;
+    while ((result = put_all(shelf, &n)) == WAL_BUSY)
+        run(shelf);
+    assert_int_equal(result, WAL_FULL);
+    for (uint64_t key = 0; key < 40; key++)
+        assert_int_equal(del(shelf, key), 0);
+    shelf->folder.disk->fallocate = fallocate;
+    assert_true(wal_time(shelf->wal, 1) > 1);
+    (void)wal_time(shelf->wal, 2000000000);
+    run(shelf);
+    assert_int_equal(put(shelf, n), 0);
+}
+
 static void test_too_large(void **state)
 {
     struct shelf *shelf = *state;
@@ -360,6 +444,55 @@ static void test_too_large(void **state)
     assert_int_equal(del(shelf, 1), 0);
 }
 
+static long forgotten(void *ctx, int fd, void *bytes, size_t len, uint64_t offset)
+{
+    (void)ctx, (void)fd, (void)bytes, (void)len, (void)offset;
+    return -EAGAIN;
+}
+
+/* The byte of the record's payload, on the disk, becomes another. */
+static void spoil(struct shelf *shelf, struct wal_place place)
+{
+    uint64_t offset;
+    size_t len;
+    char byte;
+    int fd = wal_read_open(shelf->wal, place, &offset, &len);
+    assert_true(fd >= 0 && len > place.length);
+    off_t at = (off_t)(offset + len - 1);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+/* Of what is in memory, not yet written or already; what is not is said, and damage is not read. */
+static void test_read_now(void **state)
+{
+    struct shelf *shelf = *state;
+    char wanted[300], payload[304];
+    size_t len = value_of(3, wanted);
+    assert_int_equal(put(shelf, 3), 0);
+    struct wal_place place = shelf->places[3];
+    assert_int_equal(wal_read_now(shelf->wal, place, payload), 0);
+    assert_memory_equal(payload + 4, wanted, len);
+    run(shelf);
+    memset(payload, 0, sizeof(payload));
+    check_value(shelf, 3); /* the kernel has it now */
+    assert_int_equal(wal_read_now(shelf->wal, place, payload), 0);
+    assert_memory_equal(payload + 4, wanted, len);
+    shelf->folder.disk->pread_now = forgotten;
+    assert_int_equal(wal_read_now(shelf->wal, place, payload), 1);
+    shelf->folder.disk->pread_now = shelf->folder.disk->pread;
+    spoil(shelf, place);
+    assert_int_equal(wal_read_now(shelf->wal, place, payload), 1);
+    spoil(shelf, place);
+    assert_int_equal(wal_read_now(shelf->wal, place, payload), 0);
+    place.segment += 100;
+    uint64_t offset;
+    assert_int_equal(wal_read_now(shelf->wal, place, payload), 1);
+    assert_int_equal(wal_read_open(shelf->wal, place, &offset, &len), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,7 +502,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cleaner, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_new, setup_new, teardown),
+        cmocka_unit_test_setup_teardown(test_new_and_full, setup_new, teardown),
         cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_read_now, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

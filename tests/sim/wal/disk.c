@@ -376,6 +376,7 @@ void sim_disk_init(struct sim_disk *disk, uint64_t seed)
                                     .close = sim_close,
                                     .pwrite = sim_pwrite,
                                     .pread = sim_pread,
+                                    .pread_now = sim_pread,
                                     .fdatasync = sim_fdatasync,
                                     .fallocate = sim_fallocate,
                                     .size = sim_size,

@@ -208,12 +208,12 @@ static int request(struct owner *owner, const struct wal_record *record, uint32_
     return result;
 }
 
-int owner_put(struct owner *owner, struct rng *rng)
+/* A job of a new key, which may be an heir. */
+static int add_new(struct owner *owner, enum wal_class class)
 {
     char head[4], body[OWNER_BODY_MAX];
     uint64_t key;
     struct wal_place place;
-    (void)rng;
     if (owner->now.n == OWNER_JOBS_MAX)
         return WAL_FULL;
     int result = wal_id(owner->wal, &key, NULL);
@@ -223,7 +223,7 @@ int owner_put(struct owner *owner, struct rng *rng)
         owner_fail(owner, "id %llu is given out again", (unsigned long long)key);
     wal_put32(head, 1);
     struct wal_record record = {.type = OWNER_PUT,
-                                .class = WAL_NEW,
+                                .class = class,
                                 .key = key,
                                 .head = slice_make(head, 4),
                                 .body = slice_make(body, body_of(key, body))};
@@ -232,9 +232,16 @@ int owner_put(struct owner *owner, struct rng *rng)
         struct owner_job *job = add(&owner->now, key, 1);
         assert(job);
         job->put = place;
+        job->is_heir = class == WAL_MORE;
         owner->highest_key = key;
     }
     return result;
+}
+
+int owner_put(struct owner *owner, struct rng *rng)
+{
+    (void)rng;
+    return add_new(owner, WAL_NEW);
 }
 
 int owner_change(struct owner *owner, struct owner_job *job, bool is_lazy)
@@ -267,6 +274,23 @@ int owner_delete(struct owner *owner, struct owner_job *job)
         dead(owner, owner->wal, &job->state);
         drop(&owner->now, job);
     }
+    return result;
+}
+
+int owner_end(struct owner *owner, struct owner_job *job)
+{
+    enum { BOTH_BYTES = OWNER_BODY_MAX + 256 };
+    uint64_t key = job->key;
+    int result = wal_may_append(owner->wal, WAL_MORE, BOTH_BYTES);
+    if (result == 0)
+        result = add_new(owner, WAL_MORE);
+    if (result != 0)
+        return result;
+    job = find(&owner->now, key);
+    assert(job);
+    result = owner_delete(owner, job);
+    if (result != 0)
+        owner_fail(owner, "there was room for two records, and only one is taken");
     return result;
 }
 

@@ -28,6 +28,7 @@ struct owner_job {
     uint64_t key;
     uint32_t version;
     struct wal_place put, state; /* state.segment 0: none but that of put */
+    bool is_heir;                /* of this life; it leaves none */
 };
 
 struct owner_jobs {
@@ -59,6 +60,8 @@ struct wal_owner owner_table(struct owner *owner);
 int owner_put(struct owner *owner, struct rng *rng);
 int owner_change(struct owner *owner, struct owner_job *job, bool is_lazy);
 int owner_delete(struct owner *owner, struct owner_job *job);
+/* Deletes it, and leaves an heir, as a queue's callback is: both, or none where room is short. */
+int owner_end(struct owner *owner, struct owner_job *job);
 
 /* Takes what the log says, and remembers it. */
 void owner_collect(struct owner *owner);

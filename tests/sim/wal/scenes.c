@@ -9,7 +9,10 @@
 #include "disk.h"
 #include "owner.h"
 #include "wal/wal_record.h"
+#include "wal/wal_repair.h"
+#include "wal/wal_segment.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -104,18 +107,30 @@ static bool play_failed_sync(struct scene *scene, uint64_t seed)
     return end(scene, "a sync that fails");
 }
 
-static char *tail_bytes(struct scene *scene, uint32_t segment, size_t *ret_len)
+/* -1: there is none. */
+static int find_file(const struct scene *scene, uint32_t segment)
 {
     char name[SIM_NAME_MAX];
     (void)snprintf(name, sizeof(name), "%08x.wal", segment);
     for (unsigned i = 0; i < scene->disk.now.n; i++) {
-        struct sim_file *file = &scene->disk.files[scene->disk.now.names[i].file];
-        if (strcmp(scene->disk.now.names[i].name, name) == 0) {
-            *ret_len = file->now.len;
-            return file->now.bytes;
-        }
+        if (strcmp(scene->disk.now.names[i].name, name) == 0)
+            return scene->disk.now.names[i].file;
     }
-    return NULL;
+    return -1;
+}
+
+static struct sim_file *file_of(struct scene *scene, uint32_t segment)
+{
+    int file = find_file(scene, segment);
+    assert(file >= 0);
+    return &scene->disk.files[file];
+}
+
+static char *tail_bytes(struct scene *scene, uint32_t segment, size_t *ret_len)
+{
+    struct sim_file *file = file_of(scene, segment);
+    *ret_len = file->now.len;
+    return file->now.bytes;
 }
 
 /*
@@ -142,6 +157,66 @@ static bool play_half_record(struct scene *scene, uint64_t seed)
     return end(scene, "half a record");
 }
 
+/* 0, or -1 where the power failed in it, at operation cut_at (0: it does not). */
+static int repair(struct scene *scene, uint64_t cut_at)
+{
+    struct wal_repair how = {.disk = &scene->disk.table, .is_mending = true, .salt = 7};
+    struct wal_repair_sum sum;
+    struct err err = ERR_NONE;
+    scene->disk.cut_at = cut_at ? scene->disk.n_done + cut_at : 0;
+    int result = wal_repair(&how, &sum, &err);
+    if (result < 0 && !cut_at)
+        owner_fail(&scene->owner, "a repair fails: %s", err.text);
+    if (cut_at)
+        sim_disk_power_cut(&scene->disk);
+    return result;
+}
+
+/* Jobs are taken, more than a segment holds, and no id comes again. */
+static void go_on(struct scene *scene)
+{
+    unsigned n = 0;
+    for (unsigned turns = 0; n < 50 && turns < 500; turns++) {
+        n += owner_put(&scene->owner, &scene->rng) == 0;
+        settle(scene);
+    }
+    if (n < 50)
+        owner_fail(&scene->owner, "a log that was repaired takes %u records, and no more", n);
+}
+
+/*
+ * Of the one file with records nothing is known any more, and the power fails at each operation of
+ * the repair in turn. Whether a start comes before the next repair or behind it: what the log takes
+ * then has other ids than what is lost.
+ */
+static bool play_lost_file(struct scene *scene, uint64_t seed)
+{
+    struct err err = ERR_NONE;
+    begin(scene, seed);
+    wal_close(&scene->owner.wal);
+    struct sim_file *file = file_of(scene, 1);
+    memset(file->now.bytes, 0, WAL_RECORDS_BEGIN);
+    memset(file->medium.bytes, 0, WAL_RECORDS_BEGIN);
+    if (seed % 2 == 0) { /* no spare is there, either */
+        for (uint32_t number = 2; find_file(scene, number) >= 0; number++) {
+            char name[SIM_NAME_MAX];
+            (void)snprintf(name, sizeof(name), "%08x.wal", number);
+            (void)scene->disk.table.unlink(&scene->disk, name);
+        }
+        (void)scene->disk.table.sync_dir(&scene->disk);
+    }
+    int result = repair(scene, 1 + seed / 4 % 12);
+    if (seed / 2 % 2 == 0)
+        result = repair(scene, 0);
+    owner_forget(&scene->owner);
+    bool is_open = wal_open(&scene->options, &scene->owner.wal, &err) == 0;
+    if (!is_open && result == 0)
+        owner_fail(&scene->owner, "the start is refused: %s", err.text);
+    if (is_open)
+        go_on(scene);
+    return end(scene, "a lost file");
+}
+
 unsigned scenes_play(void)
 {
     struct scene *scene = MEM_NEW(struct scene);
@@ -149,6 +224,7 @@ unsigned scenes_play(void)
     for (uint64_t seed = 1; seed <= CHANCES; seed++) {
         n_failed += !play_failed_sync(scene, seed);
         n_failed += !play_half_record(scene, seed);
+        n_failed += !play_lost_file(scene, seed);
     }
     mem_free(scene);
     return n_failed;

@@ -5,6 +5,7 @@
  *
  *     wal-sim play SEEDS [FIRST]      several lives a seed, each with another end
  *     wal-sim each SEEDS [FIRST]      one life, cut at each of its operations in turn
+ *     wal-sim full SEEDS [FIRST]      full logs that are emptied (full.h)
  *     wal-sim kept                    the scenes and seeds that failed once
  *     wal-sim notice SEEDS            each rule of the log off once: it must be noticed
  *     wal-sim show SEED [RULES]       one seed of `play`, told; RULES: what is off, as a number
@@ -14,6 +15,7 @@
 
 #include "base/mem.h"
 #include "disk.h"
+#include "full.h"
 #include "owner.h"
 #include "scenes.h"
 #include "wal/wal_repair.h"
@@ -22,8 +24,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const rule_names[WAL_RULES] = {
-    "data-sync", "dir-sync", "ack-last", "seed", "wipe", "gate", "resume", "notes", "seal"};
+static const char *const rule_names[WAL_RULES] = {"data-sync", "dir-sync", "ack-last", "seed",
+                                                  "wipe",      "gate",     "resume",   "notes",
+                                                  "seal",      "enter",    "leave",    "press"};
 
 enum { LIVES = 6, STEPS_MAX = 250, JOBS_AIM = 30 };
 
@@ -32,6 +35,7 @@ struct world {
     struct owner owner;
     struct rng rng;
     struct wal_options options;
+    bool is_eager; /* the syncing side has made the spares before the owner does anything */
     bool is_verbose;
 };
 
@@ -111,6 +115,8 @@ static int open_log(struct world *world)
     owner_forget(&world->owner);
     world->options.salt = rng_next(&world->rng);
     int result = wal_open(&world->options, &world->owner.wal, &err);
+    while (result == 0 && world->is_eager && wal_step(world->owner.wal) > 0)
+        (void)wal_collect(world->owner.wal);
     if (result < 0 && !world->disk.is_dead && !world->disk.has_failed)
         owner_fail(&world->owner, "the start is refused: %s", err.text);
     tell(world, result < 0 ? err.text : "opened");
@@ -358,6 +364,7 @@ static struct world *world_create(uint64_t seed, uint32_t rules_off, bool is_ver
     uint64_t mixed = seed * 2654435761U + 12345; /* neighbours differ in all that is drawn */
     sim_disk_init(&world->disk, mixed);
     rng_init(&world->rng, mixed + 1);
+    world->is_eager = seed % 2 == 1;
     world->is_verbose = world->disk.is_verbose = is_verbose;
     world->disk.meanwhile_ctx = world;
     choose(world, rules_off);
@@ -450,11 +457,32 @@ static int play_each(uint64_t n_seeds, uint64_t first)
     return n_failed > 0;
 }
 
+static int play_full(uint64_t n_seeds, uint64_t first)
+{
+    char failure[OWNER_TEXT_MAX];
+    unsigned n_failed = 0;
+    for (uint64_t seed = first; seed < first + n_seeds; seed++) {
+        if (full_play(seed, 0, failure))
+            continue;
+        printf("FAILED  full seed %llu: %s\n", (unsigned long long)seed, failure);
+        n_failed++;
+    }
+    printf("%llu full logs, %u failed\n", (unsigned long long)n_seeds, n_failed);
+    return n_failed > 0;
+}
+
+/* Rules of a log that is full say nothing to others. */
+static bool play_either(uint64_t seed, uint32_t rule, char failure[OWNER_TEXT_MAX])
+{
+    bool is_of_full = rule >= WAL_RULE_ENTER;
+    return is_of_full ? full_play(seed, rule, failure) : play(seed, rule, false, failure);
+}
+
 static bool is_noticed(unsigned rule, uint64_t n_seeds)
 {
     char failure[OWNER_TEXT_MAX];
     for (uint64_t seed = 1; seed <= n_seeds; seed++) {
-        if (play(seed, 1U << rule, false, failure))
+        if (play_either(seed, 1U << rule, failure))
             continue;
         printf("without %-10s seed %llu: %s\n", rule_names[rule], (unsigned long long)seed,
                failure);
@@ -506,6 +534,8 @@ int main(int argc, char **argv)
     uint64_t second = argc > 3 ? strtoull(argv[3], NULL, 0) : 0;
     if (strcmp(verb, "play") == 0 && first > 0)
         return play_all(first, second ? second : 1);
+    if (strcmp(verb, "full") == 0 && first > 0)
+        return play_full(first, second ? second : 1);
     if (strcmp(verb, "kept") == 0)
         return play_kept();
     if (strcmp(verb, "each") == 0 && first > 0)
@@ -515,7 +545,7 @@ int main(int argc, char **argv)
     if (strcmp(verb, "show") == 0 && argc > 2)
         return show(first, (uint32_t)second);
     (void)fprintf(stderr,
-                  "usage: wal-sim play SEEDS [FIRST] | each SEEDS [FIRST] | kept | notice SEEDS | "
-                  "show SEED [RULES]\n");
+                  "usage: wal-sim play SEEDS [FIRST] | each SEEDS [FIRST] | full SEEDS [FIRST] | "
+                  "kept | notice SEEDS | show SEED [RULES]\n");
     return 2;
 }
