@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "config.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,11 @@
 
 #include <cmocka.h>
 
+#ifdef WEIR_IS_SANITIZED
+enum { N_PICKS = 400000 };
+#else
+enum { N_PICKS = 1000000 };
+#endif
 enum { MEMBERS_MAX = 16 };
 
 static bool is_in_set(void *ctx, uint32_t member)
@@ -201,7 +207,7 @@ static double chi_square(const struct field *field, picker *pick, void *ctx, uin
     struct rng rng;
     rng_init(&rng, seed);
     uint32_t set = all_of(field->n);
-    for (int i = 0; i < 1000000; i++) {
+    for (int i = 0; i < N_PICKS; i++) {
         if (rng_below(&rng, field->period) == 0)
             set ^= 1u << rng_below(&rng, field->n);
         if (set == 0)

@@ -138,10 +138,14 @@ static int cert_inspect(const struct tls_cert_conf *cert, bool needs_name,
 {
     struct tls_identity identity;
     struct err err = ERR_NONE;
-    struct conf_at at = conf_where(&cert->object, cert->key.len ? "key" : "file");
+    const char *hint = cert->key.len ? NULL : "both in one file, or tls cert FILE key FILE";
+    struct conf_at at = conf_where(&cert->object, "file");
+    if (tls_chain_check(conf_bundle_blob(files, cert->cert_blob), &err) < 0)
+        return conf_error(diag, at, NULL, "%.*s: %s", SLICE_ARG(cert->cert), err.text);
+    at = conf_where(&cert->object, cert->key.len ? "key" : "file");
     if (tls_identity_read(conf_bundle_blob(files, cert->cert_blob),
                           conf_bundle_blob(files, cert->key_blob), &identity, &err) < 0)
-        return conf_error(diag, at, NULL, "%.*s: %s",
+        return conf_error(diag, at, hint, "%.*s: %s",
                           SLICE_ARG(cert->key.len ? cert->key : cert->cert), err.text);
     char text[TLS_DATES_TEXT];
     size_t n_names = 0;

@@ -141,6 +141,8 @@ struct tls_identity {
 int tls_identity_read(struct slice cert, struct slice key, struct tls_identity *ret_identity,
                       struct err *err);
 void tls_identity_deinit(struct tls_identity *identity);
+/* Is there a first certificate that can be read? 0, or -1 with err, as there. */
+int tls_chain_check(struct slice cert, struct err *err);
 /* What is wrong with its dates today, as a sentence; "" where nothing is. */
 enum { TLS_DATES_TEXT = 128 };
 const char *tls_identity_dates(const struct tls_identity *identity, char text[TLS_DATES_TEXT]);

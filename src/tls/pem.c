@@ -99,6 +99,14 @@ static int read_key(struct slice bytes, struct tls_identity *identity, struct er
     return err_set(err, "there is no private key in it that can be read");
 }
 
+int tls_chain_check(struct slice cert, struct err *err)
+{
+    struct tls_identity identity = {.leaf = NULL};
+    int result = read_chain(cert, &identity, err);
+    tls_identity_deinit(&identity);
+    return result;
+}
+
 int tls_identity_read(struct slice cert, struct slice key, struct tls_identity *ret_identity,
                       struct err *err)
 {

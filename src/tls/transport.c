@@ -306,6 +306,11 @@ static void tls_deinit(struct conn *conn)
     conn->transport_state = NULL;
 }
 
+static void tls_moved(struct conn *conn)
+{
+    tls_state_of(conn)->conn = conn;
+}
+
 static const char *tls_reason(const struct conn *conn)
 {
     return tls_state_of(conn)->reason;
@@ -320,6 +325,7 @@ const struct transport transport_tls = {
     .is_stale = tls_is_stale,
     .handshake = tls_handshake,
     .flush = tls_flush,
+    .moved = tls_moved,
     .reason = tls_reason,
 };
 

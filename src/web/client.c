@@ -40,6 +40,8 @@ struct web_call {
     const char *tls_reason;
     bool has_head;
     bool is_status_enough;
+    bool is_part_enough;
+    bool is_whole;
 };
 
 /* ---- outcomes ---- */
@@ -113,6 +115,7 @@ static void call_end(struct web_call *call, enum web_outcome outcome)
         .head_bytes = is_ok ? call->in.ptr : NULL,
         .body = is_ok ? text_slice(&call->data) : SLICE(""),
         .has_body_text = is_ok && call->has_wanted,
+        .is_whole = is_ok && call->is_whole,
         .took_ns = call->has_head ? call->took_ns : loop_clock_ns() - call->started_ns,
     };
     loop_timer_clear(call->loop, &call->timer);
@@ -121,10 +124,17 @@ static void call_end(struct web_call *call, enum web_outcome outcome)
     call_free(call);
 }
 
-/* What is not whole: a failure, unless the status is all that was wanted and it is there. */
+/* What is not whole: a failure, unless the head is all that is needed and it is there. */
 static void call_break(struct web_call *call, enum web_outcome outcome)
 {
-    call_end(call, call->has_head && call->is_status_enough ? WEB_CALL_OK : outcome);
+    bool is_enough = call->has_head && (call->is_status_enough || call->is_part_enough);
+    call_end(call, is_enough ? WEB_CALL_OK : outcome);
+}
+
+static void call_end_whole(struct web_call *call)
+{
+    call->is_whole = !call->is_status_enough;
+    call_end(call, WEB_CALL_OK);
 }
 
 void web_call_cancel(struct web_call **call)
@@ -178,7 +188,7 @@ static bool read_data(struct web_call *call, struct slice data)
 {
     size_t room = call->body_max - call->n_data;
     bool is_too_large = data.len > room;
-    if (is_too_large && !call->wanted.len) {
+    if (is_too_large && !call->wanted.len && !call->is_part_enough) {
         call_break(call, WEB_CALL_TOO_LARGE);
         return true;
     }
@@ -205,7 +215,7 @@ static bool read_body(struct web_call *call)
             return true;
         text_cut(&call->in, head_len, used);
         if (event == H1_END) {
-            call_end(call, WEB_CALL_OK);
+            call_end_whole(call);
             return true;
         }
         if (event == H1_ERROR)
@@ -242,7 +252,7 @@ static bool read_end(struct web_call *call)
 {
     bool is_whole = call->has_head && h1_body_close(&call->body) == H1_OK;
     if (is_whole)
-        call_end(call, WEB_CALL_OK);
+        call_end_whole(call);
     else
         call_break(call, WEB_CALL_CLOSED);
     return true;
@@ -351,6 +361,7 @@ struct web_call *web_call_start(struct loop *loop, const struct web_ask *ask, we
     call->asked.method = method_of(ask->method);
     call->body_max = ask->body_max ? ask->body_max : WEB_CALL_BODY_MAX;
     call->is_status_enough = ask->is_status_enough;
+    call->is_part_enough = ask->is_part_enough;
     text_append(&call->wanted, ask->body_text);
     call->started_ns = loop_clock_ns();
     h1_head_reset(&call->head);

@@ -19,6 +19,10 @@
  * away, only so that the peer sees its answer taken rather than reset, and neither its size, its
  * end nor the deadline takes the status back.
  *
+ * A caller to whom a response counts from its head on (is_part_enough) gets what has come of the
+ * body when its end, its limit, the deadline or the end of the connection comes;
+ * web_reply.is_whole says whether that is all of it.
+ *
  * A caller who looks for a text in the body names it (body_text): the call is over as soon as the
  * text has come, or body_max bytes without it, and web_reply.has_body_text says which.
  */
@@ -71,6 +75,7 @@ struct web_ask {
     struct slice tls_name;        /* for tls_connect() */
     struct slice body_text;       /* what is looked for in the response's body; empty: nothing */
     bool is_status_enough;
+    bool is_part_enough;
 };
 
 /* Lives until the callback returns. */
@@ -82,6 +87,7 @@ struct web_reply {
     const char *tls_reason;     /* WEB_CALL_TLS; lives as long as the program */
     struct slice body;          /* empty where is_status_enough */
     bool has_body_text;
+    bool is_whole;    /* the body came to its end, and all of it is in `body` */
     uint64_t took_ns; /* from the start to the response's head, or to the failure */
 };
 

@@ -32,6 +32,7 @@ struct got {
     enum h1_error h1_error;
     unsigned status;
     bool has_body_text;
+    bool is_whole;
     struct text body;
 };
 
@@ -51,6 +52,7 @@ static void on_reply(void *ctx, const struct web_reply *reply)
     got->h1_error = reply->h1_error;
     got->status = reply->head ? reply->head->status : 0;
     got->has_body_text = reply->has_body_text;
+    got->is_whole = reply->is_whole;
     text_append(&got->body, reply->body);
 }
 
@@ -367,6 +369,42 @@ static void test_too_large(void **state)
     assert_int_equal(fixture->got.outcome, WEB_CALL_TOO_LARGE);
 }
 
+/* What has come of the body counts, whatever ends it. */
+static void test_part_is_enough(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *response, *body;
+        bool is_closed, is_whole;
+    } rows[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", false, true},
+        {"HTTP/1.1 200 OK\r\n\r\nhello", "hello", true, true},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "hello", true, false},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "hello", false, false}, /* late */
+        {"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n01234567890123456789", "0123456789012345",
+         false, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct web_ask ask = ask_of(fixture);
+        struct text request = TEXT_NONE;
+        ask.is_part_enough = true;
+        ask.timeout_ms = 300;
+        ask.body_max = 16;
+        web_call_start(fixture->loop, &ask, on_reply, &fixture->got);
+        await_request(fixture, &request);
+        text_deinit(&request);
+        peer_send(fixture, slice_from(rows[i].response));
+        turns(fixture, 3);
+        if (rows[i].is_closed)
+            peer_close(fixture);
+        await_reply(fixture);
+        assert_int_equal(fixture->got.outcome, WEB_CALL_OK);
+        assert_int_equal(fixture->got.is_whole, rows[i].is_whole);
+        assert_true(slice_is(text_slice(&fixture->got.body), rows[i].body));
+        forget(fixture);
+    }
+}
+
 static void test_many_interim(void **state)
 {
     struct fixture *fixture = *state;
@@ -542,6 +580,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connect_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_part_is_enough, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_interim, setup, teardown),
         cmocka_unit_test_setup_teardown(test_status_is_enough, setup, teardown),
         cmocka_unit_test_setup_teardown(test_body_text, setup, teardown),

@@ -4,9 +4,9 @@
 
 /*
  * A small HTTP/1 server for weir's own interfaces: the admin API now, the job API later. It is not
- * the balancer: a request is buffered whole, within bounds, before anybody looks at it, and an
- * answer is one piece of memory. In return a handler is a plain function, which may answer at once
- * or later.
+ * the balancer: a request is buffered whole, within bounds, before anybody looks at it (a long body
+ * in a file, where the owner has a place for it: web/body.h), and an answer is one piece of memory.
+ * In return a handler is a plain function, which may answer at once or later.
  *
  *     accept -> [ HEAD, BODY ] -> admit() -> route -> handle() ... web_answer() -> [ FLUSH ] --+
  *                   ^                                                                          |
@@ -20,6 +20,9 @@
  * in the kernel, or in the connection's buffer where they came together. Nothing waits for ever:
  * see struct web_limits.
  *
+ * A connection that somebody else has accepted, and perhaps read from, is given over by
+ * web_server_take(): so one port can serve two protocols, and TLS.
+ *
  * Everything runs in one loop's thread. The server owns its connections; whoever creates it owns
  * the listening descriptors. A connection is freed at the end of the turn in which it was closed,
  * so that callbacks need not care who is on the stack.
@@ -29,6 +32,8 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "core/loop.h"
+#include "net/conn.h"
+#include "web/body.h"
 #include "wire/h1.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,7 +61,8 @@ struct web_counters {
     uint64_t n_requests;
     uint64_t n_malformed; /* heads and bodies that wire/h1 refused */
     uint64_t n_timed_out;
-    uint32_t n_conns; /* now */
+    uint64_t n_bytes_in, n_bytes_out; /* given by the transport, given to it */
+    uint32_t n_conns;                 /* now */
 };
 
 /*
@@ -77,6 +83,11 @@ struct web_exchange {
     struct slice body;
     void *user; /* the handler's own, for on_gone */
     void (*on_gone)(struct web_exchange *exchange);
+    /*
+     * While the answer is awaited: the client has closed its side, and is gone or does not ask
+     * again. Once, after the handler; the answer is still due. May be NULL.
+     */
+    void (*on_hangup)(struct web_exchange *exchange);
 };
 
 typedef void web_handle_fn(struct web_exchange *exchange, void *ctx);
@@ -96,6 +107,9 @@ struct web_config {
      * looked for, so that whoever may not ask learns nothing. May be NULL.
      */
     bool (*admit)(struct web_exchange *exchange, void *ctx);
+    /* A connection is closed, its on_gone() was called. May be NULL. */
+    void (*on_closed)(void *ctx);
+    web_spool_fn *open_spool; /* for bodies that are long; NULL: they stay in memory. 507 */
     struct web_limits limits;
     const char *name; /* in the Server field; NULL: none */
 };
@@ -109,6 +123,15 @@ enum { WEB_LISTENERS_MAX = 8 };
 int web_server_listen(struct web_server *server, int fd, const void *origin, struct err *err);
 /* Stops accepting from this descriptor; connections that came by it stay. */
 void web_server_unlisten(struct web_server *server, int fd);
+/*
+ * Takes over a connection, as conn_move() does, with `bytes` that were read from it. Requests that
+ * are there are handled within the call. n_conns was the caller's to judge; peer may be NULL, not
+ * known. 0; -1 with err: the connection is closed.
+ */
+int web_server_take(struct web_server *server, struct conn *conn, struct slice bytes,
+                    const void *origin, const struct addr *peer, struct err *err);
+/* Other limits, from the next step of each connection on. */
+void web_server_limit(struct web_server *server, const struct web_limits *limits);
 /*
  * No new connection, no further request on those that are there: idle ones close now, the others
  * behind their answer. web_server_counters()->n_conns falls to 0.
@@ -127,15 +150,17 @@ struct web_answer {
     const char *type;   /* Content-Type; NULL: none */
     struct slice body;  /* copied where the client is slow */
     struct slice lines; /* further complete lines with CRLF, or empty */
+    bool is_bare;       /* lines are all that the head says beside length and connection */
     bool is_close;      /* the connection closes behind it */
 };
 
 /*
  * Sends the answer and ends the exchange. Date, Content-Length and Connection are written by the
  * server; so are Cache-Control: no-store and X-Content-Type-Options: nosniff, which fit all that it
- * serves.
+ * serves of its own, but not what somebody else has answered (is_bare). 0, or -1 where the client
+ * is gone already: nothing of the answer has left.
  */
-void web_answer(struct web_exchange *exchange, const struct web_answer *answer);
+int web_answer(struct web_exchange *exchange, const struct web_answer *answer);
 /* {"error": sentence} */
 void web_error(struct web_exchange *exchange, uint16_t status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -28,7 +28,8 @@ struct world {
     int listen_fd;
     struct addr addr;
     struct web_exchange *kept; /* of /late */
-    int n_gone;
+    int n_gone, n_closed;
+    void (*on_hangup)(struct web_exchange *exchange);
     char *big;
 };
 
@@ -73,6 +74,7 @@ static void handle_late(struct web_exchange *exchange, void *ctx)
     world->kept = exchange;
     exchange->user = world;
     exchange->on_gone = on_gone;
+    exchange->on_hangup = world->on_hangup;
 }
 
 static void handle_big(struct web_exchange *exchange, void *ctx)
@@ -87,6 +89,12 @@ static const struct web_route routes[] = {
     {H1_METHOD_GET, "/late", handle_late},    {H1_METHOD_GET, "/big", handle_big},
     {H1_METHOD_GET, "/tree/*", handle_hello}, {H1_METHOD_OTHER, NULL, NULL},
 };
+
+static void on_closed(void *ctx)
+{
+    struct world *world = ctx;
+    world->n_closed++;
+}
 
 static bool admit(struct web_exchange *exchange, void *ctx)
 {
@@ -111,8 +119,12 @@ static void world_init(struct world *world, struct web_limits limits)
     assert_int_equal(listen(world->listen_fd, 16), 0);
     assert_int_equal(loop_create(0, &world->loop, &err), 0);
     limits.body_bytes = BODY_MAX;
-    struct web_config config = {
-        .routes = routes, .ctx = world, .admit = admit, .limits = limits, .name = "weir"};
+    struct web_config config = {.routes = routes,
+                                .ctx = world,
+                                .admit = admit,
+                                .on_closed = on_closed,
+                                .limits = limits,
+                                .name = "weir"};
     world->server = web_server_create(world->loop, &config);
     assert_int_equal(web_server_listen(world->server, world->listen_fd, NULL, &err), 0);
     world->big = mem_alloc(BIG_BYTES);
@@ -518,6 +530,75 @@ static void test_drain(void **state)
     world_deinit(&world);
 }
 
+/* ---- connections that are given over ---- */
+
+static void on_foreign(struct conn *conn, uint32_t events)
+{
+    (void)conn;
+    (void)events;
+}
+
+/* What was read before is read again, wherever it ends; the rest comes as it does. */
+static void test_take(void **state)
+{
+    (void)state;
+    static const struct slice bytes =
+        SLICE_INIT("POST /echo HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"
+                   "GET /hello?name=x HTTP/1.1\r\n" HOST "\r\n"
+                   "GET /bye HTTP/1.1\r\n" HOST "\r\n");
+    for (size_t cut = 0; cut <= bytes.len; cut++) {
+        struct world world;
+        struct conn conn;
+        struct err err;
+        int fds[2];
+        world_init(&world, (struct web_limits){0});
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        assert_int_equal(conn_open(&conn, world.loop, fds[1], on_foreign, &err), 0);
+        client_send(fds[0], slice_skip(bytes, cut));
+        settle(&world); /* the events of what has come are gone by now */
+        assert_int_equal(
+            web_server_take(world.server, &conn, slice_make(bytes.ptr, cut), NULL, NULL, &err), 0);
+        assert_false(conn_is_open(&conn));
+        expect(&world, fds[0], "200 abc|200 x|204 $");
+        close(fds[0]);
+        settle(&world);
+        assert_int_equal(world.n_closed, 1);
+        assert_int_equal(web_server_counters(world.server)->n_conns, 0);
+        assert_int_equal(web_server_counters(world.server)->n_bytes_in, bytes.len);
+        world_deinit(&world);
+    }
+}
+
+static void on_hangup(struct web_exchange *exchange)
+{
+    struct world *world = exchange->user;
+    world->kept = NULL;
+    answer_plain(exchange, SLICE("gone?"));
+}
+
+/* Whoever closes its side before or behind the call of the handler is told of once. */
+static void test_hangup(void **state)
+{
+    (void)state;
+    for (int is_before = 0; is_before < 2; is_before++) {
+        struct world world;
+        world_init(&world, (struct web_limits){0});
+        world.on_hangup = on_hangup;
+        int client = client_open(&world);
+        client_send(client, SLICE("GET /late HTTP/1.1\r\n" HOST "\r\n"));
+        if (!is_before) {
+            settle(&world);
+            assert_non_null(world.kept);
+        }
+        shutdown(client, SHUT_WR);
+        expect(&world, client, "200 gone?$");
+        assert_int_equal(world.n_gone, 0);
+        close(client);
+        settle(&world);
+        world_deinit(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -525,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_late_answer), cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_time_outs),   cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_slow_reader), cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_take),        cmocka_unit_test(test_hangup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
