@@ -55,7 +55,8 @@ static const struct fact_kind fact_kinds[] = {
 static const struct metric_def check_defs[] = {
     COUNTER(CHECK_RUNS, "runs", "Checks that ended, good or bad."),
     COUNTER(CHECK_DELAYED, "delayed", "Checks that waited because too many were under way."),
-    COUNTER(CHECK_NUDGES, "nudges", "Times that failures counted by the edges grew."),
+    COUNTER(CHECK_NUDGES, "nudges",
+            "Times that an edge counted failures, or another node found the pool down."),
     COUNTER(CHECK_TRANSITIONS, "transitions", "Times that the member's state changed."),
     FAILURE(REASON_REFUSED, "refused"),
     FAILURE(REASON_UNREACHABLE, "unreachable"),
@@ -341,6 +342,7 @@ static int health_start(struct process *process, void **ret_state, struct err *e
     health->sink = MEM_NEW_ARRAY(metric_word, CHECK_WORDS);
     process_watch(process, force_on_change, force_on_lost, health);
     process_watch(process, listens_on_change, NULL, health);
+    process_watch(process, suspects_on_change, NULL, health);
     loop_timer_init(&health->watch_timer, on_watch);
     loop_timer_set(health->loop, &health->watch_timer, loop_now_ns(health->loop));
     *ret_state = health;

@@ -41,7 +41,9 @@
  * Suspects. Edges tell health nothing; they count, in the metric slabs of their own segments,
  * connects that failed and answers that broke off. Every HEALTH_WATCH_MS health looks at the sums,
  * and a member whose sum has grown is nudged (health/machine.h says what that does). Who starts to
- * count a member after health has begun to look needs no more than that.
+ * count a member after health has begun to look needs no more than that. Where another node says
+ * that it has found a pool down (at:NODE/pool:NAME), the members of that pool are nudged as well: a
+ * node without traffic would learn what they have in common as late as its checks come.
  *
  * Ejections. The same sums take a member out of its pool whose checks are good and whose requests
  * fail (health/eject.h): down, "ejected for 10s: 5 failures in a row". Never more than the pool's

@@ -187,6 +187,8 @@ void listen_configure(struct target *target);
 
 /* Looks at what the edges count: nudges those whose failures have grown, and ejects. */
 void suspects_look(struct health *health);
+/* For process_watch(): nudges the members of a pool that another node has found down. */
+void suspects_on_change(void *ctx, const struct board_change *change);
 
 /* --- ejections.c --- */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What the edges saw: the failures that they count for each member, looked at as they grow.
+ * What the edges saw: the failures that they count for each member, looked at as they grow; and
+ * what the other nodes found.
  */
 
 #include "health/internal.h"
@@ -74,4 +75,19 @@ void suspects_look(struct health *health)
     for (struct target *target; (target = map_next(&health->targets, &cursor, &label)) != NULL;)
         look_at(target, health->is_counting);
     health->is_counting = true;
+}
+
+void suspects_on_change(void *ctx, const struct board_change *change)
+{
+    const struct health *health = ctx;
+    struct slice fact = slice_from(change->name);
+    bool is_word = slice_starts(fact, SLICE("at:"));
+    slice_cut(&fact, '/');
+    if (!is_word || change->to != FACT_DOWN || !slice_starts(fact, SLICE("pool:")))
+        return;
+    for (uint32_t i = 0; i < health->n_pools; i++) {
+        const struct health_pool *pool = &health->pools[i];
+        for (uint32_t m = 0; m < pool->conf->n_members && slice_is(fact, pool->conf->fact); m++)
+            nudge(pool->targets[m]);
+    }
 }

@@ -128,12 +128,12 @@ static void pool_find_open(struct upstream_pool *pool, const struct board *board
 }
 
 static void pool_init(struct upstream_pool *pool, struct upstream_set *set, const struct pool *conf,
-                      const struct upstream_set_options *options)
+                      const struct tls_client *tls, const struct upstream_set_options *options)
 {
     pool->conf = conf;
     pool->set = set;
     pool->row = options->pool_row(options->ctx, conf);
-    pool->tls = pool_tls_of(options->tls, conf);
+    pool->tls = tls;
     pool_find_open(pool, options->board);
     pool->n_members = conf->n_members;
     pool->members = MEM_NEW_ARRAY(struct upstream_member, conf->n_members);
@@ -163,13 +163,16 @@ struct upstream_set *upstream_set_create(const struct upstream_set_options *opti
     set->board = options->board;
     set->commons = options->commons;
     set->loop_index = options->loop_index;
-    set->n_pools = conf->n_pools;
-    set->pools = MEM_NEW_ARRAY(struct upstream_pool, conf->n_pools);
+    set->n_pools = conf->n_pools + (options->own ? 1 : 0);
+    set->pools = MEM_NEW_ARRAY(struct upstream_pool, set->n_pools);
     list_init(&set->link);
     map_init(&set->members, options->seed, false);
     loop_timer_init(&set->sweep, set_on_sweep);
     for (uint32_t p = 0; p < conf->n_pools; p++)
-        pool_init(&set->pools[p], set, conf->pools[p], options);
+        pool_init(&set->pools[p], set, conf->pools[p], pool_tls_of(options->tls, conf->pools[p]),
+                  options);
+    if (options->own)
+        pool_init(&set->pools[conf->n_pools], set, options->own, NULL, options);
     return set;
 }
 

@@ -141,6 +141,9 @@ struct upstream {
 struct upstream_set_options {
     struct snapshot *snap;
     const struct pool_tls *tls; /* lives as long as the set; NULL: no pool speaks TLS */
+    /* One pool more, which is not of the file, has neither facts nor TLS, and the index behind the
+     * last of these; NULL: none. */
+    const struct pool *own;
     const struct board *board;
     struct commons *commons; /* of the process */
     uint32_t loop_index;
