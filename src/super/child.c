@@ -278,12 +278,18 @@ static void tell_init(struct child *child, const struct super_config *config)
     add_board(child, &message);
     control_label(&message, "log", 0, 0, child->log_fd);
     control_label(&message, "log-bell", 0, 0, super->log_bell);
-    if (module_process_allows(super->table, child->kind, SANDBOX_STATE_FILES))
+    if (module_process_allows(super->table, child->kind,
+                              SANDBOX_STATE_FILES | SANDBOX_STATE_SOCKETS))
         control_label(&message, "state", 0, 0, super->state_fd);
+    int groups_fd = groups_make(child->super, child);
+    if (groups_fd >= 0)
+        control_label(&message, "groups", 0, 0, groups_fd);
     int fd = add_bundle(child, config, &message);
     tell(child, &message);
     if (fd >= 0)
         close(fd);
+    if (groups_fd >= 0)
+        close(groups_fd);
 }
 
 static void tell_link_end(struct child *child, enum control_type type, const char *peer, int fd)
@@ -329,7 +335,9 @@ static int spawn(struct child *child, struct err *err)
     int pair[2];
     if (control_pair(pair, err) < 0)
         return -1;
-    int result = spawn_process(child->kind, pair[1], child->super->parent, &child->pid, err);
+    const struct super *super = child->super;
+    bool is_alone = module_process_allows(super->table, child->kind, SANDBOX_ALONE);
+    int result = spawn_process(child->kind, pair[1], super->parent, is_alone, &child->pid, err);
     close(pair[1]);
     if (result == 0)
         result = loop_io_add_read(child->super->loop, &child->control, pair[0], on_control, err);
@@ -344,6 +352,7 @@ int child_adopt(struct child *child, pid_t pid, int fd, uint64_t generation, str
     child->prepared = generation;
     child->started_ns = loop_clock_ns();
     child->state = CHILD_STARTING;
+    groups_adopt(child->super, child);
     set_timer(child, super_settings(child->super)->start_timeout_ms);
     return loop_io_add_read(child->super->loop, &child->control, fd, on_control, err);
 }
@@ -606,6 +615,7 @@ void child_on_death(struct child *child, int status)
         loop_io_remove(super->loop, &child->control, false);
         close(fd);
     }
+    groups_sweep(super);
     child->pid = 0;
     child->asked = child->prepared = child->committed = child->switched = 0;
     child->state = CHILD_OFF;

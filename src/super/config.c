@@ -61,12 +61,8 @@ int config_load(struct super *super, struct super_config **ret_config)
         .n_loops = 1,
     };
     int result = snapshot_load(super->table, &options, &config->snap, &config->diag);
-    if (result == 0 && inspect_programs(config->snap, config->diag) < 0)
-        result = -1;
-    if (result == 0 && inspect_files(config->snap, NULL, NULL, config->diag) < 0)
-        result = -1;
-    if (result == 0 && inspect_sockets(config->snap, INSPECT_SILENT, config->diag) < 0)
-        result = -1;
+    if (result == 0)
+        result = inspect_machine(config->snap, INSPECT_SILENT, config->diag);
     *ret_config = config;
     return result;
 }

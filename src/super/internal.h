@@ -16,6 +16,7 @@
  *     reload.c     a new configuration, in two phases
  *     overlay.c    what was changed at run time
  *     notify.c     the service manager
+ *     groups.c     control groups for the programs of jobs
  *     upgrade.c    another binary takes over (upgrade.h); tool.c executes it
  *     handover.c   what it is told
  *     candidate.c  its side
@@ -162,6 +163,8 @@ struct super {
     int lock_fd;
     int state_fd; /* the directory itself, for those who keep files in it */
     struct sandbox_user user;
+    int jobs_fd; /* the directory of groups that lives of worker get; -1: there is none */
+    bool has_looked_for_groups;
     uint32_t n_cores;
     struct loop *loop;
     enum super_state state;
@@ -342,6 +345,17 @@ void super_on_progress(struct super *super);
 void super_fail(struct super *super, const char *why);
 void super_stop(struct super *super, bool is_now, const char *why);
 uint64_t super_now(const struct super *super);
+
+/* --- groups.c --------------------------------------------------------------------------------- */
+
+/* For the process that has just been started: moves it into its group. Returns the directory in
+ * which it makes those of its programs, for close(); -1: there is none. */
+int groups_make(struct super *super, const struct child *child);
+/* A candidate has made those of this process. */
+void groups_adopt(struct super *super, const struct child *child);
+/* A process has ended: its groups are removed. */
+void groups_sweep(struct super *super);
+void groups_close(struct super *super);
 
 /* --- notify.c --------------------------------------------------------------------------------- */
 

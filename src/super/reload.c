@@ -226,6 +226,16 @@ static void prepare_all(struct super *super)
     }
 }
 
+/* What the coming configuration leaves behind, which is no reason to refuse it. */
+static void tell_left(const struct super *super)
+{
+    const struct module_table *table = super->table;
+    for (size_t i = 0; i < table->n_items; i++)
+        if (table->items[i]->leaves)
+            table->items[i]->leaves(super->config->snap, super->coming->snap, super->board,
+                                    super->coming->diag);
+}
+
 static void begin(struct super *super)
 {
     super->state = SUPER_RELOADING;
@@ -237,6 +247,8 @@ static void begin(struct super *super)
             snapshot_restart_changes(super->config->snap, super->coming->snap, super->coming->diag)
                 ? -1
                 : 0;
+    if (result == 0)
+        tell_left(super);
     if (result == 0)
         result = sockets_bind(super, super->coming);
     if (result < 0) {

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,11 +52,31 @@ static void ignore_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* In here /proc of the outside would show other numbers than those that programs see. Where it
+ * cannot be had, they see those. */
+static void take_own_proc(void)
+{
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0)
+        (void)mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
+/*
+ * Has the supervisor died before it was said that this is to be told? Who is first in a namespace
+ * has nobody above it there; the end of the control socket tells it.
+ */
+static bool is_orphan(pid_t supervisor)
+{
+    bool is_first = getpid() == 1;
+    if (is_first)
+        take_own_proc();
+    return !is_first && getppid() != supervisor;
+}
+
 static _Noreturn void become(int control_fd, pid_t supervisor, char *const *argv, char *const *env)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (getppid() != supervisor)
-        _exit(EXIT_FAILURE); /* it died before the line above */
+    if (is_orphan(supervisor))
+        _exit(EXIT_FAILURE);
     ignore_signals();
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(null_fd, STDOUT_FILENO) < 0)
@@ -70,16 +91,23 @@ static _Noreturn void become(int control_fd, pid_t supervisor, char *const *argv
     _exit(EXIT_FAILURE);
 }
 
-/* With CLONE_PARENT the child is our parent's; what it does until exec needs nothing that the
- * library's fork() prepares. */
-static pid_t fork_for(pid_t supervisor)
+/* What the child does until exec needs nothing that the library's fork() prepares. */
+static pid_t clone_with(int flags)
 {
-    if (supervisor == 0)
-        return fork();
-    return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+    return (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
 }
 
-int spawn_process(const char *kind, int control_fd, pid_t supervisor, pid_t *ret_pid,
+/* With CLONE_PARENT the child is our parent's. */
+static pid_t fork_for(pid_t supervisor, bool is_alone)
+{
+    int parent = supervisor ? CLONE_PARENT : 0;
+    pid_t pid = is_alone ? clone_with(parent | CLONE_NEWPID | CLONE_NEWNS) : -1;
+    if (pid >= 0)
+        return pid;
+    return parent ? clone_with(parent) : fork();
+}
+
+int spawn_process(const char *kind, int control_fd, pid_t supervisor, bool is_alone, pid_t *ret_pid,
                   struct err *err)
 {
     char title[64], word[] = "--process", kind_copy[32];
@@ -93,7 +121,7 @@ int spawn_process(const char *kind, int control_fd, pid_t supervisor, pid_t *ret
     snprintf(kind_copy, sizeof(kind_copy), "%s", kind);
     choose_env(env);
     pid_t parent = supervisor ? supervisor : getpid();
-    pid_t pid = fork_for(supervisor);
+    pid_t pid = fork_for(supervisor, is_alone);
     if (pid < 0)
         return err_set_errno(err, errno, "cannot start a process");
     if (pid == 0)

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +50,46 @@ static bool is_ours(const char *path)
     return is_empty || has_lock;
 }
 
+static void name_user(uid_t uid, char *ret_name, size_t cap)
+{
+    const struct passwd *entry = getpwuid(uid);
+    if (entry)
+        snprintf(ret_name, cap, "%s", entry->pw_name);
+    else
+        snprintf(ret_name, cap, "%ju", (uintmax_t)uid);
+}
+
+/* What is another user's, whose weir ran here before: as a rule root's. */
+static int refuse_foreign(const char *folder, const char *name, struct err *err)
+{
+    char path[PATH_MAX], owner[64], us[64];
+    struct stat now;
+    if (snprintf(path, sizeof(path), "%s%s%s", folder, name[0] ? "/" : "", name) >=
+            (int)sizeof(path) ||
+        lstat(path, &now) < 0 || now.st_uid == geteuid())
+        return 0;
+    name_user(now.st_uid, owner, sizeof(owner));
+    name_user(geteuid(), us, sizeof(us));
+    return err_set(err,
+                   "the state directory: %s is of user %s, and weir runs as %s: start it as root, "
+                   "chown the folder and all in it, or choose another one (--state DIR)",
+                   path, owner, us);
+}
+
+static int refuse_inside(const char *path, struct err *err)
+{
+    DIR *folder = opendir(path);
+    if (!folder)
+        return err_set_errno(err, errno, "cannot open the state directory %s", path);
+    int result = 0;
+    for (const struct dirent *entry = readdir(folder); entry && result == 0;
+         entry = readdir(folder))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            result = refuse_foreign(path, entry->d_name, err);
+    closedir(folder);
+    return result;
+}
+
 static int take(const char *path, const struct sandbox_user *user, struct err *err)
 {
     struct stat now;
@@ -55,6 +97,8 @@ static int take(const char *path, const struct sandbox_user *user, struct err *e
         return err_set_errno(err, errno, "cannot look at the state directory %s", path);
     if (!S_ISDIR(now.st_mode))
         return err_set(err, "the state directory %s is no folder", path);
+    if (geteuid() != 0 && refuse_foreign(path, "", err) < 0)
+        return -1;
     bool is_owned = geteuid() != 0 || now.st_uid == user->uid;
     if (is_owned && (now.st_mode & 07777) == 0700)
         return 0;
@@ -114,7 +158,7 @@ int state_dir_open(const char *path, const struct sandbox_user *user, char **ret
     bool is_new;
     if (make(path, &is_new, err) < 0)
         return -1;
-    if (take(path, user, err) < 0) {
+    if (take(path, user, err) < 0 || (geteuid() != 0 && refuse_inside(path, err) < 0)) {
         if (is_new)
             rmdir(path);
         return -1;

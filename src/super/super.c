@@ -515,6 +515,7 @@ static void super_destroy(struct super *super)
 {
     sockets_deinit(super);
     formers_deinit(super);
+    groups_close(super);
     for (size_t i = 0; i < super->n_children; i++) {
         if (super->children[i].log_fd >= 0)
             close(super->children[i].log_fd);
@@ -563,6 +564,7 @@ static struct super *super_create(const struct module_table *table, const struct
     super->n_cores = count_cores();
     super->binary = upgrade_find_binary(super->folder);
     super->lock_fd = super->state_fd = super->log_fd = super->log_bell = -1;
+    super->jobs_fd = -1;
     super->signal_fd = super->candidate_fd = -1;
     super->packet = mem_alloc(CONTROL_BYTES_MAX);
     super->exit_status = EXIT_SUCCESS;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,6 +25,15 @@ static void reset_signals(void)
     signal(SIGPIPE, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Where its output goes. */
+static void tell_error(int error)
+{
+    const char *parts[] = {"cannot be executed: ", strerrordesc_np(error), "\n"};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (parts[i] && write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0)
+            return;
 }
 
 static _Noreturn void become(const struct tool *tool, pid_t parent)
@@ -43,6 +53,7 @@ static _Noreturn void become(const struct tool *tool, pid_t parent)
     if (tool->fds)
         fd_list_inherit(tool->fds, true);
     execute(tool);
+    tell_error(errno);
     _exit(EXIT_FAILURE);
 }
 

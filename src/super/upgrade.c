@@ -336,7 +336,9 @@ static void on_version(struct upgrade *upgrade, int status)
     struct slice line = text_slice(&upgrade->output);
     line = slice_cut(&line, '\n');
     if (status != 0 || !slice_starts(line, SLICE("weir "))) {
-        refuse_with_output(upgrade, "is no weir: it was asked for its version, and this came");
+        refuse_with_output(
+            upgrade, line.len > 0 ? "is no weir: it was asked for its version, and this came"
+                                  : "is no weir: it was asked for its version, and said nothing");
         return;
     }
     slice_copy(line, upgrade->says, sizeof(upgrade->says));
