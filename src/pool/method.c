@@ -139,7 +139,7 @@ const struct conf_block balance_block = {
 static const struct conf_word queue_args[] = {
     {.name = "N",
      .type = CONF_INT,
-     .offset = offsetof(struct queue_conf, max),
+     .offset = offsetof(struct pool_queue_conf, max),
      .fallback = "1000",
      .min = 0,
      .max = 1000000,
@@ -150,7 +150,7 @@ static const struct conf_word queue_args[] = {
 static const struct conf_word queue_words[] = {
     {.name = "timeout",
      .type = CONF_TIME,
-     .offset = offsetof(struct queue_conf, timeout_ms),
+     .offset = offsetof(struct pool_queue_conf, timeout_ms),
      .fallback = "5s",
      .min = 10,
      .max = 3600000,
@@ -159,7 +159,7 @@ static const struct conf_word queue_words[] = {
 };
 
 const struct conf_block queue_block = {
-    .size = sizeof(struct queue_conf),
+    .size = sizeof(struct pool_queue_conf),
     .args = queue_args,
     .words = queue_words,
 };

@@ -54,7 +54,7 @@ struct balance_conf {
 };
 
 /* Requests that wait while no member has room, or while the first checks are under way. */
-struct queue_conf {
+struct pool_queue_conf {
     struct conf_object object;
     int64_t max;        /* in all loops together; 0: nobody waits; 1000 */
     int64_t timeout_ms; /* 5 s */

@@ -341,21 +341,6 @@ struct pool *pool_find(const struct snapshot *snap, struct slice name)
     return find_by_name(pool_conf_of(snap), name);
 }
 
-/* The pool whose name a typing mistake would turn into `name`, or NULL. */
-static const struct pool *nearest(const struct pool_conf *conf, struct slice name)
-{
-    const struct pool *best = NULL;
-    unsigned best_distance = name.len < 4 ? 2 : 3; /* below it */
-    for (uint32_t i = 0; i < conf->n_pools; i++) {
-        unsigned distance = slice_distance(conf->pools[i]->name, name);
-        if (distance < best_distance) {
-            best_distance = distance;
-            best = conf->pools[i];
-        }
-    }
-    return best;
-}
-
 struct pool *pool_resolve(const struct snapshot *snap, const struct conf_ref *ref,
                           struct conf_load *load)
 {
@@ -363,10 +348,12 @@ struct pool *pool_resolve(const struct snapshot *snap, const struct conf_ref *re
     struct pool *pool = find_by_name(conf, ref->name);
     if (pool)
         return pool;
-    const struct pool *near = nearest(conf, ref->name);
+    struct slice_near near = slice_near_begin(ref->name);
+    for (uint32_t i = 0; i < conf->n_pools; i++)
+        slice_near_offer(&near, conf->pools[i]->name);
     char hint[96] = "";
-    if (near)
-        snprintf(hint, sizeof(hint), "did you mean \"%.*s\"?", SLICE_ARG(near->name));
+    if (near.best.len > 0)
+        snprintf(hint, sizeof(hint), "did you mean \"%.*s\"?", SLICE_ARG(near.best));
     else if (conf->n_pools == 0)
         snprintf(hint, sizeof(hint), "pool %.*s { member NAME ADDRESS }",
                  (int)(ref->name.len < 63 ? ref->name.len : 63), ref->name.ptr);

@@ -80,7 +80,7 @@ struct pool {
     struct tls_client_conf *tls;  /* NULL: members are spoken to in the clear */
     struct check_conf *check;     /* NULL: no check, members are up unless forced */
     struct balance_conf balance;
-    struct queue_conf queue;
+    struct pool_queue_conf queue;
     struct eject_conf eject;
     struct fail_open_conf *fail_open; /* NULL: a member that is down is never used */
     int64_t max_connections;          /* to each member; 0: no limit */

@@ -87,7 +87,7 @@ static const struct conf_word unicast_args[] = {
      .flags = CONF_OPTIONAL | CONF_REPEAT,
      .offset = offsetof(struct vip_unicast_conf, addr_list),
      .doc = "the peers' addresses, this node's own among them or not; without any, those that the "
-            "other nodes have in the net of the vip's address, or their first ones"},
+            "other nodes have in the net of the vip's address, or their only ones"},
     {0},
 };
 

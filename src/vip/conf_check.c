@@ -179,11 +179,14 @@ static void add_written(const struct looking *looking, const struct vip_conf *vi
 
 /*
  * Where the node is to be reached about the vip: its address in the net of one of the vip's
- * addresses, otherwise its first one of the family. NULL: it has none.
+ * addresses, otherwise its only one of the family. NULL: it has none; *ret_is_open: it has several,
+ * and none of the vip's addresses (a host's own, say) tells which of them is the interface's.
  */
 static const struct conf_addr *addr_for(const struct node_conf *node, const struct vip_conf *vip,
-                                        size_t f)
+                                        size_t f, bool *ret_is_open)
 {
+    const struct conf_addr *only = NULL;
+    *ret_is_open = false;
     for (size_t i = 0; i < vip->address_list.n_items; i++) {
         const struct conf_ip_in *one = vip->address_list.items[i];
         /* Behind n_bits nothing is compared. */
@@ -193,10 +196,29 @@ static const struct conf_addr *addr_for(const struct node_conf *node, const stru
         if (found)
             return found;
     }
-    for (size_t i = 0; i < node_n_addrs(node); i++)
-        if (is_of_family(&node_addr(node, i)->addr, f))
-            return node_addr(node, i);
-    return NULL;
+    for (size_t i = 0; i < node_n_addrs(node); i++) {
+        if (!is_of_family(&node_addr(node, i)->addr, f))
+            continue;
+        *ret_is_open = only != NULL;
+        if (*ret_is_open)
+            return NULL;
+        only = node_addr(node, i);
+    }
+    return only;
+}
+
+static int refuse_node(const struct looking *looking, const struct vip_conf *vip,
+                       const struct node_conf *node, size_t f, bool is_open)
+{
+    const char *family = f == VIP_IPV6 ? "IPv6" : "IPv4";
+    struct conf_at at = conf_where(&vip->object, "unicast");
+    if (is_open)
+        return conf_error(looking->load->diag, at, "unicast ADDRESS ADDRESS, one a node",
+                          "node %.*s has several %s addresses, and none in a net of this vip",
+                          SLICE_ARG(node->name), family);
+    return conf_error(looking->load->diag, at, "unicast ADDRESS ADDRESS",
+                      "node %.*s has no %s address to send advertisements to",
+                      SLICE_ARG(node->name), family);
 }
 
 static int add_nodes(const struct looking *looking, const struct vip_conf *vip, size_t f,
@@ -204,12 +226,10 @@ static int add_nodes(const struct looking *looking, const struct vip_conf *vip, 
 {
     for (size_t n = 0; n < n_nodes(looking); n++) {
         const struct node_conf *node = node_at(looking, n);
-        const struct conf_addr *addr = addr_for(node, vip, f);
+        bool is_open;
+        const struct conf_addr *addr = addr_for(node, vip, f, &is_open);
         if (!addr)
-            return conf_error(looking->load->diag, conf_where(&vip->object, "unicast"),
-                              "unicast ADDRESS ADDRESS",
-                              "node %.*s has no %s address to send advertisements to",
-                              SLICE_ARG(node->name), f == VIP_IPV6 ? "IPv6" : "IPv4");
+            return refuse_node(looking, vip, node, f, is_open);
         if (slice_is(node->name, looking->snap->node))
             family->source = vip_ip_of(&addr->addr);
         else

@@ -101,6 +101,9 @@ static const struct metric_def vip_defs[] = {
     {.name = "netlink_errors",
      .word = VIP_WORD_NETLINK_FAILED,
      .help = "Times that the kernel would not put or remove an address."},
+    {.name = "taken",
+     .word = VIP_WORD_TAKEN,
+     .help = "Times that somebody else took an address from the interface of the Active."},
     {0},
 };
 

@@ -33,6 +33,7 @@ enum vip_word {
     VIP_WORD_HELD,
     VIP_WORD_LATE,
     VIP_WORD_NETLINK_FAILED,
+    VIP_WORD_TAKEN,
     VIP_WORDS
 };
 

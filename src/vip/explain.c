@@ -6,15 +6,16 @@
 
 #include "vip/explain.h"
 
+#include "base/text.h"
 #include "conf/unit.h"
 #include "core/loop.h"
 #include "core/settings.h"
 #include "vip/conf.h"
 #include "vip/lack_watch.h"
 #include "vip/vip.h"
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -27,7 +28,7 @@ struct asking {
     struct fact fact; /* of it; FACT_NONE: there is none */
     unsigned lack;
     struct slice next; /* another node that would take it, or has it; empty: none */
-    bool has_others;
+    bool has_others, is_drained;
 };
 
 static void put(struct json *json, const char *key, const char *value)
@@ -36,16 +37,22 @@ static void put(struct json *json, const char *key, const char *value)
     json_cstr(json, value);
 }
 
+static bool is_here(const struct asking *asking)
+{
+    enum fact_state state = asking->fact.state;
+    return state == FACT_ACTIVE || state == FACT_DEGRADED || state == FACT_DRAINING;
+}
+
 /* ---- what it needs ---- */
 
-/* Does it count already? `fact` is what the look is of. */
-static bool has_lasted(const struct lack_look *look, const struct fact *fact,
-                       enum lack_verdict verdict)
+/* Does it count already? `fact` is what was looked at. */
+static bool has_lasted(const struct asking *asking, const struct lack *lack,
+                       enum lack_verdict verdict, const struct fact *fact)
 {
-    if (look->state == FACT_NONE)
-        return verdict != LACK_UNJUDGED;
-    return loop_clock_wall_ns() >=
-           fact->since_ns + (uint64_t)lack_patience_ms(verdict) * (NS_PER_S / 1000);
+    uint64_t patience_ms = lack_patience_ms(lack, verdict, is_here(asking));
+    if (fact->state == FACT_NONE)
+        return patience_ms == 0 || verdict != LACK_UNJUDGED;
+    return loop_clock_wall_ns() >= fact->since_ns + patience_ms * (NS_PER_S / 1000);
 }
 
 static void put_lack(struct asking *asking, const struct lack *lack)
@@ -56,7 +63,7 @@ static void put_lack(struct asking *asking, const struct lack *lack)
         lack_see(asking->board, asking->snap->table, lack, board_find(asking->board, lack->fact), 0,
                  loop_clock_ns(), &fact);
     enum lack_verdict verdict = lack_judge(lack, &look, why);
-    bool is_lacking = verdict != LACK_WELL && has_lasted(&look, &fact, verdict);
+    bool is_lacking = verdict != LACK_WELL && has_lasted(asking, lack, verdict, &fact);
     asking->lack += is_lacking ? lack->points : 0;
     json_object_begin(asking->json);
     put(asking->json, "needs", lack->name);
@@ -129,12 +136,6 @@ static void put_nodes(struct asking *asking)
 
 /* ---- what would be ---- */
 
-static bool is_here(const struct asking *asking)
-{
-    enum fact_state state = asking->fact.state;
-    return state == FACT_ACTIVE || state == FACT_DEGRADED || state == FACT_DRAINING;
-}
-
 /* Active_Down_Interval, RFC 9568 section 6.1. */
 static int64_t down_ms(const struct vip_conf *vip, unsigned priority)
 {
@@ -174,7 +175,7 @@ static void put_drain(const struct asking *asking)
 
 /* ---- one, and all ---- */
 
-static void put_drained(const struct asking *asking)
+static void put_drained(struct asking *asking)
 {
     static const char *const kinds[] = {"vip", "node"};
     const char *const names[] = {asking->vip->fact + strlen("vip:"), asking->snap->node};
@@ -185,17 +186,60 @@ static void put_drained(const struct asking *asking)
         if (board_find(asking->board, name).is_set)
             drained = i == 0 ? "it is drained by the operator" : "this node is drained";
     }
+    asking->is_drained = drained[0];
     put(asking->json, "drained", drained);
 }
 
 static void put_since(const struct asking *asking)
 {
-    char text[32] = "";
-    struct tm when;
-    const time_t seconds = (time_t)(asking->fact.since_ns / NS_PER_S);
-    if (asking->fact.state != FACT_NONE && gmtime_r(&seconds, &when))
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &when);
-    put(asking->json, "since", text);
+    struct text text = TEXT_NONE;
+    if (asking->fact.state != FACT_NONE)
+        text_rfc3339(&text, asking->fact.since_ns / NS_PER_S);
+    put(asking->json, "since", text_cstr(&text));
+    text_deinit(&text);
+}
+
+static void put_target(struct json *json, const struct vrrp_ip *ip)
+{
+    char text[INET6_ADDRSTRLEN];
+    json_cstr(json,
+              inet_ntop(ip->n_bytes == 16 ? AF_INET6 : AF_INET, ip->bytes, text, sizeof(text)));
+}
+
+/* What another implementation would have to be told. */
+static void put_vrrp(const struct asking *asking)
+{
+    struct json *json = asking->json;
+    const struct vip_conf *vip = asking->vip;
+    json_key(json, "id");
+    json_int(json, vip->id);
+    json_key(json, "version");
+    json_int(json, vip->version);
+    json_key(json, "interval_ms");
+    json_int(json, vip->interval_ms);
+    json_key(json, "preempts");
+    json_bool(json, !vip->is_no_preempt);
+    json_key(json, "targets");
+    json_array_begin(json);
+    for (size_t f = 0; f < VIP_FAMILIES; f++) {
+        const struct vip_family *family = &vip->families[f];
+        const struct vrrp_ip all = vrrp_group(f == VIP_IPV6);
+        for (uint32_t i = 0; i < family->n_peers; i++)
+            put_target(json, &family->peers[i]);
+        if (family->n_addresses > 0 && family->n_peers == 0)
+            put_target(json, &all);
+    }
+    json_array_end(json);
+}
+
+/* A drained one advertises the least (VRRP_EVENT_YIELD). */
+static unsigned priority_of(const struct asking *asking, unsigned base)
+{
+    if (asking->is_drained)
+        return 1;
+    if (base == VRRP_PRIORITY_OWNER)
+        return base;
+    return base > asking->lack ? base - asking->lack : 1;
 }
 
 static void put_vip(struct asking *asking)
@@ -209,9 +253,10 @@ static void put_vip(struct asking *asking)
     put(json, "interface", vip->interface);
     put_fact(asking, "state", "reason", vip->fact, &asking->fact);
     put_since(asking);
+    put_vrrp(asking);
     put_drained(asking);
     put_needs(asking);
-    unsigned priority = base == 255 ? 255 : base > asking->lack ? base - asking->lack : 1;
+    unsigned priority = priority_of(asking, base);
     json_key(json, "base");
     json_uint(json, base);
     json_key(json, "lack");

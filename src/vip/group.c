@@ -15,6 +15,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)
 
+enum { TAKEN_EACH_MS = 200 }; /* the next renewal puts what went meanwhile */
 enum { MS_PER_S = 1000, MS_PER_CS = 10, LIFE_LEAST_S = 3, LIFE_INTERVALS = 5, LIFE_PARTS = 3 };
 
 uint32_t group_life_s(int64_t interval_ms)
@@ -317,6 +318,20 @@ void group_time(struct group *group, uint64_t now_ns)
         now_ns - deadline_ns > group->machine.policy.interval_ns)
         metric_add(group->row, VIP_WORD_LATE, 1);
     step(group, &event, now_ns);
+}
+
+void group_taken(struct group *group, uint64_t now_ns)
+{
+    const struct group_note note = {
+        .error = "somebody else took an address from the interface; it is put there again"};
+    if (group->is_let_go || group->machine.state != VRRP_ACTIVE || !group->machine.is_linked ||
+        !has_addresses(group) || now_ns < group->taken_ns + TAKEN_EACH_MS * NS_PER_MS)
+        return;
+    group->taken_ns = now_ns;
+    metric_add(group->row, VIP_WORD_TAKEN, 1);
+    group->ops->noted(group->ctx, group, &note);
+    put(group, now_ns);
+    announce_all(group);
 }
 
 uint64_t group_deadline(const struct group *group)

@@ -93,6 +93,7 @@ struct group {
     struct group_link link;
     struct group_heard heard;
     uint64_t renew_ns; /* when addresses are put again; VRRP_NEVER: there are none */
+    uint64_t taken_ns; /* when group_taken() last put them again */
     bool is_broken;    /* Active, and an address could not be put */
     bool is_let_go;    /* another process has it */
 };
@@ -134,6 +135,9 @@ void group_receive(struct group *group, const struct vrrp_carrier *carrier, stru
                    uint64_t now_ns);
 /* Everything that waits in the socket was received. */
 void group_time(struct group *group, uint64_t now_ns);
+/* An address of an Active has gone, and nobody here took it away: all are put again and announced
+ * at once, but in a fight with another program a few times a second. */
+void group_taken(struct group *group, uint64_t now_ns);
 /* When group_time() is due, or VRRP_NEVER. */
 uint64_t group_deadline(const struct group *group);
 

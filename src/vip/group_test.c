@@ -416,6 +416,27 @@ static void test_put_is_refused(void **state)
     scene_drop(scene);
 }
 
+/* Somebody else takes an address away: it is back at once, but not in a fight without an end. */
+static void test_taken(void **state)
+{
+    struct scene *scene = scene_backup();
+    (void)state;
+    group_taken(&scene->group, scene->now);
+    assert_said(scene, ""); /* a Backup has none */
+    tick(scene);
+    text_clear(&scene->world.said);
+    scene->world.n_addresses = 1;
+    group_taken(&scene->group, scene->now);
+    assert_said(scene, "error(somebody else took an address from the interface; it is put there "
+                       "again) put:2 arp:100 arp:101 ");
+    assert_int_equal(scene->world.n_addresses, 2);
+    group_taken(&scene->group, scene->now + 199 * MS);
+    assert_said(scene, "");
+    group_taken(&scene->group, scene->now + 200 * MS);
+    assert_int_equal(scene->row[VIP_WORD_TAKEN], 2);
+    scene_drop(scene);
+}
+
 static void test_send_is_refused(void **state)
 {
     struct scene *scene = scene_backup();
@@ -599,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_link_goes),
         cmocka_unit_test(test_source_goes),
         cmocka_unit_test(test_put_is_refused),
+        cmocka_unit_test(test_taken),
         cmocka_unit_test(test_send_is_refused),
         cmocka_unit_test(test_refusals_change_nothing),
         cmocka_unit_test(test_oddities_count_and_are_told),

@@ -8,7 +8,6 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "conf/unit.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -124,31 +123,7 @@ int64_t hook_wait_ms(unsigned n_failures, int64_t every_ms)
 
 void hook_describe(const struct program_result *result, int64_t timeout_ms, struct text *out)
 {
-    switch (result->outcome) {
-    case PROGRAM_EXITED:
-        text_printf(out, "exit status %" PRId32, result->number);
-        break;
-    case PROGRAM_SIGNALED:
-        text_printf(out, "ended by signal %" PRId32, result->number);
-        break;
-    case PROGRAM_LATE:
-        text_append(out, SLICE("killed after "));
-        conf_unit_show_time(out, timeout_ms);
-        break;
-    case PROGRAM_NOT_STARTED:
-        text_printf(out, "not started: %s", strerror(result->number));
-        break;
-    case PROGRAM_REFUSED:
-        text_append(out, SLICE("not started: too many programs run"));
-        break;
-    case PROGRAM_UNKNOWN:
-        text_append(out, SLICE("not started: worker has no such program"));
-        break;
-    case PROGRAM_LOST:
-    case PROGRAM_N_OUTCOMES:
-        text_append(out, SLICE("not started, or lost: worker is gone or does not answer"));
-        break;
-    }
+    program_describe(result, timeout_ms, out);
     if (result->line[0])
         text_printf(out, ": %s", result->line);
 }

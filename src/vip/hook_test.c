@@ -93,7 +93,7 @@ static void test_describe(void **state)
         {{.outcome = PROGRAM_EXITED}, true, "exit status 0"},
         {{.outcome = PROGRAM_EXITED, .line = "is here"}, true, "exit status 0: is here"},
         {{.outcome = PROGRAM_EXITED, .number = 3}, false, "exit status 3"},
-        {{.outcome = PROGRAM_SIGNALED, .number = 9}, false, "ended by signal 9"},
+        {{.outcome = PROGRAM_SIGNALED, .number = 9}, false, "ended by SIGKILL"},
         {{.outcome = PROGRAM_LATE, .line = "asks"}, false, "killed after 2s: asks"},
         {{.outcome = PROGRAM_NOT_STARTED, .number = ENOENT},
          false,

@@ -28,6 +28,7 @@
 #include "vip/lack_watch.h"
 #include "vip/mac.h"
 #include "vip/port.h"
+#include "vip/why.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,6 +47,8 @@ struct vip_group {
     struct mac_link mac; /* of `virtual-mac` */
     struct hush hushes[VIP_HUSHES];
     char trouble[PORT_TROUBLE_MAX]; /* why it takes no part; "": it does */
+    char why[WHY_MAX];              /* the sentence of its last move; "": there was none */
+    bool is_following;              /* Backup, and says whom it hears since then */
 };
 
 /* What was last told of a peer. */
@@ -138,6 +141,10 @@ extern const struct port_calls vip_port_calls; /* ctx: struct vips */
 void vip_publish(struct vip *vip);
 void vip_say_moved(struct vip_group *at, const struct vrrp_action *action);
 void vip_say_note(struct vip_group *at, const struct group_note *note);
+/* An advertisement came: whom a Backup that has just begun follows is told once. */
+void vip_say_heard(struct vip_group *at);
+/* Why it is as it is. */
+const char *vip_group_reason(const struct vip_group *at);
 /* "up", "active"... of its groups together. */
 enum fact_state vip_fact_state(const struct vip *vip);
 

@@ -7,6 +7,7 @@
 #include "vip/lack.h"
 
 #include "base/mem.h"
+#include "health/machine.h"
 #include "pool/pool.h"
 #include <stdio.h>
 #include <string.h>
@@ -113,29 +114,20 @@ enum lack_verdict lack_judge(const struct lack *lack, const struct lack_look *lo
     return judge_state(lack, look->state);
 }
 
-unsigned lack_patience_ms(enum lack_verdict verdict)
+unsigned lack_patience_ms(const struct lack *lack, enum lack_verdict verdict, bool is_active)
 {
     switch (verdict) {
     case LACK_UNJUDGED:
-        return LACK_PATIENCE_MS;
+        return is_active ? LACK_PATIENCE_MS : 0;
     case LACK_PASSING:
         return LACK_GRACE_MS;
     case LACK_COMMON:
-        return LACK_SETTLE_MS;
+        return is_active ? lack->settle_ms : 0;
     case LACK_WELL:
     case LACK_LACKING:
         break;
     }
     return 0;
-}
-
-/* Has what began to be so lasted for that long? */
-static bool has_lasted(struct lack *lack, uint64_t now_ns, uint64_t for_ms)
-{
-    if (!lack->is_waiting)
-        lack->since_ns = now_ns;
-    lack->is_waiting = true;
-    return now_ns - lack->since_ns >= for_ms * NS_PER_MS;
 }
 
 /* Before it was well for the first time nothing can come again, and nobody has the address. */
@@ -144,37 +136,33 @@ static bool may_pass(const struct lack *lack)
     return lack->verdict == LACK_UNJUDGED || lack->was_well;
 }
 
-static bool set_lacking(struct lack *lack, bool is_lacking, const char *why)
+/* Does the verdict count that has lasted for so long? What counted before goes on to. */
+static bool counts(const struct lack *lack, bool did, bool is_active, uint64_t lasted_ms)
 {
-    bool is_news = lack->is_lacking != is_lacking || strcmp(lack->why, why) != 0;
-    lack->is_lacking = is_lacking;
-    snprintf(lack->why, sizeof(lack->why), "%s", why);
-    return is_news;
+    if (lack->verdict == LACK_WELL)
+        return did && lack->was_well && lasted_ms < (is_active ? LACK_SETTLE_MS : LACK_CALM_MS);
+    return did || !may_pass(lack) || lasted_ms >= lack_patience_ms(lack, lack->verdict, is_active);
 }
 
 bool lack_take(struct lack *lack, const struct lack_look *look, uint64_t now_ns)
 {
     char why[LACK_WHY_MAX];
     enum lack_verdict verdict = lack_judge(lack, look, why);
-    if (verdict != lack->verdict)
-        lack->is_waiting = false;
+    if (!lack->is_judged || verdict != lack->verdict)
+        lack->since_ns = now_ns;
+    lack->is_judged = true;
     lack->verdict = verdict;
-    switch (verdict) {
-    case LACK_PASSING:
-    case LACK_COMMON:
-    case LACK_UNJUDGED:
-        if (may_pass(lack) && !has_lasted(lack, now_ns, lack_patience_ms(verdict)))
-            return false;
-        break;
-    case LACK_WELL:
-        if (lack->is_lacking && lack->was_well && !has_lasted(lack, now_ns, LACK_CALM_MS))
-            return false;
-        lack->was_well = true;
-        return set_lacking(lack, false, "");
-    case LACK_LACKING:
-        break;
-    }
-    return set_lacking(lack, true, why);
+    uint64_t lasted_ms = (now_ns - lack->since_ns) / NS_PER_MS;
+    const struct lack former = *lack;
+    lack->is_lacking = counts(lack, lack->is_lacking, false, lasted_ms);
+    lack->is_settled = counts(lack, lack->is_settled, true, lasted_ms);
+    lack->was_well = lack->was_well || (verdict == LACK_WELL && !lack->is_lacking);
+    if (!lack->is_lacking)
+        lack->why[0] = '\0';
+    else if (verdict != LACK_WELL)
+        snprintf(lack->why, sizeof(lack->why), "%s", why);
+    return lack->is_lacking != former.is_lacking || lack->is_settled != former.is_settled ||
+           strcmp(lack->why, former.why) != 0;
 }
 
 /* ---- all ---- */
@@ -187,7 +175,7 @@ static void add(struct lack_list *list, enum lack_kind kind, unsigned points, co
         list->items = mem_realloc(list->items, list->cap * sizeof(*list->items));
     }
     struct lack *lack = &list->items[list->n_items++];
-    *lack = (struct lack){.kind = kind, .points = points};
+    *lack = (struct lack){.kind = kind, .points = points, .settle_ms = LACK_SETTLE_MS};
     snprintf(lack->name, sizeof(lack->name), "%s%.*s", prefix, SLICE_ARG(rest));
     snprintf(lack->fact, sizeof(lack->fact), "%s%.*s",
              kind == LACK_OF_LOOPS ? LACK_PROCESS_PREFIX : prefix, SLICE_ARG(rest));
@@ -220,6 +208,37 @@ static void add_what_is_served(struct lack_list *list, const struct snapshot *sn
     }
 }
 
+static const struct pool *pool_of(const struct snapshot *snap, const struct lack *lack)
+{
+    struct slice rest = slice_from(lack->name);
+    slice_cut(&rest, ':');
+    return pool_find(snap, slice_cut(&rest, '/'));
+}
+
+/* How long checks need that begin at once and stay bad, and what comes before they do. */
+static unsigned settle_ms_of(const struct check_conf *check)
+{
+    const struct machine suspect = {.rules = {.every_ns = (uint64_t)check->every_ms * NS_PER_MS,
+                                              .fall = (uint32_t)check->fall,
+                                              .rise = (uint32_t)check->rise},
+                                    .state = MACHINE_UP,
+                                    .is_suspect = true};
+    uint64_t settle_ms = LACK_HEARD_MS + machine_turn_ns(&suspect) / NS_PER_MS;
+    if (settle_ms < LACK_SETTLE_MS)
+        return LACK_SETTLE_MS;
+    return settle_ms < LACK_SETTLE_MAX_MS ? (unsigned)settle_ms : LACK_SETTLE_MAX_MS;
+}
+
+static void add_settle(struct lack_list *list, const struct snapshot *snap)
+{
+    for (size_t i = 0; i < list->n_items; i++) {
+        const struct pool *pool =
+            is_of_health(&list->items[i]) ? pool_of(snap, &list->items[i]) : NULL;
+        if (pool && pool->check)
+            list->items[i].settle_ms = settle_ms_of(pool->check);
+    }
+}
+
 void lack_list_init(struct lack_list *list, const struct snapshot *snap,
                     const struct conf_list *needs)
 {
@@ -232,6 +251,7 @@ void lack_list_init(struct lack_list *list, const struct snapshot *snap,
     }
     if (needs->n_items == 0)
         add_what_is_served(list, snap);
+    add_settle(list, snap);
 }
 
 void lack_list_deinit(struct lack_list *list)
@@ -253,21 +273,30 @@ void lack_list_adopt(struct lack_list *list, const struct lack_list *former)
 {
     for (size_t i = 0; i < list->n_items; i++) {
         const struct lack *known = lack_list_find(former, list->items[i].name);
-        unsigned points = list->items[i].points;
+        unsigned points = list->items[i].points, settle_ms = list->items[i].settle_ms;
         if (known)
             list->items[i] = *known;
         else
             list->items[i].was_well = true;
         list->items[i].points = points;
+        list->items[i].settle_ms = settle_ms;
     }
 }
 
-unsigned lack_list_score(const struct lack_list *list)
+static unsigned at_most(unsigned points)
 {
-    unsigned score = 0;
-    for (size_t i = 0; i < list->n_items; i++)
-        score += list->items[i].is_lacking ? list->items[i].points : 0;
-    return score < LACK_MAX ? score : LACK_MAX;
+    return points < LACK_MAX ? points : LACK_MAX;
+}
+
+struct lack_score lack_list_score(const struct lack_list *list)
+{
+    struct lack_score score = {.as_active = 0};
+    for (size_t i = 0; i < list->n_items; i++) {
+        const struct lack *lack = &list->items[i];
+        score.as_active += lack->is_settled ? lack->points : 0;
+        score.as_backup += lack->is_lacking ? lack->points : 0;
+    }
+    return (struct lack_score){at_most(score.as_active), at_most(score.as_backup)};
 }
 
 void lack_list_show(const struct lack_list *list, struct text *out)

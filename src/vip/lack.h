@@ -17,13 +17,31 @@
  *     lag:edge                      40          a loop that was not heard for 500 ms
  *     disk:state                    20          no room in the state directory
  *
- * When it counts. What is lacking counts at once: what FAILED has been tried more than once. A pool
- * or member that is down, behind all the patience of its checks, counts LACK_SETTLE_MS later: the
- * other node often looks at the same members and sees the same a moment later, and who moved in
- * between would have moved for nothing. What is well again counts when it has been for
- * LACK_CALM_MS, so that an address does not follow a fact that flaps; the first time it counts at
- * once. What nobody has judged yet (pools, members, the disk) lacks nothing for LACK_PATIENCE_MS,
- * as requests are sent there as well.
+ * When it counts. What is lacking counts at once: what FAILED has been tried more than once.
+ *
+ * For whom it counts. The nodes of an edge mostly look at the same members, and see the same death
+ * or return one after the other. Who moved in between would have moved for nothing. So the Active
+ * believes a change late, while a Backup believes a bad one at once and a good one last:
+ *
+ *     a pool or member        counts for the Active       for a Backup, and to all who hear of it
+ *     goes down               lack.settle_ms later        at once
+ *     is well again           LACK_SETTLE_MS later        LACK_CALM_MS later
+ *     (or the disk) is not
+ *     judged by anybody yet   LACK_PATIENCE_MS later      at once
+ *
+ *     Active   0 ---- sees it down ----- 0, for settle_ms ------- 30, and asks who is better off
+ *     Backup   0 ------------ sees it down, 30 and says so ------ 30, so that it is not
+ *
+ * With one delay for both, they would be as far apart behind it as they were before. That an
+ * address comes back only to who has been well for LACK_CALM_MS is also why it does not follow a
+ * fact that flaps. The first time, well counts at once. Where nobody has judged requests are sent
+ * as well, so that the Active lacks nothing; but who has just started is not better off for that.
+ *
+ * The settle_ms of a pool or member are what the others need at least: until they hear that this
+ * node has found it down, which makes suspects of its members there (health/health.h), and until
+ * their checks of a suspect have failed often enough. 400 for checks each 200 ms of which two must
+ * fail, 800 for the three each 2 s that are usual. It does not count what a check waits that is not
+ * even refused: who is cut off alone is not to serve nobody for so long.
  *
  * A death counts when it has lasted. A process that dies is started again within 0.1 s, and what
  * the kernel accepts or queues meanwhile is served by its next life: an address that moved for that
@@ -55,15 +73,17 @@ enum {
     LACK_PROCESS = 100,
     LACK_LAG = 40,
     LACK_DISK = 20,
-    LACK_CALM_MS = 1000,     /* well for so long, and it counts */
-    LACK_SETTLE_MS = 400,    /* what others may be about to see lacks nothing for so long */
-    LACK_GRACE_MS = 1000,    /* what its next life brings back lacks nothing for so long */
-    LACK_PATIENCE_MS = 5000, /* what is not judged yet lacks nothing for so long */
-    LACK_SILENT_MS = 2000,   /* a process that nothing was heard of */
-    LACK_LATE_MS = 500,      /* a loop */
-    LACK_LOOK_MS = 100,      /* from one look at silences to the next */
-    LACK_HELD_UP_MS = 250,   /* a look that was later than this says nothing of others' silence */
-    LACK_WHY_MAX = 160,      /* "pool:web down: 0/3 up", with the NUL */
+    LACK_CALM_MS = 1000,       /* well for so long, and a Backup believes it */
+    LACK_SETTLE_MS = 400,      /* what others may be about to see, and the Active believes it */
+    LACK_SETTLE_MAX_MS = 5000, /* at most, however slowly is checked */
+    LACK_HEARD_MS = 200,       /* until the others have heard of it, and begun to look */
+    LACK_GRACE_MS = 1000,      /* what its next life brings back lacks nothing for so long */
+    LACK_PATIENCE_MS = 5000,   /* what is not judged yet lacks nothing for so long */
+    LACK_SILENT_MS = 2000,     /* a process that nothing was heard of */
+    LACK_LATE_MS = 500,        /* a loop */
+    LACK_LOOK_MS = 100,        /* from one look at silences to the next */
+    LACK_HELD_UP_MS = 250,     /* a look that was later than this says nothing of others' silence */
+    LACK_WHY_MAX = 160,        /* "pool:web down: 0/3 up", with the NUL */
 };
 
 #define LACK_PROCESS_PREFIX "process:"
@@ -80,25 +100,24 @@ enum lack_verdict {
     LACK_WELL,
     LACK_UNJUDGED, /* by those who look */
     LACK_PASSING,  /* a next life may mend it */
-    LACK_COMMON,   /* the other nodes may lack it as well */
+    LACK_COMMON,   /* the other nodes may be about to lack it as well */
     LACK_LACKING,
 };
-
-/* What was not well for so long counts. */
-unsigned lack_patience_ms(enum lack_verdict verdict);
 
 struct lack {
     char name[FACT_NAME_MAX];
     char fact[FACT_NAME_MAX]; /* that is looked at: the name, or of LACK_OF_LOOPS its process */
     enum lack_kind kind;
     unsigned points;
-    bool is_lacking; /* and it counts */
+    unsigned settle_ms; /* LACK_COMMON counts so much later for the Active */
+    bool is_lacking;    /* and it counts for a Backup */
+    bool is_settled;    /* and for the Active as well */
     char why[LACK_WHY_MAX];
     /* --- lack_take()'s own --- */
     enum lack_verdict verdict; /* the last one */
+    bool is_judged;            /* there is a last one */
     bool was_well;
-    bool is_waiting;   /* for the verdict to have lasted long enough to count */
-    uint64_t since_ns; /* of is_waiting */
+    uint64_t since_ns; /* of the verdict */
 };
 
 /* What was seen of it. */
@@ -111,9 +130,12 @@ struct lack_look {
     unsigned loop;  /* which one; LACK_OF_LOOPS */
 };
 
+/* What was not well for so long counts, for the Active or a Backup. */
+unsigned lack_patience_ms(const struct lack *lack, enum lack_verdict verdict, bool is_active);
+
 /* Writes why ("pool:web down: 0/3 up") where it is not well, at most LACK_WHY_MAX bytes. */
 enum lack_verdict lack_judge(const struct lack *lack, const struct lack_look *look, char *ret_why);
-/* Judges, and lets time pass as said above. Returns whether is_lacking or why is another now. */
+/* Judges, and lets time pass as said above. Returns whether what counts or why is another now. */
 bool lack_take(struct lack *lack, const struct lack_look *look, uint64_t now_ns);
 
 /*
@@ -146,7 +168,11 @@ void lack_list_adopt(struct lack_list *list, const struct lack_list *former);
 struct lack *lack_list_find(const struct lack_list *list, const char *name);
 
 /* The points of all that is lacking, at most LACK_MAX. */
-unsigned lack_list_score(const struct lack_list *list);
+struct lack_score {
+    unsigned as_active; /* never more than as_backup */
+    unsigned as_backup;
+};
+struct lack_score lack_list_score(const struct lack_list *list);
 /* "listen:shop silent for 2.4 s (50), pool:web down: 0/3 up (30)"; nothing where nothing is
  * lacking. */
 void lack_list_show(const struct lack_list *list, struct text *out);

@@ -94,7 +94,7 @@ static const struct judge_row {
 
 static struct lack lack_of(const char *name, enum lack_kind kind, unsigned points)
 {
-    struct lack lack = {.kind = kind, .points = points};
+    struct lack lack = {.kind = kind, .points = points, .settle_ms = LACK_SETTLE_MS};
     snprintf(lack.name, sizeof(lack.name), "%s", name);
     return lack;
 }
@@ -140,84 +140,105 @@ static void test_silence(void **state)
 
 /* ---- time ---- */
 
+/* For whom it counts. */
+enum { NOBODY, BACKUP, BOTH };
+
 static const struct time_row {
     uint64_t at_ms;
     enum fact_state state;
-    bool is_lacking, is_news;
+    int counts;
+    bool is_news;
 } listen_rows[] =
     {
         /* The first time that it serves counts at once. */
-        {0, FACT_NONE, true, true},
-        {100, FACT_NONE, true, false},
-        {200, FACT_SERVING, false, true},
-        {300, FACT_SERVING, false, false},
-        /* Then a failure counts at once, the end of it a second later. */
-        {400, FACT_FAILED, true, true},
-        {500, FACT_SERVING, true, false},
-        {1499, FACT_SERVING, true, false},
-        {1500, FACT_SERVING, false, true},
-        /* A flap begins the second anew. */
-        {2000, FACT_FAILED, true, true},
-        {2100, FACT_SERVING, true, false},
-        {3000, FACT_FAILED, true, false},
-        {3100, FACT_SERVING, true, false},
-        {4000, FACT_SERVING, true, false},
-        {4100, FACT_SERVING, false, true},
+        {0, FACT_NONE, BOTH, true},
+        {100, FACT_NONE, BOTH, false},
+        {200, FACT_SERVING, NOBODY, true},
+        {300, FACT_SERVING, NOBODY, false},
+        /* Then a failure counts at once, the end of it later. */
+        {400, FACT_FAILED, BOTH, true},
+        {500, FACT_SERVING, BOTH, false},
+        {899, FACT_SERVING, BOTH, false},
+        {900, FACT_SERVING, BACKUP, true},
+        {1499, FACT_SERVING, BACKUP, false},
+        {1500, FACT_SERVING, NOBODY, true},
+        /* A flap begins the time anew. */
+        {2000, FACT_FAILED, BOTH, true},
+        {2100, FACT_SERVING, BOTH, false},
+        {2400, FACT_FAILED, BOTH, false},
+        {2700, FACT_SERVING, BOTH, false},
+        {3100, FACT_SERVING, BACKUP, true},
+        {3200, FACT_FAILED, BOTH, true},
+        {3300, FACT_SERVING, BOTH, false},
+        {4300, FACT_SERVING, NOBODY, true},
         /* What its next life states again soon lacked nothing, */
-        {5000, FACT_NONE, false, false},
-        {5999, FACT_UNKNOWN, false, false},
-        {5999, FACT_SERVING, false, false},
+        {5000, FACT_NONE, NOBODY, false},
+        {5999, FACT_UNKNOWN, NOBODY, false},
+        {5999, FACT_SERVING, NOBODY, false},
         /* what it does not lacks, for all the time that it takes. */
-        {6000, FACT_NONE, false, false},
-        {6999, FACT_NONE, false, false},
-        {7000, FACT_NONE, true, true},
-        {8500, FACT_DOWN, true, true},
-        {8600, FACT_SERVING, true, false},
-        {9000, FACT_NONE, true, false},
-        {9100, FACT_SERVING, true, false},
-        {10100, FACT_SERVING, false, true},
+        {6000, FACT_NONE, NOBODY, false},
+        {6999, FACT_NONE, NOBODY, false},
+        {7000, FACT_NONE, BOTH, true},
+        {8500, FACT_DOWN, BOTH, true},
+        {8600, FACT_SERVING, BOTH, false},
+        {8900, FACT_NONE, BOTH, true},
+        {9100, FACT_SERVING, BOTH, false},
+        {10100, FACT_SERVING, NOBODY, true},
 },
   process_rows[] =
       {
-          {0, FACT_UP, false, false},
+          {0, FACT_UP, NOBODY, false},
           /* A death, and the next life. */
-          {100, FACT_DOWN, false, false},
-          {200, FACT_UP, false, false},
+          {100, FACT_DOWN, NOBODY, false},
+          {200, FACT_UP, NOBODY, false},
           /* One that does not come back. */
-          {300, FACT_DOWN, false, false},
-          {1299, FACT_DOWN, false, false},
-          {1300, FACT_DOWN, true, true},
-          {1400, FACT_UP, true, false},
-          {2400, FACT_UP, false, true},
+          {300, FACT_DOWN, NOBODY, false},
+          {1299, FACT_DOWN, NOBODY, false},
+          {1300, FACT_DOWN, BOTH, true},
+          {1400, FACT_UP, BOTH, false},
+          {1800, FACT_UP, BACKUP, true},
+          {2400, FACT_UP, NOBODY, true},
           /* One that dies again and again: each is short, the verdict on them counts. */
-          {2500, FACT_DOWN, false, false},
-          {2600, FACT_UP, false, false},
-          {2700, FACT_DOWN, false, false},
-          {2800, FACT_FAILED, true, true},
+          {2500, FACT_DOWN, NOBODY, false},
+          {2600, FACT_UP, NOBODY, false},
+          {2700, FACT_DOWN, NOBODY, false},
+          {2800, FACT_FAILED, BOTH, true},
 },
   pool_rows[] =
       {
-          /* Not judged for five seconds is fine, longer is not. */
-          {0, FACT_NONE, false, false},
-          {1000, FACT_UNKNOWN, false, false},
-          {4999, FACT_UNKNOWN, false, false},
-          {5000, FACT_UNKNOWN, true, true},
-          {5100, FACT_UP, false, true},
-          /* Down counts when the others had time to see it, too. */
-          {6000, FACT_DOWN, false, false},
-          {6399, FACT_DOWN, false, false},
-          {6400, FACT_DOWN, true, true},
-          {7000, FACT_UP, true, false},
-          {8000, FACT_UP, false, true},
+          /* Not judged for five seconds is fine for the Active, longer is not. */
+          {0, FACT_NONE, BACKUP, true},
+          {1000, FACT_UNKNOWN, BACKUP, true},
+          {4999, FACT_UNKNOWN, BACKUP, false},
+          {5000, FACT_UNKNOWN, BOTH, true},
+          {5100, FACT_UP, NOBODY, true},
+          /* Down counts at once for a Backup, else when the others had time to see it. */
+          {6000, FACT_DOWN, BACKUP, true},
+          {6399, FACT_DOWN, BACKUP, false},
+          {6400, FACT_DOWN, BOTH, true},
+          {7000, FACT_UP, BOTH, false},
+          {7400, FACT_UP, BACKUP, true},
+          {8000, FACT_UP, NOBODY, true},
+          /* A short one never counts where the address is. */
+          {8100, FACT_DOWN, BACKUP, true},
+          {8400, FACT_UP, BACKUP, false},
+          {8700, FACT_DOWN, BACKUP, false},
+          {8900, FACT_UP, BACKUP, false},
+          {9900, FACT_UP, NOBODY, true},
           /* What was judged keeps its word while it is not, as long. */
-          {9000, FACT_UNKNOWN, false, false},
-          {13999, FACT_NONE, false, false},
-          {14000, FACT_UNKNOWN, true, true},
+          {10000, FACT_UNKNOWN, BACKUP, true},
+          {14999, FACT_NONE, BACKUP, true},
+          {15000, FACT_UNKNOWN, BOTH, true},
 },
-  down_pool_rows[] = {
-      {0, FACT_DOWN, true, true},
-      {1000, FACT_UNKNOWN, true, false},
-      {2000, FACT_UP, false, true},
+  down_pool_rows[] =
+      {
+          {0, FACT_DOWN, BOTH, true},
+          {1000, FACT_UNKNOWN, BOTH, true},
+          {2000, FACT_UP, NOBODY, true},
+},
+  unjudged_pool_rows[] = {
+      {0, FACT_UNKNOWN, BACKUP, true},
+      {1000, FACT_DOWN, BOTH, true},
 };
 
 static void run_rows(const char *name, enum lack_kind kind, const struct time_row *rows, size_t n)
@@ -228,7 +249,8 @@ static void run_rows(const char *name, enum lack_kind kind, const struct time_ro
         /* Some time of a machine that has run for a while. */
         uint64_t now_ns = (1000000 + rows[i].at_ms) * MS;
         assert_int_equal(lack_take(&lack, &look, now_ns), rows[i].is_news);
-        assert_int_equal(lack.is_lacking, rows[i].is_lacking);
+        assert_int_equal(lack.is_lacking, rows[i].counts != NOBODY);
+        assert_int_equal(lack.is_settled, rows[i].counts == BOTH);
         assert_int_equal(lack.is_lacking, lack.why[0] != '\0');
     }
 }
@@ -240,6 +262,60 @@ static void test_time(void **state)
     run_rows("process:edge", LACK_OF_PROCESS, process_rows, ARRAY_LEN(process_rows));
     run_rows("pool:web", LACK_OF_FACT, pool_rows, ARRAY_LEN(pool_rows));
     run_rows("pool:web", LACK_OF_FACT, down_pool_rows, ARRAY_LEN(down_pool_rows));
+    run_rows("pool:web", LACK_OF_FACT, unjudged_pool_rows, ARRAY_LEN(unjudged_pool_rows));
+}
+
+/* ---- two nodes that look at the same members ---- */
+
+/* When each sees the pool go down and come up again: the Active, and a Backup. */
+static const struct both_row {
+    uint64_t down_ms[2], up_ms[2];
+} both_rows[] = {
+    /* As it was on a busy machine, where the address went away and came back. */
+    {{214, 398}, {2600, 2500}},
+    /* As far apart as two looks of each 200 ms can be, either way round. */
+    {{200, 420}, {2000, 2220}},
+    {{200, 420}, {2220, 2000}},
+    {{420, 200}, {2220, 2000}},
+    /* Up again before it has settled. */
+    {{200, 420}, {580, 640}},
+    {{200, 420}, {640, 580}},
+};
+
+enum { BOTH_MS = 5000, ACTIVE_PHASE_MS = 61, BACKUP_PHASE_MS = 7 };
+
+static bool is_up_at(const struct both_row *row, int node, uint64_t at_ms)
+{
+    return at_ms < row->down_ms[node] || at_ms >= row->up_ms[node];
+}
+
+/* A node looks each LACK_LOOK_MS, and where it is told that something is another. */
+static void look_at_both(struct lack *lack, const struct both_row *row, int node, uint64_t at_ms)
+{
+    uint64_t phase_ms = node ? BACKUP_PHASE_MS : ACTIVE_PHASE_MS;
+    bool is_told = at_ms == row->down_ms[node] || at_ms == row->up_ms[node];
+    const struct lack_look look = {.state = is_up_at(row, node, at_ms) ? FACT_UP : FACT_DOWN,
+                                   .reason = ""};
+    if (is_told || at_ms % LACK_LOOK_MS == phase_ms)
+        lack_take(lack, &look, (1000000 + at_ms) * MS);
+}
+
+/* At no time does the Active count what the Backup does not. */
+static void test_both(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(both_rows); i++) {
+        struct lack active = lack_of("pool:web", LACK_OF_FACT, 30), backup = active;
+        unsigned n_lacking_ms = 0;
+        for (uint64_t at_ms = 0; at_ms < BOTH_MS; at_ms++) {
+            look_at_both(&active, &both_rows[i], 0, at_ms);
+            look_at_both(&backup, &both_rows[i], 1, at_ms);
+            assert_true(backup.is_lacking || !active.is_settled);
+            n_lacking_ms += active.is_settled;
+        }
+        assert_int_equal(n_lacking_ms > 0, both_rows[i].up_ms[0] > 1000);
+        assert_false(active.is_lacking || backup.is_lacking);
+    }
 }
 
 /* ---- a configuration ---- */
@@ -442,6 +518,40 @@ static void test_lists(void **state)
     unload(&scene);
 }
 
+/* As long as the other nodes need to see the same. */
+static void test_settle(void **state)
+{
+    static const struct {
+        const char *check;
+        unsigned settle_ms;
+    } rows[] = {
+        {"", 400},
+        {"check tcp every 200ms fall 2;", 400},
+        {"check tcp every 50ms fall 1;", 400},
+        {"check tcp;", 800}, /* every 2s fall 3 */
+        {"check tcp every 10s fall 3;", 3200},
+        {"check tcp every 1m fall 3;", LACK_SETTLE_MAX_MS},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char file[256];
+        struct scene scene;
+        struct lack_list list;
+        snprintf(file, sizeof(file),
+                 "pool web { %s member a 10.0.0.1:80 }\n"
+                 "listen shop web; needs pool:web; needs member:web/a; needs listen:shop",
+                 rows[i].check);
+        load(&scene, file);
+        assert_int_equal(scene.rc, 0);
+        lack_list_init(&list, scene.snap, needs_of(&scene));
+        assert_int_equal(list.items[0].settle_ms, rows[i].settle_ms);
+        assert_int_equal(list.items[1].settle_ms, rows[i].settle_ms);
+        assert_int_equal(list.items[2].settle_ms, LACK_SETTLE_MS);
+        lack_list_deinit(&list);
+        unload(&scene);
+    }
+}
+
 static void test_score(void **state)
 {
     (void)state;
@@ -452,14 +562,14 @@ static void test_score(void **state)
     struct text text = TEXT_NONE;
     lack_list_show(&list, &text);
     assert_string_equal(text_cstr(&text), "");
-    assert_int_equal(lack_list_score(&list), 0);
+    assert_int_equal(lack_list_score(&list).as_backup, 0);
     lack_take(&items[0], &bad, MS);
     lack_take(&items[1], &bad, MS);
-    assert_int_equal(lack_list_score(&list), 230);
+    assert_int_equal(lack_list_score(&list).as_backup, 230);
     lack_list_show(&list, &text);
     assert_string_equal(text_cstr(&text), "a:a down: x (200), b:b down: x (30)");
     lack_take(&items[2], &bad, MS);
-    assert_int_equal(lack_list_score(&list), LACK_MAX);
+    assert_int_equal(lack_list_score(&list).as_backup, LACK_MAX);
     text_deinit(&text);
 }
 
@@ -511,6 +621,7 @@ static void stage_open(struct stage *stage, const char *file)
         .board = stage->boards[VIP], .table = &table, .loops = {stage->loop}, .n_loops = 1};
     board_cursor_init(stage->boards[VIP], &stage->cursor);
     board_state(stage->boards[ADMIN], "disk:state", FACT_UP, 0, "", 1);
+    board_state(stage->boards[ADMIN], "pool:web", FACT_UP, 0, "", 1);
 }
 
 static void stage_watch(struct stage *stage)
@@ -533,9 +644,9 @@ static void stage_say(struct stage *stage, int segment, const char *name, enum f
 /* Lets time pass until it lacks so much. */
 static void stage_wait(struct stage *stage, unsigned score)
 {
-    for (int i = 0; i < 1000 && lack_watch_score(stage->watch) != score; i++)
+    for (int i = 0; i < 1000 && lack_watch_score(stage->watch).as_active != score; i++)
         loop_turn(stage->loop, 100);
-    assert_int_equal(lack_watch_score(stage->watch), score);
+    assert_int_equal(lack_watch_score(stage->watch).as_active, score);
 }
 
 static void stage_close(struct stage *stage)
@@ -554,23 +665,23 @@ static void test_watch(void **state)
     struct stage stage;
     stage_open(&stage, POOLS "listen shop web");
     stage_watch(&stage);
-    assert_int_equal(lack_watch_score(stage.watch), LACK_PROCESS + LACK_LISTEN);
+    assert_int_equal(lack_watch_score(stage.watch).as_active, LACK_PROCESS + LACK_LISTEN);
     assert_string_equal(lack_watch_text(stage.watch),
                         "process:edge is not there (100), listen:shop is not there (50)");
     assert_null(lack_watch_drained(stage.watch));
     stage_say(&stage, EDGE, "listen:shop", FACT_SERVING);
     stage_say(&stage, SUPERVISOR, "process:edge", FACT_UP);
-    assert_int_equal(lack_watch_score(stage.watch), 0);
+    assert_int_equal(lack_watch_score(stage.watch).as_active, 0);
     assert_int_equal(stage.n_told, 2);
     /* What is not needed is no news. */
     stage_say(&stage, EDGE, "listen:other", FACT_SERVING);
     assert_int_equal(stage.n_told, 2);
     stage_say(&stage, SUPERVISOR, "process:edge", FACT_FAILED);
-    assert_int_equal(lack_watch_score(stage.watch), LACK_PROCESS);
+    assert_int_equal(lack_watch_score(stage.watch).as_active, LACK_PROCESS);
     /* Another snapshot keeps what is known: it is well again, and has not been for long. */
     stage_say(&stage, SUPERVISOR, "process:edge", FACT_UP);
     lack_watch_configure(stage.watch, stage.scene.snap, needs_of(&stage.scene));
-    assert_int_equal(lack_watch_score(stage.watch), LACK_PROCESS);
+    assert_int_equal(lack_watch_score(stage.watch).as_active, LACK_PROCESS);
     stage_wait(&stage, 0);
     stage_close(&stage);
 }
@@ -588,10 +699,10 @@ static void test_watch_death(void **state)
     stage_say(&stage, EDGE, "listen:shop", FACT_NONE);
     stage_say(&stage, EDGE, "listen:shop", FACT_SERVING);
     stage_say(&stage, SUPERVISOR, "process:edge", FACT_UP);
-    assert_int_equal(lack_watch_score(stage.watch), 0);
+    assert_int_equal(lack_watch_score(stage.watch).as_active, 0);
     assert_int_equal(stage.n_told, 0);
     stage_say(&stage, SUPERVISOR, "process:edge", FACT_DOWN);
-    assert_int_equal(lack_watch_score(stage.watch), 0);
+    assert_int_equal(lack_watch_score(stage.watch).as_active, 0);
     stage_wait(&stage, LACK_PROCESS);
     assert_string_equal(lack_watch_text(stage.watch), "process:edge down (100)");
     assert_int_equal(stage.n_told, 1);
@@ -612,7 +723,7 @@ static void test_watch_reload(void **state)
     assert_int_equal(next.rc, 0);
     next.snap->node = "a";
     lack_watch_configure(stage.watch, next.snap, needs_of(&next));
-    assert_int_equal(lack_watch_score(stage.watch), 0);
+    assert_int_equal(lack_watch_score(stage.watch).as_active, 0);
     stage_wait(&stage, LACK_LISTEN);
     assert_string_equal(lack_watch_text(stage.watch), "listen:more is not there (50)");
     lack_watch_destroy(&stage.watch);
@@ -655,7 +766,7 @@ static void test_watch_silence(void **state)
     *board_heartbeat(stage.boards[EDGE], 0) = loop_clock_ns();
     *board_heartbeat(stage.boards[EDGE], 1) = loop_clock_ns();
     stage_watch(&stage);
-    assert_int_equal(lack_watch_score(stage.watch), 0);
+    assert_int_equal(lack_watch_score(stage.watch).as_active, 0);
     stage_wait(&stage, LACK_LAG);
     assert_non_null(strstr(lack_watch_text(stage.watch), "of edge is late (40)"));
     stage_wait(&stage, LACK_LAG + LACK_LISTEN + LACK_PROCESS);
@@ -673,6 +784,7 @@ int main(void)
         cmocka_unit_test(test_score),        cmocka_unit_test(test_watch),
         cmocka_unit_test(test_watch_drains), cmocka_unit_test(test_watch_silence),
         cmocka_unit_test(test_watch_death),  cmocka_unit_test(test_watch_reload),
+        cmocka_unit_test(test_both),         cmocka_unit_test(test_settle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ struct lack_watch {
     struct fact_ref *refs; /* of list.items */
     struct drain_watch drains[2];
     const char *drained;
-    unsigned score;
+    struct lack_score score;
     struct text text;
     struct loop_timer timer;
     uint64_t awake_ns; /* since then no look was late */
@@ -207,14 +207,15 @@ void lack_watch_configure(struct lack_watch *watch, const struct snapshot *snap,
 {
     struct lack_list former = watch->list;
     struct fact_ref *former_refs = watch->refs;
-    unsigned former_score = watch->score;
+    struct lack_score former_score = watch->score;
     configure(watch, snap, needs);
     lack_list_adopt(&watch->list, &former);
     lack_list_deinit(&former);
     mem_free(former_refs);
     find_all(watch);
     bool is_news = look(watch);
-    if (is_news || watch->score != former_score)
+    if (is_news || watch->score.as_active != former_score.as_active ||
+        watch->score.as_backup != former_score.as_backup)
         watch->fn(watch->ctx);
 }
 
@@ -231,7 +232,7 @@ void lack_watch_destroy(struct lack_watch **watch_ptr)
     mem_free(watch);
 }
 
-unsigned lack_watch_score(const struct lack_watch *watch)
+struct lack_score lack_watch_score(const struct lack_watch *watch)
 {
     return watch->score;
 }

@@ -42,9 +42,9 @@ void lack_watch_configure(struct lack_watch *watch, const struct snapshot *snap,
 void lack_watch_on_change(struct lack_watch *watch, const struct board_change *change);
 void lack_watch_on_lost(struct lack_watch *watch);
 
-/* 0..LACK_MAX */
-unsigned lack_watch_score(const struct lack_watch *watch);
-/* Of lack_list_show(); "" where nothing is lacking. Valid until the next change. */
+struct lack_score lack_watch_score(const struct lack_watch *watch);
+/* Of lack_list_show(), as a Backup counts; "" where nothing is lacking. Valid until the next
+ * change. */
 const char *lack_watch_text(const struct lack_watch *watch);
 /* The sentence why it is to yield: "drained by the operator", "its node is drained by the
  * operator"; NULL: it is not. */

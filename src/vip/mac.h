@@ -13,6 +13,10 @@
  * Its name has the family, the index of the interface below and the id, so that a next life finds
  * it. The interface below neither answers ARP for addresses that are not its own (arp_ignore) nor
  * asks in their name (arp_announce), for the macvlan's would be among them.
+ *
+ * What these two were before is written into the macvlan's alias, for no file lives as long as it
+ * does, nor ends with it: whoever removes the last macvlan of an interface, this life, a later one
+ * or the supervisor, puts them back. What the operator has set meanwhile stays.
  */
 
 #include "net/raw.h"
@@ -33,8 +37,11 @@ void mac_link_init(struct mac_link *mac);
 /* Makes it above `parent` or finds it there, and opens its socket. 0, or -1 with err. */
 int mac_link_open(struct mac_link *mac, struct rtnl *rtnl, const struct rtnl_link *parent,
                   uint8_t vrid, bool is_ipv6, struct err *err);
-/* Takes it away; is_kept: lets go of it alone. */
+/* Takes it away as mac_link_remove() does; is_kept: lets go of it alone. */
 void mac_link_close(struct mac_link *mac, struct rtnl *rtnl, bool is_kept);
+/* Takes away an interface of a vip's, and with the last one above the interface below what that was
+ * changed to. 0; 1: it is not there; -1 with err. */
+int mac_link_remove(struct rtnl *rtnl, uint32_t index, struct err *err);
 /* "vip4-2-51" */
 void mac_link_name(char ret_name[RTNL_NAME_BYTES], uint32_t parent, uint8_t vrid, bool is_ipv6);
 /* Is it an interface of a vip's? */

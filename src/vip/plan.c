@@ -198,8 +198,8 @@ void vip_sweep(struct vips *vips)
         log_write(vips->process->logs[0], LOG_LEVEL_WARN, "what an earlier life has left: %s",
                   err.text);
     for (uint32_t i = 0; i < sweep->n_addresses; i++)
-        (void)rtnl_addr_remove(rtnl, &sweep->addresses[i], NULL);
+        (void)rtnl_addr_remove_alone(rtnl, &sweep->addresses[i], NULL);
     for (uint32_t i = 0; i < sweep->n_links; i++)
-        (void)rtnl_link_remove(rtnl, sweep->links[i], NULL);
+        (void)mac_link_remove(rtnl, sweep->links[i], NULL);
     mem_free(sweep);
 }

@@ -206,6 +206,8 @@ static void on_notice(void *ctx, const struct rtnl_notice *notice)
     for (uint32_t i = 0; i < ports->n_items; i++)
         if (concerns(ports->items[i], notice))
             port_look(ports->items[i]);
+    if (notice->kind == RTNL_ADDRESS_GONE && port_is_ours(ports, &notice->address))
+        ports->calls->on_gone(ports->ctx, &notice->address);
 }
 
 /* ---- users ---- */

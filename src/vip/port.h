@@ -36,6 +36,8 @@ struct port_calls {
     void (*on_packet)(void *ctx, struct port *port, size_t family, const struct raw_packet *packet);
     /* Something of link, source, trouble is another. */
     void (*on_change)(void *ctx, struct port *port);
+    /* An address that a vip had put somewhere is there no more, whoever took it away. */
+    void (*on_gone)(void *ctx, const struct rtnl_address *address);
     source_floating_fn *is_floating;
 };
 

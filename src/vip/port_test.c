@@ -22,7 +22,7 @@ struct scene {
     struct slabs slabs;
     struct loop *loop;
     struct ports ports;
-    unsigned n_changes, n_packets;
+    unsigned n_changes, n_packets, n_gone;
     struct vrrp_carrier carrier;
 };
 
@@ -48,8 +48,15 @@ static bool is_floating(void *ctx, const struct vrrp_ip *ip)
     return vrrp_ip_compare(ip, &floating) == 0;
 }
 
+static void on_gone(void *ctx, const struct rtnl_address *address)
+{
+    struct scene *scene = ctx;
+    assert_int_equal(vrrp_ip_compare(&address->ip, &floating), 0);
+    scene->n_gone++;
+}
+
 static const struct port_calls calls = {
-    .on_packet = on_packet, .on_change = on_change, .is_floating = is_floating};
+    .on_packet = on_packet, .on_change = on_change, .on_gone = on_gone, .is_floating = is_floating};
 
 static void scene_open(struct scene *scene)
 {

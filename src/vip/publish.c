@@ -4,6 +4,8 @@
  * What is told of a vip: its fact, its gauges, its programs' state, and the log.
  */
 
+#include "core/node.h"
+#include "core/settings.h"
 #include "vip/count.h"
 #include "vip/internal.h"
 #include <arpa/inet.h>
@@ -12,6 +14,72 @@
 #include <string.h>
 
 #define NS_PER_S UINT64_C(1000000000)
+
+/* ---- why ---- */
+
+const char *vip_group_reason(const struct vip_group *at)
+{
+    if (at->trouble[0] && group_state(&at->group) == VRRP_INITIALIZE)
+        return at->trouble;
+    return at->why[0] ? at->why : vrrp_reason_text(at->group.machine.reason);
+}
+
+static const char *show_ip(const struct vrrp_ip *ip, char text[INET6_ADDRSTRLEN])
+{
+    if (ip->n_bytes == 0)
+        return "nobody";
+    return inet_ntop(ip->n_bytes == 16 ? AF_INET6 : AF_INET, ip->bytes, text, INET6_ADDRSTRLEN);
+}
+
+/* The name of the node of the file that has the address; empty: none has. */
+static struct slice node_with(const struct snapshot *snap, const struct vrrp_ip *ip)
+{
+    const struct settings *settings = settings_of(snap);
+    for (size_t i = 0; settings->nodes && i < settings->nodes->list.n_items; i++) {
+        const struct node_conf *node = settings->nodes->list.items[i];
+        for (size_t k = 0; k < node_n_addrs(node); k++) {
+            const struct addr *addr = &node_addr(node, k)->addr;
+            if (addr_family(addr) != (ip->n_bytes == 16 ? AF_INET6 : AF_INET))
+                continue;
+            const struct vrrp_ip one = vip_ip_of(addr);
+            if (vrrp_ip_compare(&one, ip) == 0)
+                return node->name;
+        }
+    }
+    return SLICE("");
+}
+
+/* Who else was heard, as far as it may have to do with what happens now; false: nobody. */
+static bool find_who(const struct vip_group *at, uint64_t now_ns, char ret_who[WHY_WHO_MAX])
+{
+    enum { LATELY_INTERVALS = 8 };
+    const struct group_heard *heard = &at->group.heard;
+    char ip[INET6_ADDRSTRLEN];
+    if (heard->source.n_bytes == 0 || now_ns - heard->at_ns > LATELY_INTERVALS * heard->interval_ns)
+        return false;
+    why_who(node_with(at->vip->snap, &heard->source), show_ip(&heard->source, ip), ret_who);
+    return true;
+}
+
+static const char *order_of(const struct vip *vip)
+{
+    const char *drained = vip->watch ? lack_watch_drained(vip->watch) : NULL;
+    return drained || !vip->vips->is_draining ? drained : "weir stops";
+}
+
+static struct why why_of(const struct vip_group *at, char who[WHY_WHO_MAX])
+{
+    uint64_t now_ns = loop_boot_ns();
+    const struct group_heard *heard = &at->group.heard;
+    return (struct why){
+        .reason = at->group.machine.reason,
+        .who = find_who(at, now_ns, who) ? who : NULL,
+        .who_priority = heard->priority,
+        .own_priority = vrrp_machine_priority(&at->group.machine),
+        .silent_ns = now_ns - heard->at_ns,
+        .order = order_of(at->vip),
+    };
+}
 
 /* ---- facts ---- */
 
@@ -82,7 +150,7 @@ static const char *reason_of(const struct vip *vip, enum fact_state state)
         return drained;
     if (is_leaving_for_good && vip->vips->is_draining)
         return "weir stops";
-    return at ? vrrp_reason_text(at->group.machine.reason) : "";
+    return at ? vip_group_reason(at) : "";
 }
 
 static void publish_gauges(const struct vip *vip)
@@ -129,6 +197,41 @@ static struct log *log_of(const struct vip_group *at)
     return at->vip->vips->process->logs[0];
 }
 
+/* Initialize is "down", as the fact says. */
+static void say_move(struct vip_group *at, const struct vrrp_action *action)
+{
+    const struct vip *vip = at->vip;
+    const struct log_field fields[] = {{"vip", vip->name}};
+    char who[WHY_WHO_MAX];
+    const struct why why = why_of(at, who);
+    why_text(&why, at->why);
+    at->is_following = false;
+    log_fields(log_of(at), LOG_LEVEL_INFO, fields, 1, "%s (%s) is %s on %s: %s", vip->fact,
+               vip_family_name(vip_family_of(at)),
+               action->to == VRRP_INITIALIZE ? "down" : vrrp_state_name(action->to),
+               vip->port->name, vip_group_reason(at));
+}
+
+void vip_say_heard(struct vip_group *at)
+{
+    struct vip *vip = at->vip;
+    const struct log_field fields[] = {{"vip", vip->name}};
+    const struct vrrp_machine *machine = &at->group.machine;
+    bool has_begun = machine->reason == VRRP_WHY_STARTED || machine->reason == VRRP_WHY_LINK_UP;
+    char who[WHY_WHO_MAX];
+    if (at->is_following || machine->state != VRRP_BACKUP || !has_begun ||
+        at->group.heard.at_ns <= machine->since_ns || at->group.heard.priority == 0)
+        return;
+    const struct why why = why_of(at, who);
+    if (!why.who)
+        return;
+    why_following(&why, at->why);
+    at->is_following = vip->has_news = true;
+    log_fields(log_of(at), LOG_LEVEL_INFO, fields, 1, "%s (%s): %s", vip->fact,
+               vip_family_name(vip_family_of(at)), at->why);
+    vips_reconsider(vip->vips);
+}
+
 void vip_say_moved(struct vip_group *at, const struct vrrp_action *action)
 {
     struct vip *vip = at->vip;
@@ -150,11 +253,7 @@ void vip_say_moved(struct vip_group *at, const struct vrrp_action *action)
                    vip->fact, family);
         break;
     case VRRP_DO_MOVE:
-        log_fields(log_of(at), LOG_LEVEL_INFO, fields, 1, "%s (%s) is %s on %s: %s", vip->fact,
-                   family, vrrp_state_name(action->to), vip->port->name,
-                   action->reason == VRRP_WHY_LINK_DOWN && at->trouble[0]
-                       ? at->trouble
-                       : vrrp_reason_text(action->reason));
+        say_move(at, action);
         break;
     case VRRP_DO_ADVERT:
     case VRRP_DO_ADD:
@@ -163,13 +262,6 @@ void vip_say_moved(struct vip_group *at, const struct vrrp_action *action)
     case VRRP_DO_ASK:
         break;
     }
-}
-
-static const char *show_ip(const struct vrrp_ip *ip, char text[INET6_ADDRSTRLEN])
-{
-    if (ip->n_bytes == 0)
-        return "nobody";
-    return inet_ntop(ip->n_bytes == 16 ? AF_INET6 : AF_INET, ip->bytes, text, INET6_ADDRSTRLEN);
 }
 
 static void say_oddities(const struct vip_group *at, const struct group_note *note,

@@ -110,7 +110,7 @@ static void leave(struct leaving *leaving)
     if (resign(leaving, &err) < 0)
         log_write(leaving->log, LOG_LEVEL_WARN, "%s cannot resign: %s", vip->fact, err.text);
     for (uint32_t i = 0; i < leaving->n_here; i++)
-        if (rtnl_addr_remove(&leaving->rtnl, &leaving->here[i], &err) < 0)
+        if (rtnl_addr_remove_alone(&leaving->rtnl, &leaving->here[i], &err) < 0)
             log_write(leaving->log, LOG_LEVEL_ERROR, "%s keeps an address: %s", vip->fact,
                       err.text);
     log_write(leaving->log, LOG_LEVEL_WARN,
@@ -129,7 +129,7 @@ static void look_at_family(struct leaving *leaving, const struct vip_conf *vip, 
     if (rtnl_addr_each(&leaving->rtnl, 0, find_here, leaving, NULL) == 0 && leaving->n_here > 0)
         leave(leaving);
     if (leaving->mac_index)
-        (void)rtnl_link_remove(&leaving->rtnl, leaving->mac_index, NULL);
+        (void)mac_link_remove(&leaving->rtnl, leaving->mac_index, NULL);
 }
 
 void vip_relinquish(const struct snapshot *snap, const struct board *board, struct log *log)

@@ -104,8 +104,8 @@ void vip_on_port(struct vip *vip)
 
 /* What the vips of a set are like together, by the place of their leader. */
 struct set {
-    unsigned worst;
-    uint32_t n_groups, n_down;
+    struct lack_score worst;
+    uint32_t n_groups, n_down, n_active;
     bool is_broken, is_yielding;
 };
 
@@ -121,10 +121,18 @@ static struct vip_group *first_of(struct vip *vip)
     return &vip->groups[vip->groups[VIP_IPV4].is_there ? VIP_IPV4 : VIP_IPV6];
 }
 
+static unsigned most(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
+}
+
 static void add_to_set(struct set *set, const struct vip *vip)
 {
-    unsigned score = vip->watch ? lack_watch_score(vip->watch) : 0;
-    set->worst = score > set->worst ? score : set->worst;
+    struct lack_score score = {.as_active = 0};
+    if (vip->watch)
+        score = lack_watch_score(vip->watch);
+    set->worst.as_active = most(score.as_active, set->worst.as_active);
+    set->worst.as_backup = most(score.as_backup, set->worst.as_backup);
     set->is_yielding = set->is_yielding || vip->vips->is_draining ||
                        (vip->watch && lack_watch_drained(vip->watch));
     for (size_t f = 0; f < VIP_FAMILIES; f++) {
@@ -133,8 +141,17 @@ static void add_to_set(struct set *set, const struct vip *vip)
             continue;
         set->n_groups++;
         set->n_down += !at->group.machine.is_linked;
+        set->n_active += group_state(&at->group) == VRRP_ACTIVE;
         set->is_broken = set->is_broken || at->group.is_broken;
     }
+}
+
+/* Who lacks more than before does not wait for its next advertisement to see who is better off. */
+static void hear_at_once(struct vip *vip)
+{
+    vip_hear_peers(vip);
+    for (size_t f = 0; f < VIP_FAMILIES; f++)
+        vip_arm(&vip->groups[f]);
 }
 
 static void apply_to_group(struct vip_group *at, const struct set *set, uint64_t *again_ns)
@@ -152,15 +169,25 @@ static void apply_to_group(struct vip_group *at, const struct set *set, uint64_t
     vip_arm(at);
 }
 
-static void apply_to_vip(struct vip *vip, const struct set *set, uint64_t *again_ns)
+/* A set that is Active here in part counts as Active: all of it is to come to one place. */
+static unsigned lack_of(const struct set *set)
 {
     bool is_down = set->n_down > 0 && set->n_down < set->n_groups;
-    vip->lack = together_lack(set->worst, is_down, set->is_broken);
+    return together_lack(set->n_active > 0 ? set->worst.as_active : set->worst.as_backup, is_down,
+                         set->is_broken);
+}
+
+static void apply_to_vip(struct vip *vip, const struct set *set, uint64_t *again_ns)
+{
+    unsigned former = vip->lack;
+    vip->lack = lack_of(set);
     vip->is_yielding = set->is_yielding;
     for (size_t f = 0; f < VIP_FAMILIES; f++)
         if (vip->groups[f].is_started && !vip->is_ending)
             apply_to_group(&vip->groups[f], set, again_ns);
     vip_publish(vip);
+    if (vip->lack > former)
+        hear_at_once(vip);
 }
 
 static bool has_ended(const struct vip *vip)
@@ -185,14 +212,14 @@ static void bury(struct vips *vips)
 
 static void reconsider(struct vips *vips)
 {
-    struct set sets[VIPS_MAX] = {{0}};
+    struct set sets[VIPS_MAX] = {{.n_groups = 0}};
     uint64_t again_ns = VRRP_NEVER;
     bury(vips);
     for (uint32_t i = 0; i < vips->n_items; i++)
         if (!vips->items[i]->is_ending)
             add_to_set(&sets[vips->items[i]->conf->leader->index], vips->items[i]);
     for (uint32_t i = 0; i < vips->n_items; i++) {
-        static const struct set alone = {0};
+        static const struct set alone = {.n_groups = 0};
         struct vip *vip = vips->items[i];
         apply_to_vip(vip, vip->is_ending ? &alone : &sets[vip->conf->leader->index], &again_ns);
     }

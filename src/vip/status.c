@@ -53,9 +53,7 @@ static void json_group(struct json *json, const struct vip_group *at)
     json_key(json, "state");
     json_cstr(json, vrrp_state_name(machine->state));
     json_key(json, "reason");
-    json_cstr(json, at->trouble[0] && machine->state == VRRP_INITIALIZE
-                        ? at->trouble
-                        : vrrp_reason_text(machine->reason));
+    json_cstr(json, vip_group_reason(at));
     json_seconds(json, "since", machine->since_ns ? now_ns - machine->since_ns : 0);
     json_key(json, "priority");
     json_uint(json, vrrp_machine_priority(machine));

@@ -230,21 +230,40 @@ static void vip_floats(const struct snapshot *snap, float_fn *fn, void *ctx)
         fn(ctx, ((const struct vip_conf *)conf->vip_list.items[i])->name);
 }
 
-static bool vip_is_floating(const struct snapshot *snap, const struct addr *addr)
+static bool has_ip(const struct vip_family *family, const struct vrrp_ip *ip)
+{
+    for (uint32_t i = 0; i < family->n_addresses; i++)
+        if (vrrp_ip_compare(&family->addresses[i].ip, ip) == 0)
+            return true;
+    return false;
+}
+
+/* The vip that has the address; NULL: none. */
+static const struct vip_conf *vip_of_addr(const struct snapshot *snap, const struct addr *addr)
 {
     const struct vips_conf *conf = vips_conf_of(snap);
     int family = addr_family(addr);
     if (family != AF_INET && family != AF_INET6)
-        return false;
+        return NULL;
     const struct vrrp_ip ip = vip_ip_of(addr);
     for (size_t i = 0; i < conf->vip_list.n_items; i++) {
         const struct vip_conf *vip = conf->vip_list.items[i];
-        const struct vip_family *own = &vip->families[family == AF_INET6 ? VIP_IPV6 : VIP_IPV4];
-        for (uint32_t k = 0; k < own->n_addresses; k++)
-            if (vrrp_ip_compare(&own->addresses[k].ip, &ip) == 0)
-                return true;
+        if (has_ip(&vip->families[family == AF_INET6 ? VIP_IPV6 : VIP_IPV4], &ip))
+            return vip;
     }
-    return false;
+    return NULL;
+}
+
+static bool vip_is_floating(const struct snapshot *snap, const struct addr *addr)
+{
+    return vip_of_addr(snap, addr) != NULL;
+}
+
+/* Where programs alone move the address, nobody here knows when it has gone. */
+static const char *vip_floating_fact(const struct snapshot *snap, const struct addr *addr)
+{
+    const struct vip_conf *vip = vip_of_addr(snap, addr);
+    return vip && !vip->has_no_address ? vip->fact : NULL;
 }
 
 static void vip_interfaces(const struct snapshot *snap, interface_want_fn *want, void *ctx)
@@ -312,6 +331,7 @@ const struct module vip_module = {
                 .capabilities = UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_NET_RAW},
     .floats = vip_floats,
     .is_floating = vip_is_floating,
+    .floating_fact = vip_floating_fact,
     .interfaces = vip_interfaces,
     .programs = vip_programs,
     .program = vip_program,

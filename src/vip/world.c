@@ -47,7 +47,10 @@ static int world_announce(void *ctx, const struct group *group, struct slice fra
 struct place {
     bool is_there;    /* on the interface that it belongs to */
     bool is_foreign;  /* and somebody else has put it there */
+    bool is_first;    /* of its network, of IPv4 */
+    bool has_behind;  /* an address of this node's own is not the first of that network */
     bool has_network; /* another address has brought the route to its network */
+    bool is_covered;  /* or one to a network that it is in */
     uint8_t n_bits;   /* that it has there */
 };
 
@@ -76,13 +79,16 @@ static void look_at(void *ctx, const struct rtnl_address *address)
     for (uint32_t i = 0; i < survey->n; i++) {
         const struct vip_address *one = &survey->addresses[i];
         struct place *place = &survey->places[i];
+        place->is_covered |= !is_ours && same_network(&one->ip, &address->ip, address->n_bits);
         if (vrrp_ip_compare(&one->ip, &address->ip) == 0 && address->index == own) {
             place->is_there = true;
             place->is_foreign = !is_ours;
+            place->is_first = !address->is_secondary;
             place->n_bits = address->n_bits;
         } else if (!is_ours && address->n_bits == one->n_bits &&
                    same_network(&one->ip, &address->ip, one->n_bits)) {
             place->has_network = true;
+            place->has_behind |= address->index == own && address->is_secondary;
         }
     }
 }
@@ -98,23 +104,46 @@ static int survey_make(struct survey *survey, const struct vip_group *at,
 }
 
 /*
+ * An address of this node's own that came after a floating one of the same network is behind it,
+ * and would go with it by the kernel's rule, also at the end of its life. So the floating one steps
+ * back: it is taken away here, and put again behind the other.
+ */
+static int step_back(const struct vip_group *at, const struct vip_address *address,
+                     const struct place *place, struct err *err)
+{
+    const struct rtnl_address own = {
+        .index = index_of(at), .ip = address->ip, .n_bits = place->n_bits};
+    if (!place->is_there || !place->is_first || !place->has_behind)
+        return 0;
+    return rtnl_addr_remove_alone(&ports_of(at)->rtnl, &own, err) < 0 ? -1 : 0;
+}
+
+/*
  * A floating address is no source of this node's own connections (preferred_s), and brings a route
- * to its network only where no other address has: the route would end with its life.
+ * to its network only where no other address has: the route would end with its life. To one
+ * that is a network of its own (/128) IPv6 makes a route as well, which stays behind where the
+ * address is taken away before its life ends. It is done without where an own network covers it,
+ * and only there: with no route to it at all the kernel drops some of the answers to its own
+ * neighbour solicitations from that address, and the neighbour is found a second later.
  */
 static int put_one(const struct vip_group *at, const struct vip_address *address,
                    const struct place *place, uint32_t life_s, struct err *err)
 {
     const struct rtnl_address wanted = {
         .index = index_of(at), .ip = address->ip, .n_bits = address->n_bits};
+    bool is_alone = address->n_bits == 8 * address->ip.n_bytes;
+    bool has_route = place->has_network || (is_alone && place->is_covered);
     const struct rtnl_life life = {
         .valid_s = life_s,
         .preferred_s = address->ip.n_bytes == 16 ? 0 : life_s,
         .is_nodad = true,
-        .is_noprefixroute = place->has_network,
+        .is_noprefixroute = has_route,
         .protocol = VIP_ADDRESS_PROTOCOL,
     };
     if (place->is_there && place->is_foreign)
         return 0;
+    if (step_back(at, address, place, err) < 0)
+        return -1;
     int rc = rtnl_addr_put(&ports_of(at)->rtnl, &wanted, &life, err);
     return rc > 0 ? err_set(err, "%s is gone", at->vip->port->name) : rc;
 }
@@ -147,10 +176,12 @@ static int world_remove(void *ctx, const struct group *group, const struct vip_a
         return -1;
     for (uint32_t i = 0; i < n; i++) {
         const struct place *place = &survey.places[i];
-        const struct rtnl_address address = {
-            .index = index_of(at), .ip = addresses[i].ip, .n_bits = place->n_bits};
+        const struct rtnl_address address = {.index = index_of(at),
+                                             .ip = addresses[i].ip,
+                                             .n_bits = place->n_bits,
+                                             .is_secondary = !place->is_first};
         if (place->is_there && !place->is_foreign &&
-            rtnl_addr_remove(&ports_of(at)->rtnl, &address, err) < 0)
+            rtnl_addr_remove_alone(&ports_of(at)->rtnl, &address, err) < 0)
             rc = -1;
     }
     return rc;
@@ -251,6 +282,7 @@ static void on_packet(void *ctx, struct port *port, size_t family, const struct 
         return;
     }
     group_receive(&at->group, &packet->carrier, packet->payload, loop_boot_ns());
+    vip_say_heard(at);
     vip_arm(at);
 }
 
@@ -260,6 +292,31 @@ static void on_port_change(void *ctx, struct port *port)
     for (uint32_t i = 0; i < vips->n_items; i++)
         if (vips->items[i]->port == port)
             vip_on_port(vips->items[i]);
+}
+
+static bool is_of_group(const struct vip_group *at, const struct rtnl_address *address)
+{
+    const struct vip_family *family = at->group.plan.family;
+    for (uint32_t i = 0; at->is_started && i < family->n_addresses; i++)
+        if (vrrp_ip_compare(&family->addresses[i].ip, &address->ip) == 0)
+            return index_of(at) == address->index;
+    return false;
+}
+
+/* What is told may have happened long ago: the kernel is asked. */
+static void on_gone(void *ctx, const struct rtnl_address *address)
+{
+    const struct vips *vips = ctx;
+    for (uint32_t i = 0; i < vips->n_items; i++) {
+        for (size_t f = 0; f < VIP_FAMILIES; f++) {
+            struct vip_group *at = &vips->items[i]->groups[f];
+            if (!is_of_group(at, address) || group_state(&at->group) != VRRP_ACTIVE ||
+                vip_has_addresses(at))
+                continue;
+            group_taken(&at->group, loop_boot_ns());
+            vip_arm(at);
+        }
+    }
 }
 
 static bool is_floating(void *ctx, const struct vrrp_ip *ip)
@@ -278,5 +335,6 @@ static bool is_floating(void *ctx, const struct vrrp_ip *ip)
 const struct port_calls vip_port_calls = {
     .on_packet = on_packet,
     .on_change = on_port_change,
+    .on_gone = on_gone,
     .is_floating = is_floating,
 };

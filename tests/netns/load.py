@@ -6,8 +6,8 @@
 
 Each client asks for one body after another, every request on a connection of its own or on one that it keeps, and
 asks once more where a connection failed, as a browser does. At the end a line of JSON: how many requests, how many
-failed at the first try (by kind), how many failed for good, the longest that one took, and where its time went: the
-name, the connection, the answer, of both tries."""
+failed at the first try (by kind), how many failed for good and when, the longest that one took, and where its time
+went: the name, the connection, the answer, of both tries."""
 import collections
 import http.client
 import json
@@ -43,6 +43,7 @@ class Clients:
         self.requests = 0
         self.first = collections.Counter()   # failures of a first try
         self.final = collections.Counter()   # failures for good
+        self.failed_at = []                  # of those, by the clock on the wall
         self.longest, self.spent = 0.0, []
 
     def connect(self, clock):
@@ -86,6 +87,7 @@ class Clients:
             except (OSError, http.client.HTTPException, RuntimeError) as again:
                 with self.lock:
                     self.final[str(again) if isinstance(again, RuntimeError) else type(again).__name__] += 1
+                    self.failed_at.append(round(time.time(), 3))
                 connection = None
         with self.lock:
             self.requests += 1
@@ -127,8 +129,8 @@ def main(kind, target, port, threads, *servers):
     for line in sys.stdin:  # a line: what was seen up to now
         with clients.lock:
             print(json.dumps({"requests": clients.requests, "first": clients.first, "final": clients.final,
-                              "longest_s": round(clients.longest, 2), "spent": clients.spent,
-                              "note": line.strip()}), flush=True)
+                              "failed_at": clients.failed_at, "longest_s": round(clients.longest, 2),
+                              "spent": clients.spent, "note": line.strip()}), flush=True)
             clients.longest = 0.0
     clients.is_over = True
     for thread in running:

@@ -138,6 +138,71 @@ def test_what_an_earlier_life_has_left(net, weir_on):
     assert until(lambda: macvlans(network.n1) == [])
 
 
+def below(host):
+    """What the interface below is like to ARP."""
+    return tuple(int(host.run("sysctl", "-n", f"net.ipv4.conf.e0.{word}")) for word in ("arp_ignore", "arp_announce"))
+
+
+def set_below(host, arp_ignore, arp_announce):
+    host.run("sysctl", "-q", "-w", f"net.ipv4.conf.e0.arp_ignore={arp_ignore}",
+             f"net.ipv4.conf.e0.arp_announce={arp_announce}")
+
+
+CHANGED = (1, 2)
+TWO = """
+vip 10.77.0.101/24 on e0 { name other; id 52; prefer a; interval 100ms; virtual-mac }
+"""
+
+
+@pytest.mark.parametrize("former", [(0, 0), (2, 1)])
+def test_the_interface_below_is_given_back(net, weir_on, former):
+    """A stop, a word less, a vip less, and the death of all of weir with a start behind it: it is as it was."""
+    network = net()
+    for host in (network.n1, network.n2):
+        set_below(host, *former)
+    pair = Pair(network, weir_on, file_of("virtual-mac", rest=TWO))
+    one = pair.a.weir
+    assert below(network.n1) == below(network.n2) == CHANGED
+    one.write(file_of("virtual-mac"))
+    one.reload()
+    assert until(lambda: len(macvlans(network.n1)) == 1)
+    assert below(network.n1) == CHANGED  # the other one needs it still
+    one.write(file_of("virtual-mac", rest=TWO))
+    one.reload()
+    assert until(lambda: len(macvlans(network.n1)) == 2)
+    one.write(file_of())
+    one.reload()
+    assert until(lambda: below(network.n1) == former and macvlans(network.n1) == [])
+    one.write(file_of("virtual-mac", rest=TWO))
+    one.reload()
+    assert until(lambda: below(network.n1) == CHANGED and len(macvlans(network.n1)) == 2)
+    pair.a.kill_all()
+    assert below(network.n1) == CHANGED
+    one.start()
+    pair.a.wait("active")
+    assert below(network.n1) == CHANGED
+    assert one.stop() == 0
+    assert below(network.n1) == former and macvlans(network.n1) == []
+    one.start()
+    pair.a.wait("active")
+    pair.a.kill_all()
+    one.write(file_of())
+    one.start()
+    assert until(lambda: below(network.n1) == former and macvlans(network.n1) == [])
+    one.write("nodes { a 10.77.0.1; b 10.77.0.2 }\n")
+    pair.b.weir.write("nodes { a 10.77.0.1; b 10.77.0.2 }\n")
+    pair.b.weir.reload()
+    assert until(lambda: below(network.n2) == former and macvlans(network.n2) == [])
+
+
+def test_what_the_operator_sets_meanwhile_stays(net, weir_on):
+    network = net()
+    pair = Pair(network, weir_on, file_of("virtual-mac"))
+    set_below(network.n1, 1, 1)
+    assert pair.a.weir.stop() == 0
+    assert below(network.n1) == (0, 1)
+
+
 def test_the_interface_below_goes_and_comes(net, weir_on):
     """Its macvlan goes with it: both come again, under other numbers."""
     network = net()
@@ -158,6 +223,8 @@ def test_beside_keepalived(net, weir_on, tmp_path, ours, theirs):
     network = strict(net())
     for host in (network.n1, network.n2):
         network.serve(host, VIP)
+    # weir sees to this itself; keepalived's host would ask for the client's MAC in the address's name, with its own.
+    network.n2.run("sysctl", "-q", "-w", "net.ipv4.conf.all.arp_announce=2")
     keepalived = Keepalived(network.n2, tmp_path, keepalived_conf(
         network.n2, [f"{VIP}/24"], priority=theirs, interval=0.1, extra="use_vmac").replace(
             f"{VIP}/24 dev e0", f"{VIP}/24")).start()

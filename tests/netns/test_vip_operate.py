@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from vips import VIP, App, Node, until
+from vips import VIP, App, Node, secret_file, until
 
 FILE = """
 nodes { a 10.77.0.1; b 10.77.0.2 }
@@ -60,6 +61,9 @@ def test_a_drain_moves_it_and_is_kept(pair):
     network, (one, _) = pair()
     done = one.command("drain", "vip:front")
     assert "vip:front is drained" in done.stdout
+    said = one.command("explain", "vip").stdout
+    assert "\n  id 51, version 3, advertised each 100ms to 224.0.0.18\n  priority 1 while it is drained\n" in said, said
+    assert re.search(r"^vip front 10.77.0.100/24 on e0: drained since \S+Z, drained by the operator$", said, re.M), said
     assert network.n2.has(VIP) and not network.n1.has(VIP)
     one.command("undrain", "vip:front")
     assert until(lambda: network.n1.has(VIP) and not network.n2.has(VIP))
@@ -115,6 +119,37 @@ def test_a_node_that_lacks_its_pool_loses_it(pair):
 
 def moves(*nodes):
     return [Node(one, None, name).metric("weir_vip_moves_total") for one, name in zip(nodes, "ab")]
+
+
+SHARED = """
+secret-file {secret}
+peer 10.77.0.0/24 port 7900
+nodes {{ a 10.77.0.1; b 10.77.0.2 }}
+listen shop http 0.0.0.0:8080 {{ route pool web }}
+pool web {{ check tcp every 3s fall 3; member app 10.77.0.9:9090 }}
+vip 10.77.0.100/24 on e0 {{ name front; id 51; prefer a; interval 100ms }}
+"""
+
+
+def test_the_other_node_looks_at_once(net, weir_on, tmp_path):
+    """The node that is asked finds the member dead long before the checks of the other would; nothing moves for it."""
+    network = net()
+    app = App(network.cl, 9090)
+    text = SHARED.format(secret=secret_file(tmp_path))
+    one, other = (weir_on(host, text, node=name) for host, name in ((network.n1, "a"), (network.n2, "b")))
+    for weir, node in ((one, "b"), (other, "a")):
+        weir.wait_fact(f"at:{node}/pool:web", "up")
+    assert until(lambda: lacks(one) == lacks(other) == {} and network.n1.has(VIP))
+    before = moves(one, other)
+    app.kill()
+    network.cl.run("curl", "-s", "-m", "5", f"http://{VIP}:8080/")
+    other.wait_fact("at:a/pool:web", "down")
+    found = time.monotonic()
+    other.wait_fact("pool:web", "down")
+    assert time.monotonic() - found < 6  # three checks each 3 s, from anywhere between two, take 6 to 9 s
+    time.sleep(2)
+    assert lacks(one) == lacks(other) == {"pool:web": 30}
+    assert moves(one, other) == before and network.n1.has(VIP), one.log()
 
 
 def test_both_pools_down_moves_nothing(pair):

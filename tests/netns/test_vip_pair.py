@@ -163,11 +163,24 @@ def test_leftovers_of_an_earlier_life_are_removed(net, weir_on):
 
 def test_what_the_log_says(net, weir_on):
     pair = Pair(net(), weir_on, file_of())
+    follows = "a (10.77.0.1) is Active with priority 254"
+    assert until(lambda: follows in pair.b.weir.log()), pair.b.weir.log()
     pair.net.n1.cut()
     pair.b.wait("active")
     pair.a.wait("down")
-    assert re.search(r"vip:front .*active", pair.b.weir.log()), pair.b.weir.log()
-    assert "e0" in pair.a.fact()["reason"] or "link" in pair.a.fact()["reason"], pair.a.fact()
+    assert re.search(r"vip:front \(IPv4\) is active on e0: a \(10.77.0.1\) was silent for 0.\d\d s", pair.b.weir.log())
+    assert "vip:front (IPv4) is active on e0: nobody else was heard" in pair.a.weir.log(), pair.a.weir.log()
+    assert until(lambda: "vip:front (IPv4) is down on e0: e0 has no carrier" in pair.a.weir.log()), pair.a.weir.log()
+    assert pair.a.fact()["reason"] == "e0 has no carrier"
+    pair.net.n1.mend()
+    pair.a.wait("active")
+    pair.b.wait("backup")
+    assert pair.a.fact()["reason"] == "b (10.77.0.2) was Active with priority 253, which is below 254"
+    assert pair.b.fact()["reason"] == "a (10.77.0.1) is Active with priority 254, which is above 253"
+    assert pair.a.weir.stop() == 0
+    pair.b.wait("active")
+    assert pair.b.fact()["reason"] == "a (10.77.0.1) resigned"
+    assert "is backup on e0: b (10.77.0.2) took over: weir stops" in pair.a.weir.log(), pair.a.weir.log()
 
 
 UNICAST_NODES = "nodes { a 10.78.0.1 10.77.0.1 fd77::1; b 10.78.0.2 10.77.0.2 fd77::2 }\n"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adverts that nobody should believe change nothing, and each is counted."""
 import pytest
-from vips import VIP, Pair, file_of, until
+from vips import LINK6, VIP, VIP6, Pair, file_of, until
 
 # the refusal that is counted -> how the advert is made by scapy on the client's host; those that no group could
 # be found for are counted by their interface
@@ -98,3 +98,52 @@ def test_unicast_and_the_ttl(net, weir_on):
     assert refused(pair.a, "ttl") == 5
     spoof(pair.net, what.replace("ttl=64", "ttl=63"), pair.net.n1.mac(), other)
     assert until(lambda: refused(pair.a, "ttl") == 10)
+
+
+# likewise over IPv6, where the sum is over the pseudo header too
+SPOOFS6 = {
+    "ttl": "vrrp(ttl=254)",
+    "id": "vrrp(vrid=52)",
+    "checksum": "vrrp(break_checksum=True)",
+    "version": "raw(bytes([0x41, 51, 255, 2, 0, 10, 0, 0]) + vips)",
+    "short": "raw(bytes([0x31, 51, 255]))",
+    "type": "raw(bytes([0x32, 51, 255, 2, 0, 10, 0, 0]) + vips)",
+    "count": "raw(bytes([0x31, 51, 255, 0, 0, 10, 0, 0]))",
+}
+
+SCRIPT6 = """
+import socket, struct
+from scapy.all import Ether, IPv6, Raw, conf, get_if_hwaddr, in6_chksum, sendp
+conf.verb = 0
+vips = b"".join(socket.inet_pton(socket.AF_INET6, one) for one in {vips})
+
+def raw(data, ttl=255):
+    return IPv6(src="{source}", dst="ff02::12", hlim=ttl, nh=112) / Raw(data)
+
+def vrrp(vrid=51, priority=255, ttl=255, break_checksum=False):
+    body = bytes([0x31, vrid, priority, 2, 0, 10, 0, 0]) + vips
+    value = in6_chksum(112, IPv6(src="{source}", dst="ff02::12"), body) ^ (1 if break_checksum else 0)
+    return raw(body[:6] + struct.pack("!H", value) + body[8:], ttl)
+
+sendp([Ether(src=get_if_hwaddr("e0"), dst="33:33:00:00:00:12") / {what}] * 5, iface="e0")
+"""
+
+
+def spoof6(net, what):
+    source = next(address for address in net.cl.addresses() if address.startswith("fe80:"))
+    net.cl.run("/usr/bin/python3", "-c", SCRIPT6.format(vips=[LINK6, VIP6], source=source, what=what))
+
+
+def test_spoofed_adverts_over_ipv6(net, weir_on):
+    pair = Pair(net(), weir_on, file_of(addresses=f"{VIP}/24 {LINK6}/64 {VIP6}/64"))
+    assert until(lambda: pair.a.has(VIP6) and not pair.b.has(VIP6))
+    moves = pair.a.metric("weir_vip_moves_total")
+    for name, what in SPOOFS6.items():
+        before = refused(pair.a, name)
+        spoof6(pair.net, what)
+        assert until(lambda: refused(pair.a, name) >= before + 5), (name, before, pair.a.metrics())
+    assert pair.a.metric("weir_vip_moves_total") == moves
+    assert pair.a.state() == "active" and pair.a.has(VIP6) and pair.b.state() == "backup" and not pair.b.has(VIP6)
+    # The same is believed where nothing is wrong with it, or the others would have shown nothing.
+    spoof6(pair.net, "vrrp()")
+    assert until(lambda: pair.a.metric("weir_vip_moves_total", reason="outranked") == 1), pair.a.metrics()

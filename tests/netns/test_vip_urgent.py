@@ -4,7 +4,7 @@ import os
 import pathlib
 import re
 
-from vips import Pair, file_of, secret_file
+from vips import VIP, Pair, file_of, secret_file
 
 from conftest import until
 
@@ -37,6 +37,22 @@ def test_vip_and_peer_come_before_others(net, weir_on, tmp_path):
         # Nobody else is: what a busy machine has to do is to be done.
         others = [pid for name, pid in node.weir.pids().items() if name not in urgent]
         assert {os.sched_getscheduler(pid) for pid in others} == {os.SCHED_OTHER}
+
+
+NO_RIGHTS = ["setpriv", "--bounding-set", "-sys_resource,-sys_nice", "prlimit", "--memlock=1048576:1048576",
+             "--rtprio=0:0"]
+
+
+def test_what_it_lacks_is_said(net, weir):
+    """As in many containers: it serves, and says what it may not and what would help."""
+    network = net()
+    one = weir(file_of("priority 200", nodes=False), prefix=[*network.n1.prefix, *NO_RIGHTS])
+    assert until(lambda: network.n1.has(VIP)), one.log()
+    pid = one.pid("vip")
+    assert os.sched_getscheduler(pid) == os.SCHED_OTHER and not is_locked(pid)
+    said = one.log()
+    assert re.search(r"info +vip +vip has no real-time priority \(Operation not permitted\).*CAP_SYS_NICE", said), said
+    assert re.search(r"info +vip +the memory of vip is not locked \(Operation not permitted\).*CAP_SYS_RES", said), said
 
 
 def test_a_life_after_a_death_is_as_urgent(net, weir_on, tmp_path):
