@@ -6,6 +6,8 @@
 
 #include "queue/client.h"
 
+#include "queue/api.h"
+
 #include "base/mem.h"
 #include <assert.h>
 #include <errno.h>
@@ -120,6 +122,7 @@ static int flush(struct client *client)
     if (rc < 0)
         return rc;
     count(client, JOBS_BYTES_OUT, part.len);
+    client->n_handed += part.len;
     client->out_at += part.len;
     drop_sent(client);
     return 0;
@@ -166,8 +169,18 @@ void jobs_client_close(struct client *client)
     conn_close(&client->conn);
     list_remove(&client->held);
     list_remove(&client->parked);
+    wal_warm_cancel(&client->warm);
     client->n_gates = 0;
     jobs_client_wake(client);
+}
+
+void jobs_client_dismiss(struct client *client)
+{
+    if (client->is_closed)
+        return;
+    model_stop_waiting(client->hall->engine.model, client->model);
+    engine_give_back(&client->hall->engine, client->model);
+    jobs_client_close(client);
 }
 
 /* Its leases end, and others may get them: nobody else is on the stack. */
@@ -186,21 +199,35 @@ static void destroy(struct client *client)
     text_deinit(&client->in);
     text_deinit(&client->out);
     text_deinit(&client->body);
+    command_forget_options(client);
+    mem_free(client->batch);
     mem_free(client);
 }
 
 bool jobs_client_is_idle(const struct client *client)
 {
-    return client->n_gates == 0 && client->parked_as == CLIENT_NOT_PARKED &&
+    return client->n_gates == 0 && client->parked_as == CLIENT_NOT_PARKED && !client->warm &&
            client->reader.phase == JOBPROTO_IN_LINE && client->model->leases.n_slots == 0;
 }
 
-/* Each phase has a time of its own, which begins when it does; a quiet client has all the time. */
+/* What says that a phase goes on: requests that are whole, bytes that the client's kernel took. */
+static uint64_t progress_of(const struct client *client, enum client_phase phase)
+{
+    return phase == CLIENT_SENDING ? client->n_handed - conn_pending(&client->conn)
+                                   : client->n_requests;
+}
+
+/*
+ * Each phase has a time of its own, which begins when it does, and again with each request and each
+ * piece of an answer: who streams is never late. A quiet client has all the time.
+ */
 static void set_phase(struct client *client, enum client_phase phase)
 {
-    if (phase == client->phase)
+    uint64_t progress = progress_of(client, phase);
+    if (phase == client->phase && progress == client->progress)
         return;
     client->phase = phase;
+    client->progress = progress;
     const struct jobs_timeouts_conf *timeouts = &client->listener->conf->timeouts;
     uint64_t wait_ms =
         (uint64_t)(phase == CLIENT_SENDING ? timeouts->send_ms : timeouts->request_ms);
@@ -222,8 +249,9 @@ static void park(struct client *client, enum client_parked parked_as)
 
 static bool is_blocked(const struct client *client)
 {
-    return client->is_waiting || client->is_told || client->parked_as != CLIENT_NOT_PARKED ||
-           client->is_closed || client->is_quitting ||
+    return client->is_waiting || client->is_told || client->warm ||
+           client->parked_as != CLIENT_NOT_PARKED || client->is_closed || client->is_quitting ||
+           client->greeting == JOBPROTO_GREET_HTTP ||
            unsent_bytes(client) >= (size_t)client->listener->conf->limits.output_bytes;
 }
 
@@ -264,6 +292,9 @@ static int on_event(struct client *client, const struct jobproto_event *event)
         return 0;
     case JOBPROTO_REFUSED:
         text_clear(&client->body);
+        /* What was asked for a put that came to nothing is not for the next one. */
+        if (event->reply != JOBPROTO_BAD_FORMAT && event->reply != JOBPROTO_UNKNOWN_COMMAND)
+            command_forget_options(client);
         jobs_client_reply(client, event->reply, 0);
         return 0;
     }
@@ -275,12 +306,23 @@ static size_t take(struct client *client, struct slice bytes)
 {
     struct jobproto_event event;
     size_t done = 0, n;
+    if (client->greeting == JOBPROTO_GREET_MORE)
+        client->greeting = jobproto_greet(bytes);
+    if (client->greeting == JOBPROTO_GREET_TLS && !client->is_quitting) {
+        jobs_client_reply(client, JOBPROTO_BAD_FORMAT, 0);
+        client->is_quitting = true;
+        return bytes.len;
+    }
+    if (client->greeting != JOBPROTO_GREET_JOBS)
+        return 0;
     while (!is_blocked(client) &&
            (n = jobproto_read(&client->reader, slice_skip(bytes, done), &event)) > 0) {
         if (on_event(client, &event) > 0) {
-            park(client, CLIENT_PARKED_LINE);
+            if (!client->warm)
+                park(client, CLIENT_PARKED_LINE);
             break;
         }
+        client->n_requests += client->reader.phase == JOBPROTO_IN_LINE;
         done += n;
     }
     return done;
@@ -355,6 +397,13 @@ static void end_wait(struct client *client)
     jobs_client_reply(client, JOBPROTO_TIMED_OUT, 0);
 }
 
+/* With all that was read of it. */
+static void give_over(struct client *client)
+{
+    api_take(client->listener, &client->conn, text_slice(&client->in));
+    jobs_client_close(client);
+}
+
 /* Has it all that it will ever get? */
 static bool is_over(const struct client *client)
 {
@@ -368,7 +417,8 @@ static enum client_phase phase_of(const struct client *client)
         return CLIENT_SENDING;
     if (client->conn.is_connecting)
         return CLIENT_IN_REQUEST;
-    bool is_begun = client->in.len > 0 || client->reader.phase != JOBPROTO_IN_LINE;
+    bool is_begun = client->in.len > 0 || client->reader.phase != JOBPROTO_IN_LINE ||
+                    client->put_result.len > 0; /* which has memory until the put is there */
     return is_begun && !is_blocked(client) ? CLIENT_IN_REQUEST : CLIENT_QUIET;
 }
 
@@ -377,10 +427,14 @@ static void go_on(struct client *client)
     if (client->conn.is_connecting)
         return;
     bool was_blocked = is_blocked(client);
-    if (client->is_told)
+    if (client->is_told && !client->warm)
         command_reserved(client);
     end_wait(client);
     int rc = read_all(client);
+    if (rc >= 0 && client->greeting == JOBPROTO_GREET_HTTP) {
+        give_over(client);
+        return;
+    }
     bool is_held_up = is_blocked(client);
     if (rc >= 0 && flush(client) < 0)
         rc = -EPIPE;
@@ -405,10 +459,14 @@ static void go_on(struct client *client)
 static void on_conn(struct conn *conn, uint32_t events)
 {
     struct client *client = CONTAINER_OF(conn, struct client, conn);
-    if (events & LOOP_ERROR)
-        jobs_client_close(client);
-    else
+    if (!(events & LOOP_ERROR)) {
         go_on(client);
+        return;
+    }
+    /* It has closed with an answer unread, perhaps, and said something of its jobs before. */
+    if (!client->conn.is_connecting && !is_blocked(client))
+        (void)read_all(client);
+    jobs_client_close(client);
 }
 
 /* ---- from the rest of the hall --------------------------------------------------------------- */
@@ -421,6 +479,24 @@ static void keep_alive(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+}
+
+/* What it waited for. */
+static void on_told(struct waiter *waiter, const struct model_action *action)
+{
+    struct client *client = CONTAINER_OF(waiter, struct client, waiter);
+    static const enum model_result results[] = {
+        [MODEL_RESERVED] = MODEL_OK,
+        [MODEL_TIMED_OUT_NOW] = MODEL_TIMED_OUT,
+        [MODEL_DEADLINE_SOON_NOW] = MODEL_DEADLINE_SOON,
+    };
+    if (client->is_waiting)
+        client->hall->n_waiting--;
+    client->is_waiting = false;
+    client->told = results[action->kind];
+    client->told_id = action->id;
+    client->is_told = command_told(client) > 0;
+    jobs_client_wake(client);
 }
 
 /* TLS where the listener speaks it; the time of a request is that of the handshake, too. */
@@ -449,7 +525,8 @@ void jobs_client_open(struct jobs_listener *listener, int fd)
     loop_timer_init(&client->timer, on_timer);
     client->is_allowed = !listener->conf->token_blob;
     jobproto_reader_init(&client->reader, (uint32_t)listener->conf->limits.job_bytes);
-    client->model = model_conn_open(hall->engine.model, client);
+    client->waiter.told = on_told;
+    client->model = model_conn_open(hall->engine.model, &client->waiter);
     list_add_back(&listener->clients, &client->node);
     listener->n_clients++;
     hall->n_conns++;
@@ -518,20 +595,4 @@ void clients_fail(struct hall *hall)
         jobs_client_close(client);
     while ((client = LIST_FIRST(&hall->parked, struct client, parked)))
         unpark(client);
-}
-
-void jobs_client_told(struct client *client, const struct model_action *action)
-{
-    static const enum model_result results[] = {
-        [MODEL_RESERVED] = MODEL_OK,
-        [MODEL_TIMED_OUT_NOW] = MODEL_TIMED_OUT,
-        [MODEL_DEADLINE_SOON_NOW] = MODEL_DEADLINE_SOON,
-    };
-    if (client->is_waiting)
-        client->hall->n_waiting--;
-    client->is_waiting = false;
-    client->told = results[action->kind];
-    client->told_id = action->id;
-    client->is_told = command_told(client) > 0;
-    jobs_client_wake(client);
 }

@@ -11,11 +11,15 @@
  *     out    | sent | may leave        | waits for lsn 7 | waits for lsn 9 |
  *                    out_at             gates[0].at       gates[1].at
  *
+ * Its first line says whether it is one at all: HTTP is given over to the job API (api.h).
+ *
  * Nothing is read while the client waits for a job (but for its hang-up), while a command waits
- * for the log to have room, or while more answers wait for the client than `limits output`.
+ * for the log to have room or for the disk to bring a body, or while more answers wait for the
+ * client than `limits output`.
  */
 
 #include "queue/internal.h"
+#include "wire/jobproto_greet.h"
 #include "wire/jobproto_write.h"
 
 enum { CLIENT_GATES = 16 };
@@ -42,7 +46,12 @@ struct client {
     struct conn conn;
     struct loop_timer timer;
     enum client_phase phase;
+    uint64_t n_requests; /* that are whole, or nearly: it grows as they end */
+    uint64_t n_handed;   /* bytes of answers that left `out` */
+    uint64_t progress;   /* of the phase, when its timer was set */
     struct model_conn *model;
+    struct waiter waiter;            /* what it got */
+    enum jobproto_greeting greeting; /* HTTP: it is the job API's at the end of the event */
     struct jobproto_reader reader;
     struct text in;
     struct text out;
@@ -53,7 +62,14 @@ struct client {
     struct text body;
     struct jobproto_options options; /* for the next put */
     char key[JOBPROTO_KEY_MAX];      /* of the options */
-    uint32_t n_batch;                /* what batch-reserve asked for; 0: a plain reserve */
+    enum job_error put_error;        /* likewise, with its text, and a result */
+    struct text put_error_text;
+    struct text put_result;
+    uint32_t n_batch; /* what batch-reserve asked for; 0: a plain reserve */
+    uint64_t *batch;  /* what it got, NULL: nothing yet */
+    uint32_t n_got, n_good, batch_at;
+    struct wal_warm *warm; /* the disk brings a body */
+    bool is_warm;          /* it has, of what comes next */
     enum client_parked parked_as;
     enum model_result told; /* what the wait ended with */
     uint64_t told_id;
@@ -66,9 +82,21 @@ struct client {
     bool is_closed;   /* freed at the end of the turn */
 };
 
+static inline struct engine *engine_of(const struct client *client)
+{
+    return &client->hall->engine;
+}
+
+static inline struct model *model_of(const struct client *client)
+{
+    return client->hall->engine.model;
+}
+
 void jobs_client_open(struct jobs_listener *listener, int fd);
 /* Lets go of its leases. It is freed at the end of the turn. */
 void jobs_client_close(struct client *client);
+/* The same, by the queue's own will: what it has reserved is given back, and no attempt counts. */
+void jobs_client_dismiss(struct client *client);
 /* It goes on at the end of the turn. */
 void jobs_client_wake(struct client *client);
 /* At the end of a turn: those that are ready go on. */
@@ -77,8 +105,6 @@ void clients_go_on(struct hall *hall);
 void clients_release(struct hall *hall, uint64_t lsn);
 /* The log has failed: who waits for it hears nothing, so that nothing is promised. */
 void clients_fail(struct hall *hall);
-/* What a waiting client got. */
-void jobs_client_told(struct client *client, const struct model_action *action);
 /* Has it no lease, and no command under way? Answers that it does not take do not count. */
 bool jobs_client_is_idle(const struct client *client);
 
@@ -90,15 +116,41 @@ void jobs_client_answer(struct client *client, struct slice bytes, uint64_t lsn)
 
 /* ---- command.c ---- */
 
-/* 0: answered, or under way; 1: not now, the log has no room: again with the same command. */
+/* 0: answered, or under way; 1: not now, the log has no room or client->warm is under way: again
+ * with the same command. */
 int command_line(struct client *client, const struct jobproto_command *command);
 /* All of the body of client->command is there. As command_line(). */
 int command_body(struct client *client, struct slice body);
+
+/* May the log take so much? 0; 1: the command is to come again; -1: it was refused. */
+int command_may(struct client *client, enum wal_class class, size_t n_bytes);
+
+/* ---- command_put.c ---- */
+
+/* The line of a put: its body follows, or is refused. */
+void command_put_begin(struct client *client, const struct jobproto_command *command);
+/* The body, as command_body(). */
+int command_put_body(struct client *client, struct slice body);
+/* What is said before it. */
+void command_put_options(struct client *client, const struct jobproto_command *command);
+void command_put_error(struct client *client, const struct jobproto_command *command);
+void command_put_result(struct client *client, struct slice result);
+/* Nothing is asked for the next put any more. */
+void command_forget_options(struct client *client);
+
+/* ---- command_job.c ---- */
+
+/* timeout_ms: MODEL_FOR_EVER, or how long; n_batch 0: one job. */
+void command_reserve(struct client *client, uint64_t timeout_ms, uint32_t n_batch);
+void command_reserve_job(struct client *client, uint64_t id);
 /*
- * A reserve has ended with client->told. Answers it without a call of the model, or returns 1 where
- * that takes one, which command_reserved() makes at the end of the turn.
+ * A reserve has ended with client->told. Answers it without a call of the model or a wait for the
+ * disk, or returns 1 where that takes one: then command_reserved() comes at the end of the turn,
+ * and again, as long as client->is_told.
  */
 int command_told(struct client *client);
 void command_reserved(struct client *client);
+/* As command_line(). */
+int command_peek(struct client *client, const struct jobproto_command *command);
 
 #endif

@@ -11,24 +11,7 @@
 
 enum { MS_PER_S = 1000 };
 
-static struct engine *engine_of(const struct client *client)
-{
-    return &client->hall->engine;
-}
-
-static struct model *model_of(const struct client *client)
-{
-    return client->hall->engine.model;
-}
-
 /* ---- answers --------------------------------------------------------------------------------- */
-
-static void answer_id(struct client *client, enum jobproto_id_reply reply, uint64_t id,
-                      uint64_t lsn)
-{
-    char out[JOBPROTO_OUT_MAX];
-    jobs_client_answer(client, slice_make(out, jobproto_write_id(out, reply, id)), lsn);
-}
 
 static void answer_count(struct client *client, enum jobproto_count_reply reply, uint64_t n,
                          uint64_t lsn)
@@ -44,24 +27,7 @@ static void answer_using(struct client *client)
     jobs_client_answer(client, slice_make(out, n), 0);
 }
 
-/* The job with its body. 1: the body is damaged, nothing was written. */
-static int answer_job(struct client *client, enum jobproto_job_reply reply, const struct job *job)
-{
-    char out[JOBPROTO_OUT_MAX];
-    struct slice body;
-    if (engine_body(engine_of(client), job, &body) < 0)
-        return 1;
-    size_t n = jobproto_write_job(out, reply, job->id, body.len);
-    jobs_client_answer(client, slice_make(out, n), 0);
-    jobs_client_answer(client, body, 0);
-    jobs_client_answer(client, SLICE("\r\n"), 0);
-    return 0;
-}
-
-/*
- * May the log take so much? 0; 1: the command is to come again; -1: it was refused.
- */
-static int may(struct client *client, enum wal_class class, size_t n_bytes)
+int command_may(struct client *client, enum wal_class class, size_t n_bytes)
 {
     int result = engine_may(engine_of(client), class, n_bytes);
     if (result == WAL_BUSY)
@@ -81,76 +47,16 @@ static void answer_change(struct client *client, enum model_result result, enum 
     jobs_client_reply(client, result == MODEL_NOT_FOUND ? JOBPROTO_NOT_FOUND : done, lsn);
 }
 
-/* ---- put ------------------------------------------------------------------------------------- */
-
-static void begin_put(struct client *client, const struct jobproto_command *command)
-{
-    const struct model *model = model_of(client);
-    client->command = *command;
-    if (model->is_draining || client->model->used->is_draining)
-        jobproto_refuse(&client->reader, JOBPROTO_DRAINING);
-}
-
-static void take_options(struct client *client, struct model_put *put)
-{
-    const struct jobproto_options *options = &client->options;
-    if (options->has & JOBPROTO_HAS_KEY)
-        put->key = slice_make(client->key, options->key.len);
-    if (options->has & JOBPROTO_HAS_TTL)
-        put->ttl_s = options->ttl_s;
-    if (options->has & JOBPROTO_HAS_ATTEMPTS)
-        put->attempts_max = options->attempts;
-    if (options->has & JOBPROTO_HAS_RESULT)
-        put->result_s = options->result_s;
-    if (options->has & JOBPROTO_HAS_NOT_BEFORE)
-        put->not_before_ms = options->not_before_s * MS_PER_S;
-}
-
-static int put(struct client *client, struct slice body)
-{
-    const struct jobproto_command *command = &client->command;
-    struct model_now now = engine_now(engine_of(client));
-    uint64_t id = 0;
-    int room = may(client, WAL_NEW, body.len + ENGINE_CHANGE_BYTES);
-    if (room > 0)
-        return 1;
-    struct model_put put = {.priority = command->priority,
-                            .delay_s = command->delay_s,
-                            .ttr_s = command->ttr_s,
-                            .body = body};
-    take_options(client, &put);
-    client->options.has = 0;
-    if (room < 0)
-        return 0;
-    if (!client->is_producer)
-        client->hall->n_producers++;
-    client->is_producer = true;
-    enum model_result result = model_put(model_of(client), client->model, &put, now, &id);
-    uint64_t lsn = engine_settle(engine_of(client));
-    if (result == MODEL_OK)
-        answer_id(client, JOBPROTO_INSERTED_ID, id, lsn);
-    else if (result == MODEL_EXISTS)
-        answer_id(client, JOBPROTO_EXISTS_ID, id, engine_of(client)->journal.last_lsn);
-    else
-        jobs_client_reply(client,
-                          result == MODEL_DRAINING ? JOBPROTO_DRAINING : JOBPROTO_OUT_OF_MEMORY, 0);
-    return 0;
-}
-
-static void put_opts(struct client *client, const struct jobproto_command *command)
-{
-    client->options = command->options;
-    if (command->options.has & JOBPROTO_HAS_KEY)
-        memcpy(client->key, command->options.key.ptr, command->options.key.len);
-    jobs_client_reply(client, JOBPROTO_OPTIONS, 0);
-}
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 static int finish(struct client *client, struct slice result)
 {
     struct model_now now = engine_now(engine_of(client));
-    int room = may(client, WAL_CHANGE, result.len + ENGINE_CHANGE_BYTES);
-    if (room != 0)
-        return room > 0;
+    const struct engine_room room =
+        engine_end_room(engine_of(client), client->command.id, result.len);
+    int has_room = command_may(client, room.class, room.n_bytes);
+    if (has_room != 0)
+        return has_room > 0;
     enum model_result done =
         model_finish(model_of(client), client->model, client->command.id, result, now);
     answer_change(client, done, JOBPROTO_FINISHED);
@@ -159,125 +65,12 @@ static int finish(struct client *client, struct slice result)
 
 int command_body(struct client *client, struct slice body)
 {
-    return client->command.verb == JOBPROTO_PUT ? put(client, body) : finish(client, body);
-}
-
-/* ---- reserve --------------------------------------------------------------------------------- */
-
-/* A job whose bytes are lost cannot be done: it is put aside for a person to look at. */
-static void bury_damaged(struct client *client, uint64_t id)
-{
-    struct model *model = model_of(client);
-    struct model_now now = engine_clock(engine_of(client));
-    const struct job *job = model_find(model, id);
-    (void)model_bury(model, client->model, id, job ? job->priority : 0, now);
-    (void)engine_settle(engine_of(client));
-}
-
-/* What it waits no more for. */
-static void answer_reserved(struct client *client, enum model_result result)
-{
-    enum jobproto_reply reply =
-        result == MODEL_DEADLINE_SOON ? JOBPROTO_DEADLINE_SOON : JOBPROTO_TIMED_OUT;
-    jobs_client_reply(client, reply, 0);
-}
-
-/* The first job of a batch is there: as many more as are ready. */
-static void answer_batch(struct client *client, uint64_t first)
-{
-    struct model *model = model_of(client);
-    struct engine *engine = engine_of(client);
-    uint64_t ids[JOBPROTO_BATCH_MAX];
-    uint32_t n = 1;
-    ids[0] = first;
-    while (n < client->n_batch &&
-           model_reserve(model, client->model, 0, engine_clock(engine), &ids[n]) == MODEL_OK) {
-        (void)engine_settle(engine);
-        n++;
-    }
-    size_t n_good = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        struct slice body;
-        if (engine_body(engine, model_find(model, ids[i]), &body) == 0)
-            ids[n_good++] = ids[i];
-        else
-            bury_damaged(client, ids[i]);
-    }
-    answer_count(client, JOBPROTO_BATCH_N, n_good, 0);
-    for (size_t i = 0; i < n_good; i++)
-        (void)answer_job(client, JOBPROTO_RESERVED_JOB, model_find(model, ids[i]));
-}
-
-int command_told(struct client *client)
-{
-    if (client->told != MODEL_OK) {
-        answer_reserved(client, client->told);
-        return 0;
-    }
-    if (client->n_batch > 0)
-        return 1;
-    return answer_job(client, JOBPROTO_RESERVED_JOB, model_find(model_of(client), client->told_id));
-}
-
-void command_reserved(struct client *client)
-{
-    client->is_told = false;
-    if (client->n_batch > 0) {
-        answer_batch(client, client->told_id);
-        return;
-    }
-    bury_damaged(client, client->told_id);
-    jobs_client_reply(client, JOBPROTO_INTERNAL_ERROR, 0);
-}
-
-static void note_worker(struct client *client)
-{
-    client->hall->n_workers += !client->is_worker;
-    client->is_worker = true;
-}
-
-/* timeout_ms: MODEL_FOR_EVER, or how long; n_batch 0: one job. */
-static void reserve(struct client *client, uint64_t timeout_ms, uint32_t n_batch)
-{
-    struct engine *engine = engine_of(client);
-    struct model_now now = engine_now(engine);
-    note_worker(client);
-    client->n_batch = n_batch;
-    if (engine_may(engine, WAL_CHANGE, 0) < 0) {
-        jobs_client_reply(client, JOBPROTO_INTERNAL_ERROR, 0);
-        return;
-    }
-    if (client->hall->is_closing) {
-        jobs_client_reply(client, JOBPROTO_TIMED_OUT, 0);
-        return;
-    }
-    if (client->conn.has_hangup)
-        timeout_ms = 0; /* nobody will be there to wait */
-    client->told =
-        model_reserve(model_of(client), client->model, timeout_ms, now, &client->told_id);
-    (void)engine_settle(engine);
-    if (client->told == MODEL_WAITING) {
-        client->is_waiting = true;
-        client->hall->n_waiting++;
-    } else if (command_told(client) > 0) {
-        command_reserved(client);
-    }
-}
-
-static void reserve_job(struct client *client, uint64_t id)
-{
-    struct engine *engine = engine_of(client);
-    struct model_now now = engine_now(engine);
-    note_worker(client);
-    client->n_batch = 0;
-    client->told_id = id;
-    enum model_result result = model_reserve_job(model_of(client), client->model, id, now);
-    (void)engine_settle(engine);
-    client->told = MODEL_OK;
-    if (result != MODEL_OK)
-        jobs_client_reply(client, JOBPROTO_NOT_FOUND, 0);
-    else if (command_told(client) > 0)
-        command_reserved(client);
+    if (client->command.verb == JOBPROTO_PUT)
+        return command_put_body(client, body);
+    if (client->command.verb == JOBPROTO_FINISH)
+        return finish(client, body);
+    command_put_result(client, body);
+    return 0;
 }
 
 /* ---- changes --------------------------------------------------------------------------------- */
@@ -290,6 +83,14 @@ static enum job_error error_of(enum jobproto_fail fail)
         [JOBPROTO_FAIL_BUSY] = JOB_ERROR_BUSY,
     };
     return errors[fail];
+}
+
+static enum model_result fail(struct model *model, struct model_conn *conn,
+                              const struct jobproto_command *command, struct model_now now)
+{
+    if (command->fail == JOBPROTO_FAIL_BACK)
+        return model_give_back(model, conn, command->id, now);
+    return model_fail(model, conn, command->id, error_of(command->fail), command->text, now);
 }
 
 static void kick(struct client *client, const struct jobproto_command *command,
@@ -313,6 +114,17 @@ static void pause_tube(struct client *client, const struct jobproto_command *com
     jobs_client_reply(client, JOBPROTO_PAUSED, engine_settle(engine_of(client)));
 }
 
+static void drain_tube(struct client *client, const struct jobproto_command *command)
+{
+    struct tube *tube = model_tube(model_of(client), command->tube);
+    if (!tube || command->delay_s > 1) {
+        jobs_client_reply(client, tube ? JOBPROTO_BAD_FORMAT : JOBPROTO_NOT_FOUND, 0);
+        return;
+    }
+    model_drain_tube(model_of(client), tube, command->delay_s == 1);
+    jobs_client_reply(client, JOBPROTO_CHANGED, engine_settle(engine_of(client)));
+}
+
 /* A change of one job or tube, for which the log has room. */
 static void change(struct client *client, const struct jobproto_command *command,
                    struct model_now now)
@@ -324,6 +136,8 @@ static void change(struct client *client, const struct jobproto_command *command
     enum jobproto_reply done = JOBPROTO_DELETED;
     if (command->verb == JOBPROTO_DELETE) {
         result = model_delete(model, conn, id, now);
+    } else if (command->verb == JOBPROTO_CANCEL) {
+        result = model_delete(model, NULL, id, now);
     } else if (command->verb == JOBPROTO_RELEASE) {
         result = model_release(model, conn, id, command->priority, command->delay_s, now);
         done = JOBPROTO_RELEASED;
@@ -331,8 +145,11 @@ static void change(struct client *client, const struct jobproto_command *command
         result = model_bury(model, conn, id, command->priority, now);
         done = JOBPROTO_BURIED;
     } else if (command->verb == JOBPROTO_FAIL) {
-        result = model_fail(model, conn, id, error_of(command->fail), command->text, now);
+        result = fail(model, conn, command, now);
         done = JOBPROTO_RELEASED;
+    } else if (command->verb == JOBPROTO_BURY_JOB) {
+        result = model_bury_job(model, id, now);
+        done = JOBPROTO_BURIED;
     } else {
         assert(command->verb == JOBPROTO_KICK_JOB);
         result = model_kick_job(model, id, now);
@@ -341,20 +158,53 @@ static void change(struct client *client, const struct jobproto_command *command
     answer_change(client, result, done);
 }
 
+/* All that the client has and did not begin, or will not end. */
+static int give_back(struct client *client)
+{
+    enum jobproto_reply done = JOBPROTO_NOT_FOUND;
+    uint64_t lsn = 0, id;
+    while ((id = model_first_leased(model_of(client), client->model)) != 0) {
+        const struct engine_room room = engine_end_room(engine_of(client), id, 0);
+        int has_room = command_may(client, room.class, room.n_bytes);
+        if (has_room != 0)
+            return has_room > 0;
+        model_give_back(model_of(client), client->model, id, engine_now(engine_of(client)));
+        lsn = engine_settle(engine_of(client));
+        done = JOBPROTO_RELEASED;
+    }
+    jobs_client_reply(client, done, lsn);
+    return 0;
+}
+
+/* What the log is to have room for: only the end of a job that the client has brings a callback,
+ * and one that is released may have no time left. */
+static struct engine_room room_of(const struct client *client,
+                                  const struct jobproto_command *command)
+{
+    struct engine_room room = {.class = WAL_CHANGE, .n_bytes = ENGINE_CHANGE_BYTES};
+    bool is_end = command->verb == JOBPROTO_DELETE || command->verb == JOBPROTO_BURY ||
+                  command->verb == JOBPROTO_FAIL || command->verb == JOBPROTO_RELEASE;
+    uint32_t most = command->count < MODEL_KICK_MAX ? command->count : MODEL_KICK_MAX;
+    if (is_end && model_has(model_of(client), client->model, command->id))
+        room = engine_end_room(engine_of(client), command->id, 0);
+    else if (command->verb == JOBPROTO_KICK)
+        room.n_bytes = (size_t)ENGINE_KICK_BYTES * most;
+    return room;
+}
+
 static int command_change(struct client *client, const struct jobproto_command *command)
 {
     struct model_now now = engine_now(engine_of(client));
-    size_t n_bytes = ENGINE_CHANGE_BYTES;
-    if (command->verb == JOBPROTO_KICK)
-        n_bytes = (size_t)ENGINE_KICK_BYTES *
-                  (command->count < MODEL_KICK_MAX ? command->count : MODEL_KICK_MAX);
-    int room = may(client, WAL_CHANGE, n_bytes);
-    if (room != 0)
-        return room > 0;
+    const struct engine_room room = room_of(client, command);
+    int has_room = command_may(client, room.class, room.n_bytes);
+    if (has_room != 0)
+        return has_room > 0;
     if (command->verb == JOBPROTO_KICK)
         kick(client, command, now);
     else if (command->verb == JOBPROTO_PAUSE_TUBE)
         pause_tube(client, command, now);
+    else if (command->verb == JOBPROTO_DRAIN_TUBE)
+        drain_tube(client, command);
     else
         change(client, command, now);
     return 0;
@@ -407,27 +257,21 @@ static void list_watched(struct client *client)
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-static const struct job *look_for(struct client *client, const struct jobproto_command *command)
+static void show_result(struct client *client, uint64_t id)
 {
+    char out[JOBPROTO_OUT_MAX];
     const struct model *model = model_of(client);
-    static const enum job_state states[JOBPROTO_N_VERBS] = {
-        [JOBPROTO_PEEK_READY] = JOB_READY,
-        [JOBPROTO_PEEK_DELAYED] = JOB_DELAYED,
-        [JOBPROTO_PEEK_BURIED] = JOB_BURIED,
-    };
-    if (command->verb == JOBPROTO_PEEK)
-        return model_find(model, command->id);
-    return model_peek(model, client->model->used, states[command->verb]);
-}
-
-static void peek(struct client *client, const struct jobproto_command *command)
-{
     (void)engine_now(engine_of(client));
-    const struct job *job = look_for(client, command);
-    if (!job)
+    const struct job *job = model_find_any(model, id);
+    const struct job_extra *extra = job ? job_extra(&model->store, job) : NULL;
+    if (!job || !job_has_result(job, extra)) {
         jobs_client_reply(client, JOBPROTO_NOT_FOUND, 0);
-    else if (answer_job(client, JOBPROTO_FOUND_JOB, job) > 0)
-        jobs_client_reply(client, JOBPROTO_INTERNAL_ERROR, 0);
+        return;
+    }
+    size_t n = jobproto_write_job(out, JOBPROTO_FOUND_JOB, id, extra->result_bytes);
+    jobs_client_answer(client, slice_make(out, n), 0);
+    jobs_client_answer(client, slice_make(extra->result, extra->result_bytes), 0);
+    jobs_client_answer(client, SLICE("\r\n"), 0);
 }
 
 static void document(struct client *client, const struct jobproto_command *command)
@@ -439,10 +283,16 @@ static void document(struct client *client, const struct jobproto_command *comma
         const struct job *job = model_find(model_of(client), command->id);
         if (job)
             report_job(hall, job, &out);
+    } else if (command->verb == JOBPROTO_SHOW_JOB) {
+        const struct job *job = model_find_any(model_of(client), command->id);
+        if (job)
+            report_shown_job(hall, job, &out);
     } else if (command->verb == JOBPROTO_STATS_TUBE) {
         const struct tube *tube = model_tube(model_of(client), command->tube);
         if (tube)
             report_tube(hall, tube, &out);
+    } else if (command->verb == JOBPROTO_LIST_JOBS) {
+        report_jobs(hall, client->model->used, command, &out);
     } else if (command->verb == JOBPROTO_STATS) {
         report_all(hall, &out);
     } else {
@@ -467,14 +317,9 @@ static void auth(struct client *client, struct slice given)
     jobs_client_reply(client, client->is_allowed ? JOBPROTO_AUTHORIZED : JOBPROTO_DENIED, 0);
 }
 
-static bool has_body(enum jobproto_verb verb)
-{
-    return verb == JOBPROTO_PUT || verb == JOBPROTO_FINISH;
-}
-
 static void deny(struct client *client, const struct jobproto_command *command)
 {
-    if (has_body(command->verb))
+    if (jobproto_has_body(command->verb))
         jobproto_refuse(&client->reader, JOBPROTO_DENIED);
     else
         jobs_client_reply(client, JOBPROTO_DENIED, 0);
@@ -486,9 +331,10 @@ static int dispatch(struct client *client, const struct jobproto_command *comman
 {
     switch (command->verb) {
     case JOBPROTO_PUT:
-        begin_put(client, command);
+        command_put_begin(client, command);
         return 0;
     case JOBPROTO_FINISH:
+    case JOBPROTO_PUT_RESULT:
         client->command = *command;
         return 0;
     case JOBPROTO_USE:
@@ -497,25 +343,30 @@ static int dispatch(struct client *client, const struct jobproto_command *comman
         tubes(client, command);
         return 0;
     case JOBPROTO_RESERVE:
-        reserve(client, MODEL_FOR_EVER, 0);
+        command_reserve(client, MODEL_FOR_EVER, 0);
         return 0;
     case JOBPROTO_RESERVE_TIMEOUT:
-        reserve(client, (uint64_t)command->timeout_s * MS_PER_S, 0);
+        command_reserve(client, (uint64_t)command->timeout_s * MS_PER_S, 0);
         return 0;
     case JOBPROTO_BATCH_RESERVE:
-        reserve(client, (uint64_t)command->timeout_s * MS_PER_S, command->count);
+        command_reserve(client, (uint64_t)command->timeout_s * MS_PER_S, command->count);
         return 0;
     case JOBPROTO_RESERVE_JOB:
-        reserve_job(client, command->id);
+        command_reserve_job(client, command->id);
         return 0;
     case JOBPROTO_DELETE:
+    case JOBPROTO_CANCEL:
     case JOBPROTO_RELEASE:
     case JOBPROTO_BURY:
+    case JOBPROTO_BURY_JOB:
     case JOBPROTO_FAIL:
     case JOBPROTO_KICK:
     case JOBPROTO_KICK_JOB:
     case JOBPROTO_PAUSE_TUBE:
+    case JOBPROTO_DRAIN_TUBE:
         return command_change(client, command);
+    case JOBPROTO_GIVE_BACK:
+        return give_back(client);
     case JOBPROTO_TOUCH:
     case JOBPROTO_PROGRESS:
         touch(client, command);
@@ -524,13 +375,17 @@ static int dispatch(struct client *client, const struct jobproto_command *comman
     case JOBPROTO_PEEK_READY:
     case JOBPROTO_PEEK_DELAYED:
     case JOBPROTO_PEEK_BURIED:
-        peek(client, command);
-        return 0;
+        return command_peek(client, command);
     case JOBPROTO_STATS_JOB:
+    case JOBPROTO_SHOW_JOB:
     case JOBPROTO_STATS_TUBE:
     case JOBPROTO_STATS:
     case JOBPROTO_LIST_TUBES:
+    case JOBPROTO_LIST_JOBS:
         document(client, command);
+        return 0;
+    case JOBPROTO_RESULT:
+        show_result(client, command->id);
         return 0;
     case JOBPROTO_LIST_TUBE_USED:
         answer_using(client);
@@ -539,7 +394,10 @@ static int dispatch(struct client *client, const struct jobproto_command *comman
         list_watched(client);
         return 0;
     case JOBPROTO_PUT_OPTS:
-        put_opts(client, command);
+        command_put_options(client, command);
+        return 0;
+    case JOBPROTO_PUT_ERROR:
+        command_put_error(client, command);
         return 0;
     case JOBPROTO_AUTH:
         auth(client, command->text);

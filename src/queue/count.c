@@ -6,6 +6,8 @@
 
 #include "queue/count.h"
 
+#include "queue/deliver_reply.h"
+
 #include <stddef.h>
 
 #define REFUSED(at, why)                                                                    \
@@ -17,6 +19,12 @@
     {                                                                                      \
         .name = "connections_late", .word = (at), .label = "timeout", .label_value = (of), \
         .help = "Connections closed by a time-out."                                        \
+    }
+
+#define HTTP(at, of)                                                                 \
+    {                                                                                \
+        .name = "http_requests", .word = (at), .label = "kind", .label_value = (of), \
+        .help = "Requests of the job API."                                           \
     }
 
 static const struct metric_def jobs_defs[] = {
@@ -41,6 +49,8 @@ static const struct metric_def jobs_defs[] = {
     REFUSED(JOBS_FULL, "full"),
     REFUSED(JOBS_DRAINING, "draining"),
     REFUSED(JOBS_BROKEN, "log"),
+    REFUSED(JOBS_CROWDED, "unfinished"),
+    REFUSED(JOBS_CONFLICT, "idempotency_key"),
     LATE(JOBS_LATE_REQUEST, "request"),
     LATE(JOBS_LATE_SEND, "send"),
     {.name = "waits",
@@ -49,6 +59,14 @@ static const struct metric_def jobs_defs[] = {
     {.name = "parked",
      .word = JOBS_PARKED,
      .help = "Times that a command waited because the disk was slower than its clients."},
+    {.name = "http_connections",
+     .word = JOBS_HTTP_CONNECTIONS,
+     .help = "Connections that turned out to speak HTTP."},
+    HTTP(JOBS_HTTP_PUT, "put"),
+    HTTP(JOBS_HTTP_RESERVE, "reserve"),
+    HTTP(JOBS_HTTP_LEASE, "lease"),
+    HTTP(JOBS_HTTP_LOOK, "look"),
+    HTTP(JOBS_HTTP_CHANGE, "change"),
     TLS_METRIC_DEFS(JOBS_TLS),
     {0},
 };
@@ -65,6 +83,21 @@ const struct metric_table jobs_metrics = {
         .name = "jobs", .type = METRIC_GAUGE, .word = (at), .label = "state", .label_value = (of), \
         .help = "Jobs, by their state."                                                            \
     }
+
+#define DELIVERY(end, of)                                                                \
+    {                                                                                    \
+        .name = "deliveries", .word = QUEUE_DELIVERIES + (end), .label = "outcome",      \
+        .label_value = (of), .help = "Deliveries that ended, by what became of the job." \
+    }
+
+#define CALLBACKS(end, of)                                                                \
+    {                                                                                     \
+        .name = "callbacks", .word = QUEUE_CALLBACKS + (end), .label = "state",           \
+        .label_value = (of),                                                              \
+        .help = "Callbacks put, by what became of their jobs (dropped by the ttl: dead)." \
+    }
+
+_Static_assert(DELIVER_N_ENDS == QUEUE_IN_FLIGHT - QUEUE_DELIVERIES, "a word for each end");
 
 static const struct metric_def queue_defs[] = {
     DEPTH(QUEUE_READY, "ready"),
@@ -83,7 +116,9 @@ static const struct metric_def queue_defs[] = {
     {.name = "oldest_milliseconds",
      .type = METRIC_GAUGE,
      .word = QUEUE_OLDEST_MS,
-     .help = "Age of the oldest of the thousand ready jobs that are the most urgent."},
+     .help =
+         "Age of the oldest ready job; where priorities differ, of the first thousand places of "
+         "their order."},
     {.name = "puts", .word = QUEUE_PUTS, .help = "Jobs put."},
     {.name = "deletes", .word = QUEUE_DELETES, .help = "Jobs done or deleted."},
     {.name = "timeouts", .word = QUEUE_TIMEOUTS, .help = "Leases that ran out."},
@@ -92,6 +127,37 @@ static const struct metric_def queue_defs[] = {
      .word = QUEUE_EXPIRED,
      .help = "Jobs dropped because they waited too long."},
     {.name = "refused", .word = QUEUE_REFUSED, .help = "Jobs refused for a limit."},
+    {.name = "scheduled", .word = QUEUE_SCHEDULED, .help = "Jobs made ready by a schedule."},
+    {.name = "schedule_overlaps",
+     .word = QUEUE_OVERLAPS,
+     .help = "Times of a schedule left out, as the job before was still to be done."},
+    {.name = "schedule_late",
+     .word = QUEUE_LATE,
+     .help = "Jobs made ready by a schedule a minute or more after their time."},
+    {.name = "schedule_missed",
+     .word = QUEUE_MISSED,
+     .help = "Times of a schedule left out, as they were noticed a minute or more late."},
+    DELIVERY(DELIVER_DONE, "done"),
+    DELIVERY(DELIVER_AGAIN, "again"),
+    DELIVERY(DELIVER_DEAD, "dead"),
+    DELIVERY(DELIVER_HELD, "held"),
+    DELIVERY(DELIVER_LOST, "lost"),
+    DELIVERY(DELIVER_CANCELLED, "cancelled"),
+    {.name = "deliveries_in_flight",
+     .type = METRIC_GAUGE,
+     .word = QUEUE_IN_FLIGHT,
+     .help = "Deliveries that are under way."},
+    {.name = "delivery_window",
+     .type = METRIC_GAUGE,
+     .word = QUEUE_WINDOW,
+     .help = "Deliveries that may be under way at once now."},
+    {.name = "delivery_held",
+     .type = METRIC_GAUGE,
+     .word = QUEUE_HELD,
+     .help = "1 while nothing is delivered, as the pool has nobody to take it, or the queue of "
+             "callbacks no room for them."},
+    CALLBACKS(CALLBACK_DONE, "done"),
+    CALLBACKS(CALLBACK_DEAD, "dead"),
     {0},
 };
 
@@ -145,6 +211,7 @@ static const struct metric_def log_defs[] = {
     {.name = "left_out",
      .word = QLOG_LEFT_OUT,
      .help = "Changes that a crash would forget, as the log had no room for them."},
+    {.name = "cold_reads", .word = QLOG_COLD, .help = "Bodies for which the disk was read."},
     {0},
 };
 

@@ -26,10 +26,18 @@ enum jobs_word {
     JOBS_FULL,     /* OUT_OF_MEMORY */
     JOBS_DRAINING, /* puts */
     JOBS_BROKEN,   /* INTERNAL_ERROR */
+    JOBS_CROWDED,  /* requests of asynchronous routes: `async unfinished` */
+    JOBS_CONFLICT, /* of them, for their Idempotency-Key */
     JOBS_LATE_REQUEST,
     JOBS_LATE_SEND,
     JOBS_WAITED, /* times that a client was not read because answers waited for it */
     JOBS_PARKED, /* times that a command waited for the log to have room */
+    JOBS_HTTP_CONNECTIONS,
+    JOBS_HTTP_PUT, /* requests of HTTP by their sort, in the order of enum api_sort */
+    JOBS_HTTP_RESERVE,
+    JOBS_HTTP_LEASE,
+    JOBS_HTTP_LOOK,
+    JOBS_HTTP_CHANGE,
     JOBS_TLS,
     JOBS_WORDS = JOBS_TLS + TLS_WORDS
 };
@@ -49,7 +57,16 @@ enum queue_word {
     QUEUE_DEAD,
     QUEUE_EXPIRED,
     QUEUE_REFUSED,
-    QUEUE_WORDS
+    QUEUE_SCHEDULED,
+    QUEUE_OVERLAPS,
+    QUEUE_LATE,
+    QUEUE_MISSED,
+    QUEUE_DELIVERIES,                       /* by enum deliver_end */
+    QUEUE_IN_FLIGHT = QUEUE_DELIVERIES + 6, /* gauges */
+    QUEUE_WINDOW,
+    QUEUE_HELD,
+    QUEUE_CALLBACKS, /* by enum callback_end; counters */
+    QUEUE_WORDS = QUEUE_CALLBACKS + 2
 };
 
 enum queue_log_word {
@@ -66,6 +83,7 @@ enum queue_log_word {
     QLOG_FULL,
     QLOG_DAMAGED,
     QLOG_LEFT_OUT,
+    QLOG_COLD,
     QLOG_WORDS
 };
 

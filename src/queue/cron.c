@@ -101,22 +101,40 @@ static struct slice cut_word(struct slice *rest)
     return word;
 }
 
+static int refuse_word(struct slice text, struct err *err)
+{
+    return err_set(err,
+                   "\"%.*s\" is no schedule; want @hourly @daily @weekly @monthly @yearly, five "
+                   "fields, or every 5m",
+                   SLICE_ARG(text));
+}
+
+static int count_fields(struct slice text)
+{
+    int n = 0;
+    for (struct slice rest = text; cut_word(&rest).len > 0;)
+        n++;
+    return n;
+}
+
 static int parse_fields(struct slice text, struct cron *cron, struct err *err)
 {
     uint64_t bits[N_FIELDS];
     bool is_any[N_FIELDS];
     struct slice rest = text;
+    int n_fields = count_fields(text);
+    if (n_fields == 1)
+        return refuse_word(text, err);
+    if (n_fields != N_FIELDS)
+        return err_set(err, "\"%.*s\" has %d fields; want five, minute hour day month weekday%s",
+                       SLICE_ARG(text), n_fields,
+                       n_fields == N_FIELDS + 1 ? ": no second stands before them" : "");
     for (int i = 0; i < N_FIELDS; i++) {
         struct slice word = cut_word(&rest);
-        if (word.len == 0)
-            return err_set(err, "\"%.*s\" has %d fields; want minute hour day month weekday",
-                           SLICE_ARG(text), i);
         if (take_field(&fields[i], word, &bits[i], err) < 0)
             return -1;
         is_any[i] = word.ptr[0] == '*';
     }
-    if (rest.len > 0)
-        return err_set(err, "\"%.*s\" is behind the five fields", SLICE_ARG(rest));
     cron->minutes = bits[MINUTE];
     cron->hours = (uint32_t)bits[HOUR];
     cron->days = (uint32_t)bits[DAY];
@@ -142,10 +160,7 @@ static int parse_word(struct slice text, struct cron *cron, struct err *err)
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (slice_is(text, words[i].word))
             return parse_fields(words[i].fields, cron, err);
-    return err_set(err,
-                   "\"%.*s\" is no schedule; want @hourly @daily @weekly @monthly @yearly, five "
-                   "fields, or every 5m",
-                   SLICE_ARG(text));
+    return refuse_word(text, err);
 }
 
 static int parse_every(struct slice period, struct cron *cron, struct err *err)

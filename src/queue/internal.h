@@ -8,10 +8,16 @@
  *     queue.c     the module's life: the log is opened, files come and go
  *     listen.c    the listeners of the file
  *     client.c    a connection: bytes in, answers out in order, what holds both up
- *     command.c   what a command becomes
+ *     command.c   what a command becomes; those that give a job are in command_job.c
  *     report.c    the documents of stats
+ *     api.h       requests of HTTP, which client.c finds to be none of its own
+ *     async.h     requests of asynchronous routes, which the edge sends
  *     publish.c   facts and counters by queue
+ *     explain.c   why something is as it is; explain_why.c has the sentences
  *     engine.c    the model, its log and its time
+ *     schedule.c  jobs that the clock puts
+ *     callback.h  what a queue puts into another one when a job ends
+ *     deliver.c   jobs that are posted to a pool; delivery.c is one of them under way
  *
  * A client is in at most one list of each of these:
  *
@@ -30,6 +36,7 @@
 #include "queue/count.h"
 #include "queue/engine.h"
 #include "tls/tls.h"
+#include "web/server.h"
 #include "wire/jobproto.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,9 +53,13 @@ struct jobs_listener {
     struct shared_slab *slab;
     metric_word *row;
     struct tls_server *tls, *coming_tls; /* NULL: plain */
-    int fd;                              /* its own */
-    uint32_t n_clients;                  /* open */
-    bool is_open;                        /* it accepts */
+    struct web_server *web;              /* connections of HTTP */
+    /* Finds who answers a request, and asks there; again where it had to wait for the log. */
+    void (*dispatch)(struct jobs_listener *listener, struct web_exchange *exchange);
+    struct web_counters web_told; /* as far as the counters know */
+    int fd;                       /* its own */
+    uint32_t n_clients;           /* open, those of HTTP not among them */
+    bool is_open;                 /* it accepts */
 };
 
 /* What there is of a queue of the file, beside its tube: how it is counted. */
@@ -58,11 +69,26 @@ struct queue_tally {
     struct tube_counts told; /* as far as the counters know */
 };
 
+/* Whom a connection of the model is for: its `owner`. Called from within engine_settle(). */
+struct waiter {
+    void (*told)(struct waiter *waiter, const struct model_action *action);
+};
+
+/* Refusals for want of room for the log, as far as they are told. */
+struct hall_full {
+    uint64_t n_seen;  /* of the counter */
+    uint64_t n_told;  /* in the log of weir */
+    uint64_t seen_ns; /* when there was one; 0: never */
+    uint64_t told_ns; /* when that was told; 0: never */
+};
+
 struct hall {
     struct process *process;
     struct loop *loop;
     struct slabs slabs;
     struct engine engine;
+    struct api *api;
+    struct async *async;
     struct snapshot *snap; /* in force, or NULL; a reference */
     struct snapshot *next; /* prepared; a reference */
     struct jobs_listener **listeners;
@@ -71,10 +97,14 @@ struct hall {
     struct queue_tally *tallies, *coming_tallies;
     size_t n_tallies, n_coming_tallies;
     struct shared_slab *log_slab; /* of the log */
+    struct hall_full full;
     struct list ready, held, parked;
+    struct list deliverers;    /* of the queues that deliver (deliver.h) */
     struct loop_timer retry;   /* another process has the log */
     struct loop_timer publish; /* facts and counters */
+    struct loop_timer let_go;  /* the end of a hand-over's time */
     bool is_closing;           /* a drain */
+    bool is_letting_go;        /* of the log, when no delivery is under way any more */
     bool is_closed;            /* the log was given back */
     /* For `stats`. */
     uint64_t n_commands[JOBPROTO_N_VERBS];
@@ -111,8 +141,24 @@ void publish_stop(struct hall *hall);
 /* ---- report.c -------------------------------------------------------------------------------- */
 
 void report_job(struct hall *hall, const struct job *job, struct text *out);
+/* The same for weir's own show-job: of what is done, too. */
+void report_shown_job(struct hall *hall, const struct job *job, struct text *out);
 void report_tube(struct hall *hall, const struct tube *tube, struct text *out);
 void report_all(struct hall *hall, struct text *out);
 void report_tubes(struct hall *hall, struct text *out);
+/* The page of a tube's jobs that a list-jobs asks for. */
+void report_jobs(struct hall *hall, const struct tube *tube, const struct jobproto_command *command,
+                 struct text *out);
+
+/* ---- leave.c --------------------------------------------------------------------------------- */
+
+/* The module's leaves(). */
+void queue_leaves(const struct snapshot *before, const struct snapshot *after,
+                  const struct board *board, struct conf_diag *diag);
+
+/* ---- status.c -------------------------------------------------------------------------------- */
+
+/* The members of an object that has begun. */
+void status_tell(const struct hall *hall, struct json *json);
 
 #endif

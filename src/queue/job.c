@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { INDEX_MIN = 64 };
+enum { INDEX_MIN = 64, AHEAD = 8 };
 
 _Static_assert(sizeof(struct job) == 96, "the header promises what a job costs");
 
@@ -32,6 +32,8 @@ static void free_texts(struct job_extra *extra)
     mem_free(extra->error_text);
     mem_free(extra->progress_text);
     mem_free(extra->result);
+    for (int i = 0; i < CALLBACK_N_ENDS; i++)
+        mem_free(extra->callback_paths[i]);
 }
 
 void job_store_deinit(struct job_store *store)
@@ -67,6 +69,15 @@ static uint32_t slot_of(const struct job_store *store, uint64_t id)
     return slot;
 }
 
+/* Where an id that no job has comes to be; the jobs that are passed are not looked at. */
+static uint32_t free_slot(const struct job_store *store, uint64_t id)
+{
+    uint32_t slot = home_of(store, id);
+    while (store->index[slot] != JOB_NONE)
+        slot = (slot + 1) & (store->n_index - 1);
+    return slot;
+}
+
 static void grow_index(struct job_store *store)
 {
     uint32_t *former = store->index;
@@ -74,9 +85,12 @@ static void grow_index(struct job_store *store)
     assert(n_former <= UINT32_MAX / 2);
     store->n_index = n_former ? 2 * n_former : INDEX_MIN;
     store->index = MEM_NEW_ARRAY(uint32_t, store->n_index);
-    for (uint32_t i = 0; i < n_former; i++)
+    for (uint32_t i = 0; i < n_former; i++) {
+        if (i + AHEAD < n_former && former[i + AHEAD] != JOB_NONE)
+            __builtin_prefetch(job_at(store, former[i + AHEAD]));
         if (former[i] != JOB_NONE)
-            store->index[slot_of(store, job_at(store, former[i])->id)] = former[i];
+            store->index[free_slot(store, job_at(store, former[i])->id)] = former[i];
+    }
     mem_free(former);
 }
 
@@ -97,7 +111,17 @@ static void clear_slot(struct job_store *store, uint32_t slot)
 
 uint32_t job_find(const struct job_store *store, uint64_t id)
 {
-    return store->n_index ? store->index[slot_of(store, id)] : JOB_NONE;
+    return id <= store->newest_id && store->n_index ? store->index[slot_of(store, id)] : JOB_NONE;
+}
+
+/*
+ * What is free has the number of the next free one where a job has its id. Whatever id that makes,
+ * the index has no job under it that lies here.
+ */
+bool job_is_at(const struct job_store *store, uint32_t number)
+{
+    return number != JOB_NONE && number < store->jobs.n_used &&
+           job_find(store, job_at(store, number)->id) == number;
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
@@ -106,11 +130,13 @@ uint32_t job_add(struct job_store *store, uint64_t id)
 {
     if (store->n_jobs >= store->n_index / 4 * 3)
         grow_index(store);
-    uint32_t slot = slot_of(store, id);
-    assert(store->index[slot] == JOB_NONE);
     uint32_t number = job_pool_take(&store->jobs);
     job_at(store, number)->id = id;
-    store->index[slot] = number;
+    store->index[free_slot(store, id)] = number;
+    /* Ids ascend: in a replay of millions the slots of those that come are fetched meanwhile. */
+    __builtin_prefetch(&store->index[home_of(store, id + AHEAD)], 1);
+    if (id > store->newest_id)
+        store->newest_id = id;
     store->n_jobs++;
     return number;
 }
@@ -174,6 +200,19 @@ struct job_extra *job_extra_of(struct job_store *store, uint32_t number)
     heap_node_init(&extra->expiry);
     extra->job = number;
     return extra;
+}
+
+struct slice job_key_unique(struct slice key)
+{
+    return slice_starts(key, SLICE(JOB_ASYNC_KEY)) ? slice_make(key.ptr, slice_find(key, '#'))
+                                                   : key;
+}
+
+bool job_waits_for_schedule(const struct job_store *store, const struct job *job)
+{
+    const struct job_extra *extra = job_extra(store, job);
+    return extra && extra->key && job->state == JOB_DELAYED && job->n_reserves == 0 &&
+           strncmp(extra->key, JOB_SCHEDULE_KEY, strlen(JOB_SCHEDULE_KEY)) == 0;
 }
 
 void job_set_text(char **text, struct slice value)

@@ -24,6 +24,7 @@
 
 #include "base/heap.h"
 #include "base/slice.h"
+#include "queue/callback.h"
 #include "queue/job_pool.h"
 #include "wal/wal.h"
 #include <stdbool.h>
@@ -104,7 +105,9 @@ struct job_extra {
     char *key;             /* unique in its tube */
     char *error_text;
     char *progress_text;
-    char *result;
+    /* That the job chose (model_choose_callbacks()). In no record: its body says so again. */
+    char *callback_paths[CALLBACK_N_ENDS];
+    char *result; /* DONE, and BURIED where the last attempt left one */
     uint32_t result_bytes;
 };
 
@@ -116,6 +119,7 @@ struct job_store {
     uint32_t *index;
     uint32_t n_index; /* a power of two, or 0 */
     uint32_t n_jobs;
+    uint64_t newest_id; /* the highest that a job ever had: beyond it nothing is looked for */
 };
 
 void job_store_init(struct job_store *store);
@@ -127,6 +131,9 @@ uint32_t job_add(struct job_store *store, uint64_t id);
 void job_free(struct job_store *store, uint32_t number);
 /* Its number, or JOB_NONE. */
 uint32_t job_find(const struct job_store *store, uint64_t id);
+
+/* Any number: does a job live there? */
+bool job_is_at(const struct job_store *store, uint32_t number);
 
 static inline struct job *job_at(const struct job_store *store, uint32_t number)
 {
@@ -147,6 +154,33 @@ struct job_extra *job_extra_of(struct job_store *store, uint32_t number);
 static inline struct job_extra *job_extra(const struct job_store *store, const struct job *job)
 {
     return job->extra ? job_pool_at(&store->extras, job->extra) : NULL;
+}
+
+/* Unique keys that begin so are those of schedules. */
+#define JOB_SCHEDULE_KEY "schedule:"
+
+/*
+ * Those that begin so are of asynchronous routes: behind a # stands what the request was, which is
+ * no part of what is unique.
+ *
+ *     async:d3J1bmV0IHJlYWxseT8#c29tZSBmaW5nZXJwcmlu
+ */
+#define JOB_ASYNC_KEY "async:"
+
+/* And those of callbacks, which name a job of this log. */
+#define JOB_CALLBACK_KEY "callback:"
+
+/* What no two jobs of a queue have the same. */
+struct slice job_key_unique(struct slice key);
+
+/* Is it of a schedule, delayed until its time, and nobody had it yet? */
+bool job_waits_for_schedule(const struct job_store *store, const struct job *job);
+
+/* Has it left a result: of what it did, or of a dead job the answer that it failed with? */
+static inline bool job_has_result(const struct job *job, const struct job_extra *extra)
+{
+    return extra &&
+           (job->state == JOB_DONE || (job->state == JOB_BURIED && extra->result_bytes > 0));
 }
 
 /* Replaces one of an extra's texts by a copy; an empty one becomes NULL. */

@@ -25,6 +25,8 @@ struct job_pool {
     uint32_t free;   /* the first free item, or JOB_POOL_NONE */
     uint32_t n_live;
     uint32_t item_bytes; /* at least 4 */
+    char *slab;          /* the last of those that chunks are cut from, or NULL */
+    uint32_t slab_used;  /* bytes of it */
 };
 
 void job_pool_init(struct job_pool *pool, size_t item_bytes);

@@ -165,7 +165,7 @@ static bool is_state(const struct job_record *record)
         return false;
     if (record->state != JOB_DELAYED && record->due_ms != 0)
         return false;
-    return record->state == JOB_DONE || record->result.len == 0;
+    return record->state == JOB_DONE || record->state == JOB_BURIED || record->result.len == 0;
 }
 
 static void take_texts(struct cursor *cursor, struct job_record *record)

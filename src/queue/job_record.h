@@ -55,7 +55,7 @@ struct job_record {
     uint64_t expire_ms; /* wall clock; 0: never */
     enum job_error error;
     struct slice error_text; /* at most JOB_ERROR_MAX bytes */
-    struct slice result;     /* DONE */
+    struct slice result;     /* DONE, BURIED */
     /* PUT, STATE, LEASE */
     uint16_t n_attempts, n_reserves, n_timeouts, n_releases, n_buries, n_kicks;
     /* TUBE */

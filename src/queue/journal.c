@@ -255,6 +255,10 @@ static void write_action(struct journal *journal, const struct model_action *act
         out.class = WAL_NEW;
         write_put(&out, action);
         return;
+    case MODEL_LOG_CALL:
+        out.class = WAL_MORE;
+        write_put(&out, action);
+        return;
     case MODEL_LOG_LEASE:
         out.is_lazy = true;
         write_update(&out, action);
@@ -457,25 +461,56 @@ struct wal_owner journal_owner(struct journal *journal)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-int journal_body(struct journal *journal, const struct job *job, struct text *buf,
-                 struct slice *ret_body, struct err *err)
+/* From memory. 1: it is in the log alone. */
+static int body_in_memory(const struct journal *journal, const struct job *job,
+                          struct slice *ret_body)
 {
     const struct model *model = journal->model;
     struct slice body = job_body(&model->store, job);
-    if (job->body_bytes > 0 && !body.ptr && job->id == model->put_id)
-        body = model->put_body;
-    if (job->body_bytes == 0 || body.ptr) {
-        *ret_body = body;
+    if (job->body_bytes > 0 && !body.ptr && !model_has_body(model, job->id, &body))
+        return 1;
+    *ret_body = body;
+    return 0;
+}
+
+static bool has_place(const struct job *job)
+{
+    return is_place(job->places.put) && job->places.put.length >= job->body_bytes;
+}
+
+/* What a read record has behind its head. */
+static struct slice body_of(const struct job *job, const char *bytes)
+{
+    return slice_make(bytes + job->places.put.length - job->body_bytes, job->body_bytes);
+}
+
+int journal_body(struct journal *journal, const struct job *job, struct text *buf,
+                 struct slice *ret_body, struct err *err)
+{
+    if (body_in_memory(journal, job, ret_body) == 0)
         return 0;
-    }
-    uint32_t length = job->places.put.length;
-    if (!is_place(job->places.put) || length < job->body_bytes)
+    if (!has_place(job))
         return err_set(err, "the log does not have the body of job %llu",
                        (unsigned long long)job->id);
     text_clear(buf);
-    char *bytes = text_reserve(buf, length);
+    char *bytes = text_reserve(buf, job->places.put.length);
     if (wal_read(journal->wal, job->places.put, bytes, err) < 0)
         return err_prefix(err, "job %llu", (unsigned long long)job->id);
-    *ret_body = slice_make(bytes + length - job->body_bytes, job->body_bytes);
+    *ret_body = body_of(job, bytes);
+    return 0;
+}
+
+int journal_body_now(struct journal *journal, const struct job *job, struct text *buf,
+                     struct slice *ret_body)
+{
+    if (body_in_memory(journal, job, ret_body) == 0)
+        return 0;
+    text_clear(buf);
+    if (!has_place(job))
+        return 1;
+    char *bytes = text_reserve(buf, job->places.put.length);
+    if (wal_read_now(journal->wal, job->places.put, bytes) != 0)
+        return 1;
+    *ret_body = body_of(job, bytes);
     return 0;
 }

@@ -85,5 +85,8 @@ void journal_catch_up(struct journal *journal);
  */
 int journal_body(struct journal *journal, const struct job *job, struct text *buf,
                  struct slice *ret_body, struct err *err);
+/* The same, or 1: journal_body() would wait for the disk, or fail. */
+int journal_body_now(struct journal *journal, const struct job *job, struct text *buf,
+                     struct slice *ret_body);
 
 #endif

@@ -4,6 +4,8 @@
  * The listeners of a file: those that stay keep their clients, whatever else of them changes.
  */
 
+#include "queue/api.h"
+#include "queue/async.h"
 #include "queue/client.h"
 
 #include "base/mem.h"
@@ -42,12 +44,15 @@ static void on_accept(struct listener *io, struct loop *loop, int fd, const stru
     (void)peer;
     struct jobs_listener *listener = CONTAINER_OF(io, struct jobs_listener, listener);
     metric_add(listener->row, JOBS_CONNECTIONS, 1);
-    if (listener->n_clients < (uint64_t)listener->conf->limits.connections) {
+    uint64_t n_conns = (uint64_t)listener->n_clients + api_n_conns(listener);
+    if (n_conns >= (uint64_t)listener->conf->limits.connections) {
+        metric_add(listener->row, JOBS_CONNECTIONS_REFUSED, 1);
+        close(fd);
+    } else if (listener->conf->is_async) {
+        async_open(listener, fd);
+    } else {
         jobs_client_open(listener, fd);
-        return;
     }
-    metric_add(listener->row, JOBS_CONNECTIONS_REFUSED, 1);
-    close(fd);
 }
 
 static void on_exhausted(struct listener *io, struct loop *loop, int error)
@@ -186,8 +191,9 @@ void listen_abort(struct hall *hall)
 static void leave(struct jobs_listener *listener)
 {
     stop(listener);
+    api_close(listener);
     LIST_EACH (node, &listener->clients)
-        jobs_client_close(LIST_ENTRY(node, struct client, node));
+        jobs_client_dismiss(LIST_ENTRY(node, struct client, node));
     clients_go_on(listener->hall);
     destroy(listener);
 }
@@ -199,6 +205,7 @@ static void take_conf(struct jobs_listener *listener, const struct jobs_conf *co
     tls_server_destroy(&listener->tls);
     listener->tls = listener->coming_tls;
     listener->coming_tls = NULL;
+    api_configure(listener);
 }
 
 void listen_commit(struct hall *hall)

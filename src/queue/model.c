@@ -46,6 +46,8 @@ void model_destroy(struct model **model_ptr)
     }
     mem_free(model->tubes);
     mem_free(model->actions);
+    mem_free(model->calls);
+    text_deinit(&model->call_bytes);
     map_deinit(&model->names);
     heap_deinit(&model->wall_timers);
     heap_deinit(&model->mono_timers);
@@ -69,6 +71,8 @@ void model_forget_body(struct model *model)
 {
     model->put_id = 0;
     model->put_body = SLICE("");
+    model->n_calls = 0;
+    text_clear(&model->call_bytes);
 }
 
 struct model_action *model_act(struct model *model, enum model_action_kind kind, uint64_t id)
@@ -88,7 +92,7 @@ void model_log(struct model *model, enum model_action_kind kind, uint32_t number
     struct model_action *action = model_act(model, kind, job->id);
     if (kind == MODEL_LOG_DEL)
         action->places = job->places;
-    if (kind == MODEL_LOG_PUT || kind == MODEL_LOG_STATE)
+    if (kind == MODEL_LOG_PUT || kind == MODEL_LOG_STATE || kind == MODEL_LOG_CALL)
         job->logged = job->state;
 }
 
@@ -114,6 +118,8 @@ void model_leave(struct model *model, uint32_t number)
 {
     struct job *job = job_at(&model->store, number);
     struct job_extra *extra = job_extra(&model->store, job);
+    if (extra && job_waits_for_schedule(&model->store, job))
+        model->has_schedule_left = true;
     tube_unlink(tube_of(model, job), &model->store, number);
     if (extra && heap_has(&extra->expiry))
         heap_remove(&model->expiries, &extra->expiry);
@@ -140,7 +146,7 @@ void model_drop(struct model *model, uint32_t number, bool is_logged)
     model->n_bytes -= n_bytes;
     model->n_result_bytes -= extra ? extra->result_bytes : 0;
     if (extra && extra->key)
-        map_remove(&tube->keys, slice_from(extra->key));
+        map_remove(&tube->keys, job_key_unique(slice_from(extra->key)));
     if (is_logged)
         model_log(model, MODEL_LOG_DEL, number);
     job_free(&model->store, number);
@@ -219,14 +225,22 @@ static uint64_t ns_of(struct model_now now)
     return now.mono_ms * NS_PER_MS;
 }
 
+enum model_hold model_hold(const struct tube *tube, struct model_now now)
+{
+    uint32_t most = tube->policy.concurrency_max;
+    if (tube->ready.n == 0)
+        return MODEL_HOLD_EMPTY;
+    if (tube->paused_until_ms > now.wall_ms)
+        return MODEL_HOLD_PAUSE;
+    if (most > 0 && tube->n_reserved >= most)
+        return MODEL_HOLD_CONCURRENCY;
+    bool is_slow = limit_rate_next_ns(&tube->rate, ns_of(now)) != ns_of(now);
+    return is_slow ? MODEL_HOLD_RATE : MODEL_HOLD_NONE;
+}
+
 bool model_may_give(const struct tube *tube, struct model_now now)
 {
-    const struct tube_policy *policy = &tube->policy;
-    if (tube->ready.n == 0 || tube->paused_until_ms > now.wall_ms)
-        return false;
-    if (policy->concurrency_max > 0 && tube->n_reserved >= policy->concurrency_max)
-        return false;
-    return limit_rate_next_ns(&tube->rate, ns_of(now)) == ns_of(now);
+    return model_hold(tube, now) == MODEL_HOLD_NONE;
 }
 
 /* When the rate lets who waits have what is ready; UINT64_MAX: something else forbids it. */

@@ -25,6 +25,9 @@
  * id) of all tubes that it watches and that may give. A tube that may give has no one waiting while
  * it has a job ready: that is the invariant.
  *
+ * A job that its worker has done, that is dead, or whose time to live is over may bring a job into
+ * another tube (callback.h).
+ *
  * Delivery is bounded by what a tube's policy says (tube.h); load by the limits here: a put above
  * them is refused (MODEL_FULL), never queued.
  */
@@ -34,6 +37,8 @@
 #include "base/map.h"
 #include "base/rng.h"
 #include "base/slice.h"
+#include "base/text.h"
+#include "queue/callback.h"
 #include "queue/job.h"
 #include "queue/job_record.h"
 #include "queue/tube.h"
@@ -44,7 +49,12 @@ enum {
     MODEL_MARGIN_MS = 1000,  /* of a lease: whoever waits hears DEADLINE_SOON that long before */
     MODEL_KICK_MAX = 1000,   /* jobs that one call kicks */
     MODEL_TICK_MAX = 1000,   /* jobs that one tick moves */
+    MODEL_LIST_SCAN = 16384, /* places that one call of model_list() looks at */
     MODEL_ID_STEP = 1 << 20, /* ids that one MARK sets aside */
+    MODEL_EXPIRE_WORK =
+        50, /* of MODEL_TICK_MAX: a job that a tick drops, and that brings a callback */
+    MODEL_EXPIRE_AGAIN_MS =
+        1000, /* a job whose callback the log had no room for is looked at then */
 };
 
 #define MODEL_FOR_EVER UINT64_MAX /* timeout_ms of model_reserve() */
@@ -74,12 +84,31 @@ enum model_result {
     MODEL_DEADLINE_SOON, /* a lease of one's own runs out within MODEL_MARGIN_MS */
 };
 
+/* The limit that refuses a put. */
+enum model_limit {
+    MODEL_LIMIT_NONE,
+    MODEL_LIMIT_JOBS, /* of the model */
+    MODEL_LIMIT_BYTES,
+    MODEL_LIMIT_TUBE_JOBS, /* of the tube's policy */
+    MODEL_LIMIT_TUBE_BYTES,
+};
+
+/* Why a tube gives no job. */
+enum model_hold {
+    MODEL_HOLD_NONE, /* it would: nobody waits */
+    MODEL_HOLD_EMPTY,
+    MODEL_HOLD_PAUSE,
+    MODEL_HOLD_CONCURRENCY,
+    MODEL_HOLD_RATE,
+};
+
 enum model_action_kind {
     MODEL_LOG_PUT,
     MODEL_LOG_STATE,
     MODEL_LOG_DEL,
     MODEL_LOG_LEASE,
     MODEL_LOG_TUBE,
+    MODEL_LOG_CALL, /* a PUT that the end of a job brings along: a callback */
     MODEL_LOG_MARK,
     MODEL_RESERVED, /* conn, which waited, has job id */
     MODEL_TIMED_OUT_NOW,
@@ -96,6 +125,12 @@ struct model_action {
         struct job_places places; /* LOG_DEL: where the log has the job */
         uint32_t tube;            /* LOG_TUBE */
     };
+};
+
+/* A callback of the last call, and where in model.call_bytes its body is. */
+struct model_call {
+    uint64_t id;
+    size_t at, len;
 };
 
 struct model_watch {
@@ -117,6 +152,14 @@ struct model_conn {
     uint64_t wait_until_ms; /* monotonic, or MODEL_FOR_EVER */
 };
 
+/*
+ * The path that a job asks for its failure callback, of one that ends before anybody has read its
+ * body; false: none, or one that callback_refusal() does not allow below `below`. It may read a
+ * disk, so that the model asks only for what it is about to put. Lives until the next call.
+ */
+typedef bool model_path_fn(void *ctx, const struct job *job, struct slice below,
+                           struct slice *ret_path);
+
 struct model {
     struct model_limits limits;
     struct job_store store;
@@ -134,14 +177,23 @@ struct model {
     uint64_t n_result_bytes;
     uint64_t results_max;     /* bytes of all results, which lie in memory; the owner's to set */
     uint64_t next_id, id_end; /* id_end: what the last MARK set aside */
+    uint64_t next_lease;
     uint32_t n_conns, next_serial;
     uint64_t n_puts, n_timeouts; /* of all tubes, since this process began */
     bool is_draining;
-    bool has_idle_tubes; /* an operator's word no longer keeps one */
+    bool is_log_short; /* it has no room for a callback that nobody asked whether it has; the
+                          owner's to set */
+    model_path_fn *failure_path; /* NULL: jobs ask for none; the owner's to set */
+    void *failure_path_ctx;
+    bool has_idle_tubes;    /* an operator's word no longer keeps one */
+    bool has_schedule_left; /* a job that waited for the time of its schedule; theirs to clear */
     struct model_action *actions;
     uint32_t n_actions, cap_actions;
     uint64_t put_id; /* the job of the last put, whose body the caller still has: put_body */
     struct slice put_body;
+    struct model_call *calls; /* likewise, of those that ends of jobs have put */
+    uint32_t n_calls, cap_calls;
+    struct text call_bytes;
 };
 
 /* Seeds jitter and hashes. There is a tube "default", which stays. */
@@ -150,23 +202,49 @@ void model_destroy(struct model **model);
 
 /* ---- producers ------------------------------------------------------------------------------- */
 
+/* What became of a job elsewhere, for who moves it here. */
+struct model_past {
+    enum job_state state;    /* READY: it waits, by delay_s and not_before_ms; BURIED, DONE */
+    bool has_expiry;         /* expire_ms counts, whatever ttl_s is; DONE: it has */
+    uint64_t expire_ms;      /* wall clock; 0: never, but not of what is DONE */
+    uint32_t created_s;      /* wall clock; 0: now */
+    enum job_error error;    /* the last */
+    struct slice error_text; /* cut at JOB_ERROR_MAX */
+    struct slice result;     /* BURIED, DONE */
+    uint16_t n_reserves, n_timeouts, n_releases, n_buries, n_kicks;
+};
+
 struct model_put {
     uint32_t priority;
     uint32_t delay_s;
     uint32_t ttr_s;         /* 1.. */
-    struct slice body;      /* whole; lives until the actions of the call are done with */
+    struct slice body;      /* whole; lives until the actions of the call are done with; empty where
+                               the past is DONE, whose bodies are forgotten */
     struct slice key;       /* empty: none; at most JOB_RECORD_KEY_MAX */
     uint32_t ttl_s;         /* 0: as the tube says */
     uint32_t attempts_max;  /* 0: as the tube says */
     uint32_t result_s;      /* 0: as the tube says */
+    uint16_t n_attempts;    /* that it had elsewhere, and that count */
     uint64_t not_before_ms; /* wall clock; 0: now */
+    const struct model_past *past; /* NULL: it is new. No callback comes of a past */
 };
 
-/* Into the tube that the connection uses. OK and EXISTS: *ret_id. FULL, DRAINING. */
+/* Into the tube that the connection uses. OK and EXISTS: *ret_id. FULL (also for a result that no
+ * room is for among the results), DRAINING. */
 enum model_result model_put(struct model *model, struct model_conn *conn,
                             const struct model_put *put, struct model_now now, uint64_t *ret_id);
-/* The caller is done with the actions of a put, and its body lives no longer. */
+/* Into the tube of that name, which is valid, and made where there is none. */
+enum model_result model_put_named(struct model *model, struct slice name,
+                                  const struct model_put *put, struct model_now now,
+                                  uint64_t *ret_id);
+/* One of the clock, into any tube; a drain does not refuse it. OK and EXISTS: *ret_id. FULL. */
+enum model_result model_put_scheduled(struct model *model, struct tube *tube,
+                                      const struct model_put *put, struct model_now now,
+                                      uint64_t *ret_id);
+/* The caller is done with the actions of a call, and the bodies of what it put live no longer. */
 void model_forget_body(struct model *model);
+/* The body of a job that the last call has put, until they are forgotten. False: it has not. */
+bool model_has_body(const struct model *model, uint64_t id, struct slice *ret_body);
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
@@ -194,6 +272,15 @@ void model_stop_waiting(struct model *model, struct model_conn *conn);
 enum model_result model_reserve_job(struct model *model, struct model_conn *conn, uint64_t id,
                                     struct model_now now);
 
+/*
+ * The lease that a connection has on a job goes to another one, which does not wait, and ends when
+ * it would have. OK or NOT_FOUND.
+ */
+enum model_result model_hand_over(struct model *model, struct model_conn *conn, uint64_t id,
+                                  struct model_conn *to);
+/* Which lease it is that the connection has on the job: no other ever had that number. 0: none. */
+uint64_t model_lease_number(const struct model *model, const struct model_conn *conn, uint64_t id);
+
 /* ---- workers: of jobs that they have reserved, else NOT_FOUND -------------------------------- */
 
 enum model_result model_release(struct model *model, struct model_conn *conn, uint64_t id,
@@ -205,9 +292,31 @@ enum model_result model_touch(struct model *model, struct model_conn *conn, uint
 /* touch, and how far it is: percent 0..100; text is cut at JOB_ERROR_MAX. Not logged. */
 enum model_result model_progress(struct model *model, struct model_conn *conn, uint64_t id,
                                  uint32_t percent, struct slice text, struct model_now now);
-/* OK: it will be tried again; BURIED: it is dead. text is cut at JOB_ERROR_MAX. */
+/* How an attempt failed. */
+struct model_failure {
+    enum job_error error;
+    struct slice text;   /* cut at JOB_ERROR_MAX */
+    uint64_t least_ms;   /* not before that from now, whatever the back-off is */
+    struct slice result; /* of a job that is dead then: kept as long as it is, where results are */
+};
+
+/* OK: it will be tried again; BURIED: it is dead. */
 enum model_result model_fail(struct model *model, struct model_conn *conn, uint64_t id,
                              enum job_error error, struct slice text, struct model_now now);
+enum model_result model_fail_with(struct model *model, struct model_conn *conn, uint64_t id,
+                                  const struct model_failure *failure, struct model_now now);
+/* The worker stops: ready at once, the attempt does not count, and nothing was wrong. */
+enum model_result model_give_back(struct model *model, struct model_conn *conn, uint64_t id,
+                                  struct model_now now);
+/* The same, where something was: its last error says why, unless that is empty. */
+enum model_result model_give_back_with(struct model *model, struct model_conn *conn, uint64_t id,
+                                       struct slice why, struct model_now now);
+/*
+ * Its callbacks go to these paths, which callback_refusal() allowed; an empty one: as the file
+ * says. OK or NOT_FOUND.
+ */
+enum model_result model_choose_callbacks(struct model *model, const struct model_conn *conn,
+                                         uint64_t id, const struct slice paths[CALLBACK_N_ENDS]);
 /* It is done; the result is kept if the job or its tube wants that, and there is room for it. */
 enum model_result model_finish(struct model *model, struct model_conn *conn, uint64_t id,
                                struct slice result, struct model_now now);
@@ -221,9 +330,10 @@ enum model_result model_finish(struct model *model, struct model_conn *conn, uin
 enum model_result model_delete(struct model *model, struct model_conn *conn, uint64_t id,
                                struct model_now now);
 /*
- * Up to n, at most MODEL_KICK_MAX, of those buried (the longest first) or delayed (the first due).
- * Returns how many. beanstalkd's kick takes delayed ones only where none is buried. A dead job
- * starts again with no attempt counted.
+ * Up to n, at most MODEL_KICK_MAX, of those buried (the longest first) or delayed (the first due,
+ * but what waits for the time of a schedule stays; model_kick_job() takes that too). Returns how
+ * many. beanstalkd's kick takes delayed ones only where none is buried. A dead job starts again
+ * with no attempt counted.
  */
 uint32_t model_kick(struct model *model, struct tube *tube, enum job_state state, uint32_t n,
                     struct model_now now);
@@ -236,16 +346,47 @@ void model_pause(struct model *model, struct tube *tube, uint64_t pause_ms, stru
 void model_drain_tube(struct model *model, struct tube *tube, bool is_draining);
 void model_drain(struct model *model, bool is_draining);
 
+/* After a replay: no job is given an id below this one. */
+void model_skip_ids(struct model *model, uint64_t id);
+
 /* NULL where there is none; not for JOB_DONE, which model_find_any() finds too. */
 const struct job *model_find(const struct model *model, uint64_t id);
 const struct job *model_find_any(const struct model *model, uint64_t id);
+/* The one with that unique key in the tube, or NULL. */
+const struct job *model_find_key(const struct model *model, const struct tube *tube,
+                                 struct slice key);
+/* Has this connection reserved it? */
+bool model_has(const struct model *model, const struct model_conn *conn, uint64_t id);
+/* The job whose lease of this connection's ends first, 0: it has none. */
+uint64_t model_first_leased(const struct model *model, const struct model_conn *conn);
 /* The tube of that name, or NULL. */
 struct tube *model_tube(const struct model *model, struct slice name);
 /* What `peek-ready`, `peek-delayed` and `peek-buried` show, or NULL. */
 const struct job *model_peek(const struct model *model, const struct tube *tube,
                              enum job_state state);
-/* ms until the lease of a reserved or the delay of a delayed job ends; else 0. */
+/*
+ * Jobs of a tube in a state, in the order of their places in the store, which says nothing else: an
+ * order by id would have to be kept for every job, or be made anew by each call. `*cursor` is 0 for
+ * the first call and what the former left there for the next; it is 0 again at the end. A call
+ * returns how many of ret_jobs[n_max] it has set, and may set none before the end, because it looks
+ * at MODEL_LIST_SCAN places at most. Who has the state all the while is shown once; who comes or
+ * goes meanwhile, perhaps. A cursor means nothing to another model.
+ */
+uint32_t model_list(const struct model *model, const struct tube *tube, enum job_state state,
+                    uint32_t *cursor, const struct job **ret_jobs, uint32_t n_max);
+/* What would refuse a body of so many bytes; tube NULL: one that is not there yet. */
+enum model_limit model_limit(const struct model *model, const struct tube *tube, uint64_t n_bytes);
+enum model_hold model_hold(const struct tube *tube, struct model_now now);
+/* ms until the lease of a reserved or the delay of a delayed job ends, or the result of a done one
+ * is forgotten; else 0. */
 uint64_t model_left_ms(const struct model *model, const struct job *job, struct model_now now);
+/*
+ * The age of the oldest ready job of the tube; 0: none is ready. Exact where all have one priority,
+ * for then the first by (priority, id) is the oldest. Otherwise it is the oldest of the first
+ * thousand places of the heap, and an older one of a later priority may be missed: an order by id
+ * of all that is ready would cost each job memory and each put and reserve time, for one figure.
+ */
+uint64_t model_oldest_ms(const struct model *model, const struct tube *tube, struct model_now now);
 
 /* ---- the operator's file --------------------------------------------------------------------- */
 

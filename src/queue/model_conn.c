@@ -61,6 +61,7 @@ void model_lease(struct model *model, struct model_conn *conn, uint32_t number,
     uint32_t item = job_pool_take(&model->leases);
     struct lease *lease = lease_at(model, item);
     lease->job = number;
+    lease->number = ++model->next_lease;
     lease->conn = conn;
     heap_node_init(&lease->node);
     uint64_t end_ms = now.mono_ms + (uint64_t)job->ttr_s * MS_PER_S;
@@ -82,6 +83,29 @@ void model_end_lease(struct model *model, uint32_t number)
     heap_remove(&conn->leases, &lease->node);
     job_pool_give(&model->leases, item);
     model_arm_conn(model, conn);
+}
+
+uint64_t model_lease_number(const struct model *model, const struct model_conn *conn, uint64_t id)
+{
+    uint32_t number = model_leased(model, conn, id);
+    return number == JOB_NONE ? 0 : lease_at(model, job_at(&model->store, number)->at)->number;
+}
+
+enum model_result model_hand_over(struct model *model, struct model_conn *conn, uint64_t id,
+                                  struct model_conn *to)
+{
+    model_begin(model);
+    uint32_t number = model_leased(model, conn, id);
+    if (number == JOB_NONE)
+        return MODEL_NOT_FOUND;
+    struct lease *lease = lease_at(model, job_at(&model->store, number)->at);
+    uint64_t key = heap_key(&conn->leases, &lease->node);
+    heap_remove(&conn->leases, &lease->node);
+    heap_insert(&to->leases, &lease->node, key);
+    lease->conn = to;
+    model_arm_conn(model, conn);
+    model_arm_conn(model, to);
+    return MODEL_OK;
 }
 
 /* ---- open and close -------------------------------------------------------------------------- */
@@ -128,11 +152,12 @@ static void end_watch(struct model *model, struct model_watch *watch)
 void model_conn_close(struct model *model, struct model_conn **conn_ptr, struct model_now now)
 {
     struct model_conn *conn = *conn_ptr;
+    const struct model_failure failure = {.error = JOB_ERROR_LOST};
     model_begin(model);
     model_stop_waiting(model, conn);
     while (conn->leases.n_slots > 0) {
         const struct lease *lease = CONTAINER_OF(heap_first(&conn->leases), struct lease, node);
-        model_fail_attempt(model, lease->job, JOB_ERROR_LOST, SLICE(""), now);
+        model_fail_attempt(model, lease->job, &failure, now);
     }
     for (uint32_t i = 0; i < conn->n_watches; i++)
         end_watch(model, conn->watches[i]);

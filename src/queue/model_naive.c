@@ -50,7 +50,7 @@ uint64_t naive_n_bytes(const struct naive *naive, int tube)
     for (int i = 1; i < NAIVE_JOBS; i++) {
         const struct naive_job *job = &naive->jobs[i];
         if (job->is_there && (tube < 0 || job->tube == tube))
-            n += job->state == JOB_DONE ? job->result_bytes : job->n_bytes;
+            n += job->result_bytes + (job->state == JOB_DONE ? 0 : job->n_bytes);
     }
     return n;
 }
@@ -172,6 +172,7 @@ static void serve(struct naive *naive, int tube, struct model_now now)
 static void wait_again(struct naive *naive, struct naive_job *job, uint64_t due_ms,
                        struct model_now now)
 {
+    job->result_bytes = 0;
     if (job->expire_ms > 0 && job->expire_ms <= now.wall_ms) {
         job->is_there = false;
     } else if (due_ms > now.wall_ms) {
@@ -183,8 +184,18 @@ static void wait_again(struct naive *naive, struct naive_job *job, uint64_t due_
     serve(naive, job->tube, now);
 }
 
-static void bury(struct naive *naive, struct naive_job *job, struct model_now now)
+/* Has a result of so many bytes room, beside the others, and is it wanted? */
+static bool is_kept(const struct naive *naive, const struct naive_job *job, uint64_t others,
+                    uint64_t n_bytes)
 {
+    uint32_t policy_s = naive->tubes[job->tube].policy.result_s;
+    return (job->result_s > 0 || policy_s > 0) && others + n_bytes <= naive->bytes_max;
+}
+
+static void bury(struct naive *naive, struct naive_job *job, uint32_t n_bytes, struct model_now now)
+{
+    bool has_room = is_kept(naive, job, naive_n_bytes(naive, NOBODY), n_bytes);
+    job->result_bytes = has_room ? n_bytes : 0;
     job->state = JOB_BURIED;
     job->n_buries++;
     job->buried_at = ++naive->order;
@@ -192,15 +203,18 @@ static void bury(struct naive *naive, struct naive_job *job, struct model_now no
 }
 
 static enum model_result end_attempt(struct naive *naive, struct naive_job *job,
-                                     enum job_error error, struct model_now now)
+                                     const struct model_failure *failure, struct model_now now)
 {
     const struct tube_policy *policy = &naive->tubes[job->tube].policy;
+    enum job_error error = failure->error;
     const struct retry_rule *rule = &policy->retry[error];
     uint32_t max = job->attempts_max > 0 ? job->attempts_max : policy->attempts_max;
     uint64_t delay_ms = 0;
     job->n_timeouts += error == JOB_ERROR_TIMEOUT;
     if (rule->action != RETRY_DEAD && rule->base_ms > 0)
         delay_ms = retry_delay_ms(rule, job->n_attempts, rng_next(&naive->rng));
+    if (delay_ms < failure->least_ms)
+        delay_ms = failure->least_ms;
     if (rule->action == RETRY_HELD)
         job->n_attempts--;
     bool is_dead = rule->action == RETRY_DEAD ||
@@ -208,7 +222,7 @@ static enum model_result end_attempt(struct naive *naive, struct naive_job *job,
     if (is_dead || (error != JOB_ERROR_TIMEOUT && error != JOB_ERROR_LOST))
         job->error = error;
     if (is_dead) {
-        bury(naive, job, now);
+        bury(naive, job, (uint32_t)failure->result.len, now);
         return MODEL_BURIED;
     }
     wait_again(naive, job, now.wall_ms + delay_ms, now);
@@ -250,6 +264,7 @@ enum model_result naive_put(struct naive *naive, int conn, const struct model_pu
                               .delay_s = put->delay_s,
                               .n_bytes = n,
                               .key = key,
+                              .n_attempts = put->n_attempts,
                               .attempts_max = put->attempts_max,
                               .result_s = put->result_s,
                               .expire_ms = ttl_s > 0 ? due_ms + (uint64_t)ttl_s * MS_PER_S : 0,
@@ -273,7 +288,8 @@ void naive_close(struct naive *naive, int conn, struct model_now now)
     naive->n_events = 0;
     naive->conns[conn].is_waiting = false;
     while ((job = first_lease(naive, conn)) > 0)
-        end_attempt(naive, &naive->jobs[job], JOB_ERROR_LOST, now);
+        end_attempt(naive, &naive->jobs[job], &(struct model_failure){.error = JOB_ERROR_LOST},
+                    now);
     naive->conns[conn].is_open = false;
 }
 
@@ -352,7 +368,7 @@ enum model_result naive_bury(struct naive *naive, int conn, uint64_t id, uint32_
     if (!job)
         return MODEL_NOT_FOUND;
     job->priority = priority;
-    bury(naive, job, now);
+    bury(naive, job, 0, now);
     return MODEL_OK;
 }
 
@@ -366,12 +382,23 @@ enum model_result naive_touch(struct naive *naive, int conn, uint64_t id, struct
     return MODEL_OK;
 }
 
-enum model_result naive_fail(struct naive *naive, int conn, uint64_t id, enum job_error error,
-                             struct model_now now)
+enum model_result naive_fail(struct naive *naive, int conn, uint64_t id,
+                             const struct model_failure *failure, struct model_now now)
 {
     struct naive_job *job = leased(naive, conn, id);
     naive->n_events = 0;
-    return job ? end_attempt(naive, job, error, now) : MODEL_NOT_FOUND;
+    return job ? end_attempt(naive, job, failure, now) : MODEL_NOT_FOUND;
+}
+
+enum model_result naive_give_back(struct naive *naive, int conn, uint64_t id, struct model_now now)
+{
+    struct naive_job *job = leased(naive, conn, id);
+    naive->n_events = 0;
+    if (!job)
+        return MODEL_NOT_FOUND;
+    job->n_attempts--;
+    wait_again(naive, job, now.wall_ms, now);
+    return MODEL_OK;
 }
 
 enum model_result naive_finish(struct naive *naive, int conn, uint64_t id, uint32_t n_bytes,
@@ -384,7 +411,7 @@ enum model_result naive_finish(struct naive *naive, int conn, uint64_t id, uint3
     const struct tube_policy *policy = &naive->tubes[job->tube].policy;
     uint32_t kept_s = job->result_s > 0 ? job->result_s : policy->result_s;
     uint64_t others = naive_n_bytes(naive, NOBODY) - job->n_bytes;
-    if (kept_s > 0 && others + n_bytes <= naive->bytes_max) {
+    if (is_kept(naive, job, others, n_bytes)) {
         job->state = JOB_DONE;
         job->result_bytes = n_bytes;
         job->expire_ms = now.wall_ms + (uint64_t)kept_s * MS_PER_S;
@@ -413,17 +440,33 @@ static void kick(struct naive *naive, struct naive_job *job, struct model_now no
     if (job->state == JOB_BURIED)
         job->n_attempts = 0;
     job->expire_ms = 0;
+    job->result_bytes = 0;
     job->state = JOB_READY;
     serve(naive, job->tube, now);
+}
+
+/* 0: none. */
+static int next_to_kick(const struct naive *naive, int tube, enum job_state state)
+{
+    int best = 0;
+    for (int i = 1; i < NAIVE_JOBS; i++) {
+        const struct naive_job *job = &naive->jobs[i];
+        bool is_clocks =
+            state == JOB_DELAYED && job->key == NAIVE_SCHEDULE_KEY && job->n_reserves == 0;
+        if (job->is_there && job->tube == tube && job->state == state && !is_clocks &&
+            (best == 0 || is_first(naive, i, best)))
+            best = i;
+    }
+    return best;
 }
 
 uint32_t naive_kick(struct naive *naive, int tube, enum job_state state, uint32_t n,
                     struct model_now now)
 {
     uint32_t n_kicked = 0;
-    uint64_t id;
+    int id;
     naive->n_events = 0;
-    for (; n_kicked < n && (id = naive_peek(naive, tube, state)) > 0; n_kicked++)
+    for (; n_kicked < n && (id = next_to_kick(naive, tube, state)) > 0; n_kicked++)
         kick(naive, &naive->jobs[id], now);
     return n_kicked;
 }
@@ -444,7 +487,7 @@ enum model_result naive_bury_job(struct naive *naive, uint64_t id, struct model_
     naive->n_events = 0;
     if (!job || (job->state != JOB_READY && job->state != JOB_DELAYED))
         return MODEL_NOT_FOUND;
-    bury(naive, job, now);
+    bury(naive, job, 0, now);
     return MODEL_OK;
 }
 
@@ -563,7 +606,8 @@ static void wake_conn(struct naive *naive, int conn, struct model_now now)
         say(naive, MODEL_DEADLINE_SOON_NOW, conn, 0);
     }
     while ((job = first_lease(naive, conn)) > 0 && naive->jobs[job].end_ms <= now.mono_ms)
-        end_attempt(naive, &naive->jobs[job], JOB_ERROR_TIMEOUT, now);
+        end_attempt(naive, &naive->jobs[job], &(struct model_failure){.error = JOB_ERROR_TIMEOUT},
+                    now);
     if (one->is_waiting && one->wait_until_ms <= now.mono_ms) {
         one->is_waiting = false;
         say(naive, MODEL_TIMED_OUT_NOW, conn, 0);

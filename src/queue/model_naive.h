@@ -18,6 +18,7 @@ enum {
     NAIVE_CONNS = 4,
     NAIVE_TUBES = 3,
     NAIVE_EVENTS = 512,
+    NAIVE_SCHEDULE_KEY = 3, /* the one key that is a schedule's */
 };
 
 struct naive_job {
@@ -83,8 +84,9 @@ enum model_result naive_release(struct naive *naive, int conn, uint64_t id, uint
 enum model_result naive_bury(struct naive *naive, int conn, uint64_t id, uint32_t priority,
                              struct model_now now);
 enum model_result naive_touch(struct naive *naive, int conn, uint64_t id, struct model_now now);
-enum model_result naive_fail(struct naive *naive, int conn, uint64_t id, enum job_error error,
-                             struct model_now now);
+enum model_result naive_give_back(struct naive *naive, int conn, uint64_t id, struct model_now now);
+enum model_result naive_fail(struct naive *naive, int conn, uint64_t id,
+                             const struct model_failure *failure, struct model_now now);
 enum model_result naive_finish(struct naive *naive, int conn, uint64_t id, uint32_t n_bytes,
                                struct model_now now);
 enum model_result naive_delete(struct naive *naive, int conn, uint64_t id, struct model_now now);

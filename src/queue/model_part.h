@@ -22,6 +22,7 @@
 struct lease {
     struct heap_node node;
     uint32_t job;
+    uint64_t number; /* model_lease_number() */
     struct model_conn *conn;
 };
 
@@ -61,6 +62,19 @@ static inline struct lease *lease_at(const struct model *model, uint32_t lease)
 
 void model_leave(struct model *model, uint32_t number);
 void model_enter(struct model *model, uint32_t number, enum job_state state);
+/* A job that nothing refuses, in its order; neither logged nor given to who waits. Its number. */
+uint32_t model_add(struct model *model, struct tube *tube, const struct model_put *put,
+                   struct model_now now);
+/* The job ends so, and is about to leave: the callback that its tube wants. */
+void model_call_back(struct model *model, uint32_t number, enum callback_end end,
+                     struct slice result, struct model_now now);
+/* The same for one that its time to live drops; it has not left the store. */
+void model_call_expired(struct model *model, uint32_t number, struct model_now now);
+/*
+ * Where nobody asked whether the log has room: may it end as a failed one? If not its callback
+ * would be lost.
+ */
+bool model_may_fail(const struct model *model, const struct job *job);
 /* Out of everything; it has left its order. With its record in the log where `is_logged`. */
 void model_drop(struct model *model, uint32_t number, bool is_logged);
 /* Has its time to live passed? */
@@ -87,8 +101,8 @@ void model_lease(struct model *model, struct model_conn *conn, uint32_t number,
 void model_end_lease(struct model *model, uint32_t number);
 /* Does a lease of the connection end within the margin? */
 bool model_is_soon(const struct model_conn *conn, struct model_now now);
-/* An attempt of a leased job ended so: again, later, or dead. OK or BURIED. */
-enum model_result model_fail_attempt(struct model *model, uint32_t number, enum job_error error,
-                                     struct slice text, struct model_now now);
+/* An attempt of a leased job ended so: again, or dead. OK or BURIED. */
+enum model_result model_fail_attempt(struct model *model, uint32_t number,
+                                     const struct model_failure *failure, struct model_now now);
 
 #endif

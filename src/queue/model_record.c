@@ -69,10 +69,10 @@ void model_record(const struct model *model, const struct model_action *action,
     const struct job *job = model_find_any(model, action->id);
     switch (action->kind) {
     case MODEL_LOG_PUT:
+    case MODEL_LOG_CALL:
         assert(job);
         model_snapshot(model, job, ret_record);
-        if (action->id == model->put_id)
-            ret_record->body = model->put_body;
+        (void)model_has_body(model, action->id, &ret_record->body);
         return;
     case MODEL_LOG_STATE:
     case MODEL_LOG_LEASE:
@@ -133,13 +133,23 @@ static void add_bytes(struct model *model, struct tube *tube, uint64_t n)
     model->n_bytes += n;
 }
 
+static void give_result(struct model *model, struct tube *tube, struct job_extra *extra,
+                        struct slice result)
+{
+    uint64_t former = extra->result_bytes;
+    job_set_text(&extra->result, result);
+    extra->result_bytes = (uint32_t)result.len;
+    model->n_result_bytes += result.len - former;
+    add_bytes(model, tube, result.len - former);
+}
+
 /* Of a job that is in no order; the body is forgotten with DONE. */
 static void give_state(struct model *model, uint32_t number, const struct job_record *record)
 {
     struct job *job = job_at(&model->store, number);
     struct tube *tube = tube_of(model, job);
     bool has_extra = record->expire_ms > 0 || record->error != JOB_ERROR_NONE ||
-                     record->state == JOB_DONE || job->extra;
+                     record->state == JOB_DONE || record->result.len > 0 || job->extra;
     job->priority = record->priority;
     job->delay_s = record->delay_s;
     give_counters(job, record);
@@ -151,16 +161,12 @@ static void give_state(struct model *model, uint32_t number, const struct job_re
     extra->expire_ms = record->expire_ms;
     extra->error = (uint8_t)record->error;
     job_set_text(&extra->error_text, record->error_text);
+    give_result(model, tube, extra, record->result);
     if (record->state != JOB_DONE)
         return;
-    tube->n_bytes -= job->body_bytes + extra->result_bytes;
-    model->n_bytes -= job->body_bytes + extra->result_bytes;
-    model->n_result_bytes -= extra->result_bytes;
+    tube->n_bytes -= job->body_bytes;
+    model->n_bytes -= job->body_bytes;
     job_drop_body(&model->store, job);
-    job_set_text(&extra->result, record->result);
-    extra->result_bytes = (uint32_t)record->result.len;
-    model->n_result_bytes += extra->result_bytes;
-    add_bytes(model, tube, extra->result_bytes);
 }
 
 static void enter_as_logged(struct model *model, uint32_t number, enum job_state state)
@@ -178,7 +184,7 @@ static int replay_put(struct model *model, const struct job_record *record, stru
         model_drop(model, former, false);
     }
     struct tube *tube = model_tube_make(model, record->tube, false);
-    if (record->key.len > 0 && map_get(&tube->keys, record->key))
+    if (record->key.len > 0 && map_get(&tube->keys, job_key_unique(record->key)))
         return -1;
     uint32_t number = job_add(&model->store, record->id);
     struct job *job = job_at(&model->store, number);
@@ -195,7 +201,7 @@ static int replay_put(struct model *model, const struct job_record *record, stru
         extra->result_s = record->result_s;
         job_set_text(&extra->key, record->key);
         if (extra->key)
-            map_put(&tube->keys, slice_from(extra->key), extra);
+            map_put(&tube->keys, job_key_unique(slice_from(extra->key)), extra);
     }
     give_state(model, number, record);
     enter_as_logged(model, number, record->state);

@@ -14,17 +14,39 @@ static bool is_due(const struct heap *heap, uint64_t now_ms)
     return heap->n_slots > 0 && key_ms(heap_first_key(heap)) <= now_ms;
 }
 
-static void expire(struct model *model, struct model_now now)
+static uint64_t n_callbacks(const struct tube *tube)
+{
+    return tube->counts.n_callbacks[CALLBACK_DEAD];
+}
+
+/* The first that is due. Returns how much it did. */
+static uint32_t expire(struct model *model, struct model_now now)
 {
     struct heap_node *node = heap_first(&model->expiries);
     uint32_t number = CONTAINER_OF(node, struct job_extra, expiry)->job;
     const struct job *job = job_at(&model->store, number);
     struct tube *tube = tube_of(model, job);
-    tube->counts.n_expired += job->state != JOB_DONE;
+    uint64_t n_before = n_callbacks(tube);
+    bool is_drop = job->state != JOB_DONE;
+    if (is_drop && !model_may_fail(model, job)) {
+        uint64_t again_ms = now.wall_ms + MODEL_EXPIRE_AGAIN_MS;
+        heap_move(&model->expiries, node, key_make(again_ms, job->id));
+        return 1;
+    }
+    tube->counts.n_expired += is_drop;
+    if (is_drop)
+        model_call_expired(model, number, now);
+    uint32_t n_done = n_callbacks(tube) > n_before ? MODEL_EXPIRE_WORK : 1;
     model_leave(model, number);
     model_drop(model, number, true);
     model_arm_tube(model, tube, now);
     model_tube_release(model, tube);
+    return n_done;
+}
+
+static uint32_t less(uint32_t left, uint32_t n)
+{
+    return left - (n < left ? n : left);
 }
 
 /* Returns how many jobs became ready, at most `max`. */
@@ -64,12 +86,13 @@ static uint32_t wake_conn(struct model *model, uint32_t max, struct model_now no
 {
     struct model_conn *conn =
         CONTAINER_OF(heap_first(&model->conn_timers), struct model_conn, timer);
+    const struct model_failure failure = {.error = JOB_ERROR_TIMEOUT};
     uint32_t n = 1;
     if (conn->is_waiting && model_is_soon(conn, now))
         say(model, conn, MODEL_DEADLINE_SOON_NOW);
     while (n < max && is_due(&conn->leases, now.mono_ms)) {
         const struct lease *lease = CONTAINER_OF(heap_first(&conn->leases), struct lease, node);
-        model_fail_attempt(model, lease->job, JOB_ERROR_TIMEOUT, SLICE(""), now);
+        model_fail_attempt(model, lease->job, &failure, now);
         n++;
     }
     if (conn->is_waiting && conn->wait_until_ms <= now.mono_ms)
@@ -91,19 +114,15 @@ bool model_tick(struct model *model, struct model_now now)
     model_begin(model);
     if (model->has_idle_tubes)
         release_idle_tubes(model);
-    for (; left > 0 && is_due(&model->expiries, now.wall_ms); left--)
-        expire(model, now);
-    while (left > 0 && is_due(&model->wall_timers, now.wall_ms)) {
-        uint32_t n = wake_tube(model, left, now);
-        left -= n < left ? n : left;
-    }
+    while (left > 0 && is_due(&model->expiries, now.wall_ms))
+        left = less(left, expire(model, now));
+    while (left > 0 && is_due(&model->wall_timers, now.wall_ms))
+        left = less(left, wake_tube(model, left, now));
     for (; left > 0 && is_due(&model->mono_timers, now.mono_ms); left--)
         model_serve(model, CONTAINER_OF(heap_first(&model->mono_timers), struct tube, mono_timer),
                     now);
-    while (left > 0 && is_due(&model->conn_timers, now.mono_ms)) {
-        uint32_t n = wake_conn(model, left + 1, now);
-        left -= n < left ? n : left;
-    }
+    while (left > 0 && is_due(&model->conn_timers, now.mono_ms))
+        left = less(left, wake_conn(model, left + 1, now));
     return left == 0;
 }
 

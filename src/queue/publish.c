@@ -4,14 +4,17 @@
  * Facts and counters of listeners, of the file's queues and of the log.
  */
 
-#include "queue/internal.h"
+#include "queue/api.h"
 
 #include "base/mem.h"
+#include "queue/deliver.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { OLDEST_LOOKS = 1000, MS_PER_S = 1000 };
+#define NS_PER_S UINT64_C(1000000000)
+
+enum { DAY_S = 86400, FULL_TOLD_S = 60, FULL_SHOWN_S = 10 };
 
 #define LOG_NAME "queue"
 
@@ -77,17 +80,6 @@ void publish_stop(struct hall *hall)
 
 /* ---- counters -------------------------------------------------------------------------------- */
 
-static uint64_t oldest_ms(const struct model *model, const struct tube *tube, struct model_now now)
-{
-    uint64_t oldest_s = UINT64_MAX;
-    for (uint32_t i = 0; i < tube->ready.n && i < OLDEST_LOOKS; i++) {
-        const struct job *job = job_at(&model->store, tube->ready.slots[i]);
-        oldest_s = job->created_s < oldest_s ? job->created_s : oldest_s;
-    }
-    uint64_t created_ms = oldest_s * MS_PER_S;
-    return tube->ready.n > 0 && now.wall_ms > created_ms ? now.wall_ms - created_ms : 0;
-}
-
 static void count_tube(struct hall *hall, struct queue_tally *tally, const struct tube *tube,
                        struct model_now now)
 {
@@ -101,14 +93,60 @@ static void count_tube(struct hall *hall, struct queue_tally *tally, const struc
     metric_set(row, QUEUE_DONE, tube->n_done);
     metric_set(row, QUEUE_BYTES, tube->n_bytes);
     metric_set(row, QUEUE_WAITING, tube->n_waiting);
-    metric_set(row, QUEUE_OLDEST_MS, oldest_ms(hall->engine.model, tube, now));
+    metric_set(row, QUEUE_OLDEST_MS, model_oldest_ms(hall->engine.model, tube, now));
     metric_add(row, QUEUE_PUTS, is->n_puts - told->n_puts);
     metric_add(row, QUEUE_DELETES, is->n_deletes - told->n_deletes);
     metric_add(row, QUEUE_TIMEOUTS, is->n_timeouts - told->n_timeouts);
     metric_add(row, QUEUE_DEAD, is->n_dead - told->n_dead);
     metric_add(row, QUEUE_EXPIRED, is->n_expired - told->n_expired);
     metric_add(row, QUEUE_REFUSED, is->n_refused - told->n_refused);
+    metric_add(row, QUEUE_SCHEDULED, is->n_scheduled - told->n_scheduled);
+    metric_add(row, QUEUE_OVERLAPS, is->n_overlaps - told->n_overlaps);
+    metric_add(row, QUEUE_LATE, is->n_late - told->n_late);
+    metric_add(row, QUEUE_MISSED, is->n_missed - told->n_missed);
+    for (unsigned end = 0; end < CALLBACK_N_ENDS; end++)
+        metric_add(row, QUEUE_CALLBACKS + end, is->n_callbacks[end] - told->n_callbacks[end]);
     *told = *is;
+}
+
+static void count_deliveries(const struct hall *hall, const struct queue_tally *tally)
+{
+    metric_word *row = metric_row(tally->slab->slab, 0);
+    struct deliverer *deliverer = deliver_find(hall, tally->conf->name);
+    if (!deliverer)
+        return;
+    for (unsigned i = 0; i < DELIVER_N_ENDS; i++) {
+        metric_add(row, QUEUE_DELIVERIES + i, deliverer->n_ends[i] - deliverer->n_told[i]);
+        deliverer->n_told[i] = deliverer->n_ends[i];
+    }
+    metric_set(row, QUEUE_IN_FLIGHT, deliverer->n_flight);
+    metric_set(row, QUEUE_WINDOW, deliverer->window);
+    metric_set(row, QUEUE_HELD, deliverer->is_held || deliver_full_callback(deliverer));
+}
+
+/* Once a minute while there are new ones: whoever is refused may not be who can make room. */
+static void note_full(struct hall *hall, uint64_t n_full)
+{
+    struct hall_full *full = &hall->full;
+    uint64_t now_ns = loop_now_ns(hall->loop);
+    if (n_full > full->n_seen)
+        full->seen_ns = now_ns;
+    full->n_seen = n_full;
+    bool is_early = full->told_ns > 0 && now_ns - full->told_ns < FULL_TOLD_S * NS_PER_S;
+    if (n_full == full->n_told || is_early)
+        return;
+    bool has_limit = queue_conf_of(hall->snap)->queues.limits.log_bytes > 0;
+    log_write(process_log(hall->loop), LOG_LEVEL_ERROR,
+              "queue: no room for the log on the disk%s: %" PRIu64 " refused; what waits is served",
+              has_limit ? ", or in `queues { limits log }`" : "", n_full - full->n_told);
+    full->told_ns = now_ns;
+    full->n_told = n_full;
+}
+
+static bool is_full(const struct hall *hall)
+{
+    const struct hall_full *full = &hall->full;
+    return full->seen_ns > 0 && loop_now_ns(hall->loop) - full->seen_ns < FULL_SHOWN_S * NS_PER_S;
 }
 
 static void count_log(struct hall *hall)
@@ -134,6 +172,8 @@ static void count_log(struct hall *hall)
     metric_set(row, QLOG_FULL, facts.n_full);
     metric_set(row, QLOG_DAMAGED, facts.n_damaged);
     metric_set(row, QLOG_LEFT_OUT, hall->engine.journal.n_left_out);
+    metric_set(row, QLOG_COLD, hall->engine.n_cold);
+    note_full(hall, facts.n_full);
 }
 
 /* ---- facts ----------------------------------------------------------------------------------- */
@@ -150,20 +190,42 @@ static bool is_told(void *ctx, const char *name)
     return false;
 }
 
+/* Where the queue has a schedule, and as far as there is room. */
+static void add_next(const struct hall *hall, const struct queue_tally *tally, char *reason)
+{
+    char when[64];
+    size_t len = strlen(reason);
+    int64_t next_s = schedules_next_s(&hall->engine.schedules, tally->conf->name), year;
+    int32_t month, day, in_day_s = (int32_t)(next_s % DAY_S);
+    if (next_s == SCHEDULE_NEVER)
+        return;
+    tzif_date(next_s / DAY_S, &year, &month, &day);
+    int n = snprintf(when, sizeof(when),
+                     ", next at %" PRId64 "-%02" PRId32 "-%02" PRId32 "T%02d:%02d:%02dZ", year,
+                     month, day, in_day_s / 3600, in_day_s / 60 % 60, in_day_s % 60);
+    if (len + (size_t)n < FACT_REASON_MAX)
+        memcpy(reason + len, when, (size_t)n + 1);
+}
+
 static void tell_tube(struct hall *hall, const struct queue_tally *tally, const struct tube *tube,
                       struct model_now now)
 {
     char reason[FACT_REASON_MAX];
     enum fact_state state = hall->engine.trouble.text[0] ? FACT_FAILED : FACT_SERVING;
     bool is_paused = tube->paused_until_ms > now.wall_ms;
+    const struct deliverer *deliverer = deliver_find(hall, tally->conf->name);
+    bool is_held = deliverer && deliverer->is_held;
     if (state == FACT_SERVING && tube->is_draining)
         state = FACT_DRAINING;
-    else if (state == FACT_SERVING && is_paused)
+    else if (state == FACT_SERVING && (is_paused || is_held))
         state = FACT_DEGRADED;
     snprintf(reason, sizeof(reason),
              "%s%" PRIu64 " ready, %" PRIu64 " delayed, %" PRIu64 " reserved, %" PRIu64 " buried",
-             is_paused ? "paused: " : "", (uint64_t)tube->ready.n, (uint64_t)tube->delayed.n,
-             tube->n_reserved, tube->n_buried);
+             is_paused ? "paused: "
+             : is_held ? "held, its pool has nobody: "
+                       : "",
+             (uint64_t)tube->ready.n, (uint64_t)tube->delayed.n, tube->n_reserved, tube->n_buried);
+    add_next(hall, tally, reason);
     board_state(hall->process->board, tally->conf->fact, state, (double)tube_n_jobs(tube), reason,
                 loop_wall_ns(hall->loop));
 }
@@ -176,7 +238,8 @@ static void tell_listeners(struct hall *hall)
     for (size_t i = 0; i < hall->n_listeners; i++) {
         const struct jobs_listener *listener = hall->listeners[i];
         enum fact_state state = listener->is_open ? FACT_SERVING : FACT_DOWN;
-        snprintf(reason, sizeof(reason), "%.*s%s%s", SLICE_ARG(listener->conf->addr.text),
+        snprintf(reason, sizeof(reason), "%.*s%s%s%s", SLICE_ARG(listener->conf->addr.text),
+                 is_full(hall) ? ", refuses jobs: no room for the log" : "",
                  wal_sync_is_durable(sync) ? "" : ", not durable: sync ",
                  wal_sync_is_durable(sync) ? "" : wal_sync_name(sync));
         if (hall->engine.trouble.text[0]) {
@@ -189,6 +252,7 @@ static void tell_listeners(struct hall *hall)
         }
         board_state(hall->process->board, listener->conf->fact, state, 0, reason,
                     loop_wall_ns(hall->loop));
+        api_publish(hall->listeners[i]);
     }
 }
 
@@ -211,6 +275,7 @@ void publish_all(struct hall *hall)
         if (!tube)
             continue;
         count_tube(hall, tally, tube, now);
+        count_deliveries(hall, tally);
         tell_tube(hall, tally, tube, now);
     }
 }

@@ -18,6 +18,7 @@
 #include "base/map.h"
 #include "base/slice.h"
 #include "limit/rate.h"
+#include "queue/callback.h"
 #include "queue/job.h"
 #include "queue/job_heap.h"
 #include <stdbool.h>
@@ -53,6 +54,8 @@ struct tube_policy {
     uint64_t rate_n, rate_per_ns;          /* leases in that time; rate_n 0: no limit */
     uint64_t rate_burst;                   /* 1.. */
     uint64_t jobs_max, bytes_max;          /* 0: no limit but the model's */
+    /* Borrowed from whoever set the policy, until another is set; NULL: none. */
+    const struct callback_rule *callbacks[CALLBACK_N_ENDS];
 };
 
 /* beanstalkd's: whatever is lost is ready again at once, and for ever; nothing else is limited. */
@@ -67,7 +70,11 @@ uint64_t retry_delay_ms(const struct retry_rule *rule, uint32_t n_attempts, uint
 /* Cumulative, since this process began. */
 struct tube_counts {
     uint64_t n_puts, n_deletes, n_pauses, n_timeouts, n_dead, n_expired;
-    uint64_t n_refused; /* puts, for limits */
+    uint64_t n_refused;                    /* puts, for limits */
+    uint64_t n_callbacks[CALLBACK_N_ENDS]; /* put for jobs of this tube */
+    /* By schedule.c: jobs put ready by the clock, left out for the one before, ready late, and left
+     * out because they would have been. */
+    uint64_t n_scheduled, n_overlaps, n_late, n_missed;
 };
 
 struct tube {
@@ -108,8 +115,20 @@ static inline uint64_t tube_n_jobs(const struct tube *tube)
     return tube->ready.n + tube->delayed.n + tube->n_reserved + tube->n_buried + tube->n_done;
 }
 
+/* Those that somebody will still do. */
+static inline uint64_t tube_n_unfinished(const struct tube *tube)
+{
+    return (uint64_t)tube->ready.n + tube->delayed.n + tube->n_reserved;
+}
+
 /* Does anybody or anything need it? */
 bool tube_is_needed(const struct tube *tube);
+
+/* May an end of a job bring one into another tube? */
+static inline bool tube_has_callbacks(const struct tube *tube)
+{
+    return tube->policy.callbacks[CALLBACK_DONE] || tube->policy.callbacks[CALLBACK_DEAD];
+}
 
 /* Takes a job, whose state says where, in and out of its order, and counts it. */
 void tube_link(struct tube *tube, struct job_store *store, uint32_t number);
