@@ -7,6 +7,9 @@
 #include "edge/internal.h"
 
 #include "base/mem.h"
+#include "edge/async.h"
+#include "edge/deliver.h"
+#include "http/async.h"
 
 static int read_route(struct conf_load *load, const struct conf_stmt *stmt, void *self)
 {
@@ -97,6 +100,12 @@ static const struct conf_word listen_words[] = {
      .fallback = "off",
      .choices = access_modes,
      .doc = "a line a request in the log, as text or JSON as `log` says"},
+    {.name = "jobs-path",
+     .type = CONF_STRING,
+     .offset = offsetof(struct listen_conf, http.jobs_path),
+     .fallback = async_path_default,
+     .doc = "where clients find what became of their asynchronous requests: below it TOKEN and "
+            "TOKEN/response, a TOKEN being 32 characters, are weir's, and no route sees them"},
     {.name = "sticky",
      .type = CONF_BLOCK,
      .offset = offsetof(struct listen_conf, http.sticky),
@@ -188,12 +197,12 @@ static int check_members(const struct edge_conf *conf, const struct snapshot *sn
 
 int edge_check(struct snapshot *snap, void *self, struct conf_load *load)
 {
-    const struct edge_conf *conf = self;
+    struct edge_conf *conf = self;
     int rc = 0;
-    if (conf->listen_list.n_items > LISTENS_MAX) {
-        const struct listen_conf *first = conf->listen_list.items[LISTENS_MAX];
+    if (conf->listen_list.n_items >= LISTENS_MAX) {
+        const struct listen_conf *first = conf->listen_list.items[LISTENS_MAX - 1];
         return conf_error(load->diag, conf_stmt_at(first->object.stmt), NULL,
-                          "more than %d listens", LISTENS_MAX);
+                          "more than %d listens", LISTENS_MAX - 1);
     }
     for (size_t i = 0; i < conf->listen_list.n_items; i++) {
         struct listen_conf *listen = conf->listen_list.items[i];
@@ -206,20 +215,25 @@ int edge_check(struct snapshot *snap, void *self, struct conf_load *load)
         if (http_check(&listen->http, &listen->object, is_tls, snap, load) < 0)
             rc = -1;
     }
+    if (deliver_listen(conf, snap, load) < 0)
+        rc = -1;
+    if (async_check(conf, snap, load) < 0)
+        rc = -1;
     return check_members(conf, snap, load) < 0 ? -1 : rc;
 }
 
 int edge_sockets(const struct snapshot *snap, socket_want_fn *want, void *ctx)
 {
     const struct edge_conf *conf = edge_conf_of(snap);
-    for (size_t i = 0; i < conf->listen_list.n_items; i++) {
-        const struct listen_conf *listen = conf->listen_list.items[i];
+    for (size_t i = 0; i < conf->listens.n_items; i++) {
+        const struct listen_conf *listen = conf->listens.items[i];
+        bool is_ours = listen->http.is_internal;
         struct socket_want socket = {.name = listen->fact,
                                      .addr = listen->addr,
                                      .type = SOCK_STREAM,
                                      .backlog = LISTEN_BACKLOG,
                                      .is_per_loop = true,
-                                     .unix_mode = 0666};
+                                     .unix_mode = is_ours ? 0600 : 0666};
         if (want(ctx, &socket) < 0)
             return -1;
     }

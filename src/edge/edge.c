@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "edge/internal.h"
+#include "queue/deliver_conf.h"
 #include <assert.h>
 #include <string.h>
 #include <unistd.h>
@@ -87,46 +88,71 @@ static void loop_drain(struct loop *loop, void *ctx)
 
 static void loop_refresh(struct loop *loop, void *ctx)
 {
-    struct edge *edge = ctx;
-    if (edge->loops[loop_index(loop)].epoch)
-        http_epoch_refresh(edge->loops[loop_index(loop)].epoch);
+    const struct edge_round *round = ctx;
+    if (round->edge->loops[loop_index(loop)].epoch)
+        http_epoch_refresh(round->edge->loops[loop_index(loop)].epoch);
+}
+
+/* Has this host lost the address? Not where nobody says so. */
+static bool is_away(void *ctx, const struct addr *local)
+{
+    const struct edge_loop *self = ctx;
+    const struct board *board = self->edge->process->board;
+    const char *fact = snapshot_floating_fact(http_epoch_snapshot(self->epoch), local);
+    struct fact_ref ref = {.is_set = false};
+    if (fact)
+        ref = board_find(board, fact);
+    enum fact_state state = ref.is_set ? board_peek(board, ref) : FACT_NONE;
+    return state == FACT_BACKUP || state == FACT_DRAINED || state == FACT_DOWN;
+}
+
+static void loop_strand(struct loop *loop, void *ctx)
+{
+    const struct edge_round *round = ctx;
+    struct edge_loop *self = &round->edge->loops[loop_index(loop)];
+    if (self->epoch)
+        http_worker_strand(self->worker, is_away, self);
 }
 
 /* ---- in loop 0 ---- */
 
-static void edge_refresh(struct edge *edge);
+static void round_begin(struct edge_round *round);
 
-static void edge_on_refreshed(struct process *process, void *ctx)
+static void round_on_done(struct process *process, void *ctx)
 {
     (void)process;
-    struct edge *edge = ctx;
-    edge->is_refreshing = false;
-    if (edge->is_refresh_due)
-        edge_refresh(edge);
+    struct edge_round *round = ctx;
+    round->is_running = false;
+    if (round->is_due)
+        round_begin(round);
 }
 
-/* Every loop looks at its members' facts anew; one round at a time, however many facts change. */
-static void edge_refresh(struct edge *edge)
+static void round_begin(struct edge_round *round)
 {
-    edge->is_refresh_due = edge->is_refreshing;
-    if (edge->is_refreshing)
+    round->is_due = round->is_running;
+    if (round->is_running)
         return;
-    edge->is_refreshing = true;
-    process_each_loop(edge->process, loop_refresh, edge, edge_on_refreshed);
+    round->is_running = true;
+    process_each_loop(round->edge->process, round->fn, round, round_on_done);
 }
 
 static void edge_on_change(void *ctx, const struct board_change *change)
 {
+    struct edge *edge = ctx;
     struct slice name = slice_from(change->name);
     if (slice_starts(name, SLICE("member:")) || slice_starts(name, SLICE("address:")) ||
         slice_starts(name, SLICE("failopen:")))
-        edge_refresh(ctx);
+        round_begin(&edge->refresh);
+    if (slice_starts(name, SLICE("vip:")))
+        round_begin(&edge->strand);
 }
 
 static void edge_on_lost(void *ctx, size_t segment)
 {
+    struct edge *edge = ctx;
     (void)segment;
-    edge_refresh(ctx);
+    round_begin(&edge->refresh);
+    round_begin(&edge->strand);
 }
 
 static int edge_start(struct process *process, void **ret_state, struct err *err)
@@ -134,6 +160,8 @@ static int edge_start(struct process *process, void **ret_state, struct err *err
     (void)err;
     struct edge *edge = MEM_NEW(struct edge);
     edge->process = process;
+    edge->refresh = (struct edge_round){.edge = edge, .fn = loop_refresh};
+    edge->strand = (struct edge_round){.edge = edge, .fn = loop_strand};
     edge->commons = commons_create(process->n_loops);
     slabs_init(&edge->slabs, process->board, process->n_loops, process->seed);
     for (uint32_t l = 0; l < process->n_loops; l++) {
@@ -242,9 +270,15 @@ static void edge_status(void *state, struct json *json)
     json_uint(json, edge_n_clients(edge));
 }
 
+static void edge_claim(const struct snapshot *snap, void *conf)
+{
+    async_claim(snap, conf);
+}
+
 static bool edge_is_needed(const struct snapshot *snap)
 {
-    return edge_conf_of(snap)->listen_list.n_items > 0;
+    /* Also before the check() that makes the list of all. */
+    return edge_conf_of(snap)->listen_list.n_items > 0 || deliver_conf_at(snap, 0);
 }
 
 static const struct fact_kind edge_facts[] = {
@@ -263,12 +297,13 @@ const struct module edge_module = {
     .doc = "listens, routes and HTTP",
     .words = edge_words,
     .conf_size = sizeof(struct edge_conf),
+    .claim = edge_claim,
     .check = edge_check,
     .fact_kinds = edge_facts,
     .metrics = edge_metrics,
     .process = "edge",
     .is_needed = edge_is_needed,
-    .sandbox = {.allow = SANDBOX_ACCEPT | SANDBOX_CONNECT},
+    .sandbox = {.allow = SANDBOX_ACCEPT | SANDBOX_CONNECT | SANDBOX_STATE_SOCKETS},
     .has_loops = true,
     .sockets = edge_sockets,
     .files = edge_files,

@@ -52,6 +52,9 @@ struct listen_conf {
 struct edge_conf {
     struct conf_object object;
     struct conf_list listen_list; /* of struct listen_conf */
+    /* --- filled by the module's check() --- */
+    bool has_queues;          /* some route gives requests to a queue (edge/async.h) */
+    struct conf_list listens; /* the same, and the one that queues deliver by (edge/deliver.h) */
 };
 
 extern const struct module edge_module;

@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "core/process.h"
 #include "core/slabs.h"
+#include "edge/async.h"
 #include "edge/edge.h"
 #include "http/http.h"
 #include "upstream/commons.h"
@@ -40,8 +41,9 @@ struct edge_plan {
     uint32_t *first_member;            /* [pool] */
     struct shared_slab **pool_slabs;   /* [pool] */
     uint32_t n_pools;
-    struct plan_loop *loops; /* [loop] */
-    uint32_t n_epochs;       /* that are not gone */
+    struct plan_loop *loops;  /* [loop] */
+    struct async_pool *async; /* NULL: no route gives requests to a queue */
+    uint32_t n_epochs;        /* that are not gone */
     bool is_committed;
 };
 
@@ -62,6 +64,15 @@ struct edge_loop {
     uint32_t n_listens;
 };
 
+/* What every loop is to do once more whenever something has changed: one round at a time, however
+ * much changes. */
+struct edge_round {
+    struct edge *edge;
+    process_each_fn *fn; /* in each loop, with the round as its ctx */
+    bool is_running;     /* the loops have been told, and have not all done it */
+    bool is_due;         /* something has changed since */
+};
+
 struct edge {
     struct process *process;
     struct slabs slabs;
@@ -70,9 +81,9 @@ struct edge {
     struct edge_plan *next; /* prepared, not committed */
     uint32_t n_plans;       /* alive: the current one and those that requests still use */
     struct edge_loop loops[BOARD_LOOPS_MAX];
-    bool is_refreshing; /* the loops have been told that facts changed, and have not all looked */
-    bool is_refresh_due;
-    bool is_closed; /* a drain has closed every listen in every loop */
+    struct edge_round refresh; /* members' facts */
+    struct edge_round strand;  /* floating addresses */
+    bool is_closed;            /* a drain has closed every listen in every loop */
 };
 
 struct edge_plan *plan_create(struct edge *edge, struct snapshot *snap, struct err *err);

@@ -130,6 +130,8 @@ struct row_ctx {
 static metric_word *plan_member_row(void *ctx, const struct member *member, uint32_t loop_index)
 {
     const struct row_ctx *row = ctx;
+    if (member->pool == async_pool_of(row->plan->async))
+        return async_member_row(row->plan->async, loop_index);
     uint32_t index = row->plan->first_member[member->pool->index] + member->index;
     return metric_row(row->plan->member_slabs[index]->slab, loop_index);
 }
@@ -137,6 +139,8 @@ static metric_word *plan_member_row(void *ctx, const struct member *member, uint
 static metric_word *plan_pool_row(void *ctx, const struct pool *pool)
 {
     const struct row_ctx *row = ctx;
+    if (pool == async_pool_of(row->plan->async))
+        return async_pool_row(row->plan->async, row->loop_index);
     return metric_row(row->plan->pool_slabs[pool->index]->slab, row->loop_index);
 }
 
@@ -165,6 +169,7 @@ static void plan_epoch(struct edge_plan *plan, uint32_t loop_index)
         .worker = edge->loops[loop_index].worker,
         .snap = plan->snap,
         .tls = plan->pool_tls,
+        .async = async_pool_of(plan->async),
         .loop_index = loop_index,
         .commons = edge->commons,
         .seed = edge->process->seed,
@@ -189,14 +194,16 @@ struct edge_plan *plan_create(struct edge *edge, struct snapshot *snap, struct e
     struct edge_plan *plan = MEM_NEW(struct edge_plan);
     plan->edge = edge;
     plan->snap = snapshot_ref(snap);
-    plan->n_listens = (uint32_t)conf->listen_list.n_items;
-    plan->listens = (struct listen_conf **)conf->listen_list.items;
+    plan->n_listens = (uint32_t)conf->listens.n_items;
+    plan->listens = (struct listen_conf **)conf->listens.items;
     plan->listen_slabs = MEM_NEW_ARRAY(struct shared_slab *, plan->n_listens);
     plan->servers = MEM_NEW_ARRAY(struct tls_server *, plan->n_listens);
     plan->sockets = MEM_NEW_ARRAY(int, plan->n_listens *n_loops);
     for (uint32_t i = 0; i < plan->n_listens * n_loops; i++)
         plan->sockets[i] = -1;
     plan->loops = MEM_NEW_ARRAY(struct plan_loop, n_loops);
+    if (conf->has_queues)
+        plan->async = async_pool_create(edge->process, snap);
     edge->n_plans++;
     if (plan_slabs(plan, err) < 0 || plan_sockets(plan, err) < 0 || plan_tls(plan, err) < 0) {
         plan_destroy(&plan);
@@ -239,6 +246,7 @@ void plan_destroy(struct edge_plan **plan_ptr)
     mem_free(plan->first_member);
     mem_free(plan->sockets);
     mem_free(plan->loops);
+    async_pool_destroy(&plan->async);
     snapshot_unref(&plan->snap);
     mem_free(plan);
     edge->n_plans--;

@@ -124,5 +124,6 @@ size_t access_fields(const struct access *access, struct access_text *text,
     put(&line, "reason", access->reason);
     put(&line, "route", access->route);
     put(&line, "sticky", access->sticky);
+    put(&line, "queue", access->queue);
     return line.n_fields;
 }

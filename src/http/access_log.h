@@ -7,7 +7,7 @@
  *
  *     listen=shop client=192.0.2.7 method=GET host=shop.example.org path=/cart?id=1 status=200
  *     in=312 out=1290 pool=web member=app1 tries=1 head_ms=0.000 queue_ms=0.012 connect_ms=0.000
- *     response_ms=3.204 total_ms=3.391 reason=cut route=shop.weir:12:5 sticky=held
+ *     response_ms=3.204 total_ms=3.391 reason=cut route=shop.weir:12:5 sticky=held queue=reports
  *
  * What a request has not (a member, a reason) is left out. The times follow each other:
  *
@@ -37,7 +37,7 @@ enum {
     ACCESS_PATH_MAX = 1024,
     ACCESS_NAME_MAX = 64,
     ACCESS_ROUTE_MAX = 128,
-    ACCESS_FIELDS_MAX = 19,
+    ACCESS_FIELDS_MAX = 20,
 };
 
 _Static_assert((int)ACCESS_FIELDS_MAX <= (int)LOG_FIELDS_MAX, "one record holds a line");
@@ -63,6 +63,7 @@ struct access {
     char path[ACCESS_PATH_MAX]; /* with the query */
     char pool[ACCESS_NAME_MAX];
     char member[ACCESS_NAME_MAX];
+    char queue[ACCESS_NAME_MAX]; /* that it was given to, to be done later */
     char route[ACCESS_ROUTE_MAX];
 };
 

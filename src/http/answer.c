@@ -31,6 +31,12 @@ static const struct http_reason_row rows[HTTP_N_REASONS] = {
     [HTTP_BODY_LATE] = {"body_late", 408, true, 0, "the request's body did not come in time\n"},
     [HTTP_BODY_SLOW] = {"body_slow", 408, true, 0, "the request's body came too slowly\n"},
     [HTTP_BODY_LARGE] = {"body_large", 413, true, 0, "the request's body is too large\n"},
+    [HTTP_ASYNC_AWAY] = {"async_away", 503, false, HTTP_RETRY_AFTER_S,
+                         "requests cannot be kept for later now, try again soon\n"},
+    [HTTP_ASYNC_LATE] = {"async_late", 503, false, HTTP_RETRY_AFTER_S,
+                         "it is not known whether the request was kept, try again soon\n"},
+    [HTTP_ASYNC_UPGRADE] = {"async_upgrade", 400, false, 0,
+                            "requests to this address are done later, a WebSocket cannot be\n"},
     [HTTP_CROWDED] = {"crowded", 503, true, HTTP_RETRY_AFTER_S, "too many connections\n"},
 };
 
@@ -62,6 +68,19 @@ struct slice worker_date(struct http_worker *worker)
     return slice_from(worker->date_line);
 }
 
+/* The date and, to a part of this weir, what is wrong, in the worker's own memory. */
+static struct slice own_lines(const struct http_client *client, const char *reason)
+{
+    struct http_worker *worker = client->listen->worker;
+    struct slice date = worker_date(worker);
+    if (!client->listen->is_internal)
+        return date;
+    int n = snprintf(worker->own_lines, sizeof(worker->own_lines), "%.*sWeir-Answer: %s\r\n",
+                     SLICE_ARG(date), reason);
+    assert(n > 0 && (size_t)n < sizeof(worker->own_lines));
+    return slice_make(worker->own_lines, (size_t)n);
+}
+
 /* Writes the answer, sends it, and brings the client to what follows. */
 static void answer_send(struct http_client *client, const struct h1_answer *answer,
                         bool must_linger)
@@ -85,6 +104,12 @@ static void answer_send(struct http_client *client, const struct h1_answer *answ
 
 void answer_reason(struct http_client *client, enum http_reason reason, bool is_head)
 {
+    answer_reason_with(client, reason, "", is_head);
+}
+
+void answer_reason_with(struct http_client *client, enum http_reason reason, const char *text,
+                        bool is_head)
+{
     const struct http_reason_row *row = http_reason_row(reason);
     metric_add(client->listen->row, LISTEN_ANSWERS + reason, 1);
     client_reason(client, row->name);
@@ -93,8 +118,8 @@ void answer_reason(struct http_client *client, enum http_reason reason, bool is_
                                .is_head = is_head,
                                .client_minor = client->minor,
                                .retry_after_s = row->retry_after_s,
-                               .lines = worker_date(client->listen->worker),
-                               .text = slice_from(row->sentence)};
+                               .lines = own_lines(client, row->name),
+                               .text = slice_from(text[0] ? text : row->sentence)};
     answer_send(client, &answer, true);
 }
 
@@ -109,7 +134,7 @@ void answer_error(struct http_client *client, enum h1_error error, bool is_head)
                                .is_close = client->must_close || error != H1_ERR_EXPECTATION,
                                .is_head = is_head,
                                .client_minor = 1,
-                               .lines = worker_date(client->listen->worker),
+                               .lines = own_lines(client, row->name),
                                .text = slice_make(text, (size_t)n)};
     answer_send(client, &answer, true);
 }

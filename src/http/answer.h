@@ -12,22 +12,25 @@
 #include <stdint.h>
 
 enum http_reason {
-    HTTP_NO_ROUTE,    /* 404 */
-    HTTP_RESPOND,     /* as the route says */
-    HTTP_REDIRECT,    /* as the route says */
-    HTTP_NO_MEMBER,   /* 503: nobody is up */
-    HTTP_QUEUE_FULL,  /* 503: no member has room, and as many wait as may */
-    HTTP_QUEUE_LATE,  /* 503: it waited as long as it may */
-    HTTP_UNREACHABLE, /* 502: no member could be reached */
-    HTTP_BROKEN,      /* 502: the member closed before it answered */
-    HTTP_NONSENSE,    /* 502: the member's answer is not HTTP */
-    HTTP_LATE,        /* 504: the member did not answer in time */
-    HTTP_OVERDUE,     /* 504: the request as a whole took too long */
-    HTTP_HEAD_LATE,   /* 408: the request's head did not come in time */
-    HTTP_BODY_LATE,   /* 408: the request's body did not come in time */
-    HTTP_BODY_SLOW,   /* 408: it came, but below its rate */
-    HTTP_BODY_LARGE,  /* 413: it is over its limit */
-    HTTP_CROWDED,     /* 503: too many connections */
+    HTTP_NO_ROUTE,      /* 404 */
+    HTTP_RESPOND,       /* as the route says */
+    HTTP_REDIRECT,      /* as the route says */
+    HTTP_NO_MEMBER,     /* 503: nobody is up */
+    HTTP_QUEUE_FULL,    /* 503: no member has room, and as many wait as may */
+    HTTP_QUEUE_LATE,    /* 503: it waited as long as it may */
+    HTTP_UNREACHABLE,   /* 502: no member could be reached */
+    HTTP_BROKEN,        /* 502: the member closed before it answered */
+    HTTP_NONSENSE,      /* 502: the member's answer is not HTTP */
+    HTTP_LATE,          /* 504: the member did not answer in time */
+    HTTP_OVERDUE,       /* 504: the request as a whole took too long */
+    HTTP_HEAD_LATE,     /* 408: the request's head did not come in time */
+    HTTP_BODY_LATE,     /* 408: the request's body did not come in time */
+    HTTP_BODY_SLOW,     /* 408: it came, but below its rate */
+    HTTP_BODY_LARGE,    /* 413: it is over its limit */
+    HTTP_CROWDED,       /* 503: too many connections */
+    HTTP_ASYNC_AWAY,    /* 503: the queue that the request is for takes nothing now */
+    HTTP_ASYNC_LATE,    /* 503: it has the request, and did not say in time that it keeps it */
+    HTTP_ASYNC_UPGRADE, /* 400: a WebSocket where requests are done later */
     HTTP_N_REASONS,
 };
 

@@ -176,6 +176,10 @@ static void client_drain(struct http_client *client)
 {
     if (client->must_close && conn_pending(&client->conn))
         return;
+    if (client->is_stranded) {
+        client_close(client, true);
+        return;
+    }
     if (client->must_close) {
         client->must_close = false; /* said once */
         client_deadline(client, HTTP_LINGER_MS);
@@ -228,7 +232,7 @@ void client_done(struct http_client *client)
     if (client->must_close) {
         /* Who said that it sends nothing more needs no lingering. */
         bool is_quiet = client->is_leaving && !client->held && !client->is_readable &&
-                        !conn_pending(&client->conn);
+                        !client->is_stranded && !conn_pending(&client->conn);
         if (is_quiet)
             client_close(client, false);
         else
@@ -281,6 +285,16 @@ static size_t body_skip(struct http_client *client, const char *buf, size_t len)
     }
 }
 
+/* What becomes of the request; results of asynchronous ones come before the routes of the file. */
+static const struct route *request_route(const struct http_client *client, const char *buf)
+{
+    const struct http_conf *conf = client->listen->service->conf;
+    const struct h1_head *head = &client->listen->worker->request;
+    if (conf->has_queues && async_is_job(conf->jobs_path, head, buf))
+        return &async_job_route;
+    return routes_match(&conf->routes, head, buf, &client->peer);
+}
+
 /* The head in worker->request is whole; returns the bytes of buf that belong to this request and
  * are used. */
 static size_t request_begin(struct http_client *client, const char *buf, size_t head_len,
@@ -308,13 +322,17 @@ static size_t request_begin(struct http_client *client, const char *buf, size_t 
         answer_reason(client, HTTP_BODY_LARGE, is_head);
         return len;
     }
-    const struct route *route = routes_match(&service->conf->routes, head, buf, &client->peer);
+    const struct route *route = request_route(client, buf);
     if (client->access && route)
         slice_copy(slice_from(route->at), client->access->route, sizeof(client->access->route));
-    if (route && route_is_to_pool(route))
+    bool is_relayed = route && route_is_relayed(route);
+    bool is_stray = is_relayed && route->action == ROUTE_ASYNC && head->is_websocket;
+    if (is_relayed && !is_stray)
         return exchange_start(client, route, buf, head_len, len);
     size_t used = head_len + body_skip(client, buf + head_len, len - head_len);
-    if (route)
+    if (is_stray)
+        answer_reason(client, HTTP_ASYNC_UPGRADE, is_head);
+    else if (route)
         answer_route(client, route, buf);
     else
         answer_reason(client, HTTP_NO_ROUTE, is_head);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "http/answer.h"
+#include "http/async.h"
 
 #define MS(field) offsetof(struct http_timeouts, field)
 
@@ -85,6 +86,15 @@ static const struct conf_word timeout_words[] = {
      .max = 604800000,
      .doc = "from the head of a request to the end of its answer, all tries together; then 504, or "
             "a cut; without it a body may take as long as it moves"},
+    {.name = "async",
+     .type = CONF_TIME,
+     .offset = MS(async_ms),
+     .fallback = "30s",
+     .min = 100,
+     .max = 3600000,
+     .doc = "from a request that is for a queue, sent, to the answer that it is kept, tries at a "
+            "queue that starts again included, what the client wants to wait for its job not; "
+            "then 503"},
     {.name = "age",
      .type = CONF_TIME,
      .offset = MS(age_ms),
@@ -149,6 +159,13 @@ static const struct conf_word limit_words[] = {
      .type = CONF_SIZE,
      .offset = LIMIT(body_bytes),
      .doc = "bytes of a request's body; more get 413; without it, or 0, as many as come"},
+    {.name = "async",
+     .type = CONF_SIZE,
+     .offset = LIMIT(async_bytes),
+     .fallback = "256k",
+     .max = 64 << 20,
+     .doc = "bytes of a request that is for a queue, kept until that has it, so that it can be "
+            "sent once more; what is longer gets 503 when the queue starts again meanwhile"},
     {.name = "body-rate",
      .type = CONF_RATE,
      .offset = LIMIT(body_rate),
@@ -199,6 +216,17 @@ const struct conf_block http_retry_block = {
     .words = retry_words,
 };
 
+static int check_jobs_path(const struct http_conf *conf, const struct conf_object *listen,
+                           struct conf_load *load)
+{
+    if (!conf->has_queues || async_path_is_valid(conf->jobs_path))
+        return 0;
+    return conf_error(load->diag, conf_where(listen, "jobs-path"), "jobs-path /jobs",
+                      "a path that begins with a slash and does not end with one, of %d bytes at "
+                      "most, stands here",
+                      ASYNC_PATH_MAX);
+}
+
 int http_check(struct http_conf *conf, const struct conf_object *listen, bool is_tls,
                const struct snapshot *snap, struct conf_load *load)
 {
@@ -208,6 +236,10 @@ int http_check(struct http_conf *conf, const struct conf_object *listen, bool is
         return conf_error(load->diag, conf_stmt_at(listen->stmt), "route pool NAME",
                           "listen %.*s has no route: every request would get 404",
                           SLICE_ARG(listen->name));
+    for (uint32_t i = 0; i < conf->routes.n_items; i++)
+        conf->has_queues = conf->has_queues || conf->routes.items[i].has_queue;
+    if (check_jobs_path(conf, listen, load) < 0)
+        return -1;
     return routes_check(&conf->routes, snap, load);
 }
 
@@ -251,6 +283,14 @@ int http_check(struct http_conf *conf, const struct conf_object *listen, bool is
                 "their cookie was expired, forged, or of no key that is here."                  \
     }
 
+#define ASYNC(result_, name_)                                                                      \
+    {                                                                                              \
+        .name = "asynchronous", .type = METRIC_COUNTER,                                            \
+        .word = (uint32_t)LISTEN_ASYNC + (result_), .label = "result", .label_value = (name_),     \
+        .help = "Requests given to a queue: accepted (202), answered by a member while the client" \
+                " waited, or refused by the queue."                                                \
+    }
+
 static const struct metric_def listen_defs[] = {
     COUNTER(LISTEN_CONNECTIONS, "connections", "Client connections accepted."),
     COUNTER(LISTEN_REFUSED, "connections_refused", "Connections over the limit, answered 503."),
@@ -288,7 +328,14 @@ static const struct metric_def listen_defs[] = {
     STICKY(STICKY_EXPIRED, "expired"),
     STICKY(STICKY_FORGED, "forged"),
     STICKY(STICKY_NO_KEY, "no_key"),
+    ASYNC(ASYNC_ACCEPTED, "accepted"),
+    ASYNC(ASYNC_ANSWERED, "answered"),
+    ASYNC(ASYNC_REFUSED, "refused"),
+    COUNTER(LISTEN_OVERFLOWED, "overflowed",
+            "Requests given to a queue in place of an answer 503."),
+    COUNTER(LISTEN_JOBS, "job_requests", "Requests for an asynchronous job or its result."),
     COUNTER(LISTEN_CUT, "cut", "Answers that broke off, visibly for the client."),
+    COUNTER(LISTEN_STRANDED, "stranded", "Clients whose floating address went elsewhere."),
     ANSWER(HTTP_NO_ROUTE, "no_route"),
     ANSWER(HTTP_RESPOND, "respond"),
     ANSWER(HTTP_REDIRECT, "redirect"),
@@ -305,6 +352,9 @@ static const struct metric_def listen_defs[] = {
     ANSWER(HTTP_BODY_SLOW, "body_slow"),
     ANSWER(HTTP_BODY_LARGE, "body_large"),
     ANSWER(HTTP_CROWDED, "crowded"),
+    ANSWER(HTTP_ASYNC_AWAY, "async_away"),
+    ANSWER(HTTP_ASYNC_LATE, "async_late"),
+    ANSWER(HTTP_ASYNC_UPGRADE, "async_upgrade"),
     BAD(H1_ERR_METHOD, "method"),
     BAD(H1_ERR_METHOD_LONG, "method_long"),
     BAD(H1_ERR_TARGET, "target"),

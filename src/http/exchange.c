@@ -9,7 +9,10 @@
 #include "base/mem.h"
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+
+enum { UNREACHED_TEXT_MAX = 256 }; /* with its NUL */
 
 /* ---- memory ---- */
 
@@ -95,6 +98,23 @@ static void exchange_find_key(struct http_exchange *exchange, const char *buf)
                  &exchange->client->peer, &exchange->key);
 }
 
+static void exchange_find_pool(struct http_exchange *exchange, const struct route *route,
+                               const char *buf)
+{
+    struct upstream_set *upstreams = exchange->service->epoch->upstreams;
+    exchange->pool = upstream_pool_of(upstreams, exchange_begin_session(exchange, route, buf));
+    exchange_find_key(exchange, buf);
+}
+
+/* What a part of weir itself says; 0: nothing. */
+static uint32_t grant_of(const struct h1_head *head, const char *buf)
+{
+    const struct h1_field *field = h1_find(head, H1_FIELD_WEIR_TIMEOUT);
+    uint64_t ms = 0;
+    bool is_number = field && slice_to_u64(h1_field_value(buf, field), &ms) == 0;
+    return is_number && ms <= UINT32_MAX ? (uint32_t)ms : 0;
+}
+
 static struct http_exchange *exchange_create(struct http_client *client, const struct route *route,
                                              const char *buf)
 {
@@ -103,14 +123,17 @@ static struct http_exchange *exchange_create(struct http_client *client, const s
     struct http_exchange *exchange = exchange_new(client->listen->worker);
     exchange->client = client;
     exchange->service = service;
-    exchange->pool =
-        upstream_pool_of(service->epoch->upstreams, exchange_begin_session(exchange, route, buf));
-    exchange_find_key(exchange, buf);
     exchange->start_ns = loop_now_ns(client->conn.loop);
+    if (route->has_queue)
+        async_decide(exchange, route, buf);
+    if (!exchange->mode)
+        exchange_find_pool(exchange, route, buf);
     exchange->asked.method = (enum h1_method)head->method;
-    exchange->asked.is_websocket = head->is_websocket;
+    exchange->asked.is_websocket = head->is_websocket && !exchange->mode;
     exchange->client_minor = head->minor;
     exchange->is_idempotent = route_is_repeatable(route, head);
+    if (service->conf->is_internal)
+        exchange->grant_ms = grant_of(head, buf);
     exchange->is_request_done = head->body == H1_BODY_NONE;
     exchange->is_request_chunked = head->body == H1_BODY_CHUNKED;
     upstream_waiter_init(&exchange->waiter, (enum upstream_priority)route->priority,
@@ -127,7 +150,6 @@ static void exchange_tell_access(const struct http_exchange *exchange)
     struct access *access = exchange->client->access;
     if (!access)
         return;
-    struct slice pool = exchange->pool->conf->name;
     access->n_tries = exchange->n_tries;
     access->n_in += exchange->n_body;
     access->sent_ns = exchange->sent_ns;
@@ -136,7 +158,8 @@ static void exchange_tell_access(const struct http_exchange *exchange)
         access->answer_ns = exchange->sent_ns + exchange->latency_ns;
     if (exchange->sticky.state != STICKY_OFF)
         access->sticky = sticky_state_name((enum sticky_state)exchange->sticky.state);
-    slice_copy(pool, access->pool, sizeof(access->pool));
+    if (!exchange->mode)
+        slice_copy(exchange->pool->conf->name, access->pool, sizeof(access->pool));
 }
 
 static void exchange_free(struct http_exchange *exchange)
@@ -203,7 +226,16 @@ void exchange_cut(struct http_exchange *exchange)
     client_close(client, true);
 }
 
-/* No answer comes from a member: weir's own. */
+/* "no server could be reached: app1: no TLS: certificate has expired" */
+static void write_unreached(const struct http_unreached *unreached, char *text, size_t cap)
+{
+    struct slice sentence = slice_from(http_reason_row(HTTP_UNREACHABLE)->sentence);
+    const struct slice name = unreached->member->view.member->name;
+    snprintf(text, cap, "%.*s: %.*s: %s%s\n", (int)sentence.len - 1, sentence.ptr, SLICE_ARG(name),
+             unreached->what, unreached->why);
+}
+
+/* No answer comes from a member: weir's own, unless it may be done later. */
 void exchange_fail(struct http_exchange *exchange, enum http_reason reason)
 {
     struct http_client *client = exchange->client;
@@ -212,12 +244,17 @@ void exchange_fail(struct http_exchange *exchange, enum http_reason reason)
         exchange_cut(exchange);
         return;
     }
+    if (exchange->overflow && async_overflow(exchange, reason))
+        return;
     if (!exchange->is_request_done) {
         client->must_close = true;
         client->is_readable = true;
     }
+    char text[UNREACHED_TEXT_MAX] = "";
+    if (reason == HTTP_UNREACHABLE && exchange->unreached.member && client->listen->is_internal)
+        write_unreached(&exchange->unreached, text, sizeof(text));
     exchange_abandon(exchange);
-    answer_reason(client, reason, is_head);
+    answer_reason_with(client, reason, text, is_head);
 }
 
 void exchange_finish(struct http_exchange *exchange, bool is_clean)
@@ -254,6 +291,8 @@ size_t exchange_start(struct http_client *client, const struct route *route, con
     struct http_exchange *exchange = exchange_create(client, route, buf);
     const struct h1_head *head = &client->listen->worker->request;
     request_write_head(exchange, buf, head_len);
+    if (exchange->mode)
+        async_announce(exchange);
     ssize_t n_body = 0;
     if (!exchange->is_request_done) {
         h1_body_init(&exchange->request_body, head, &exchange->service->limits);
@@ -295,11 +334,19 @@ static int64_t phase_ms(const struct http_exchange *exchange)
     if (!exchange->is_connecting && !exchange->is_request_done && !exchange->is_member_deaf)
         return timeouts->body_ms;
     int64_t ms = exchange->is_connecting ? timeouts->connect_ms : timeouts->response_ms;
+    if (exchange->mode)
+        return async_answer_ms(exchange);
     if (timeouts->try_ms && exchange->is_request_done) {
         int64_t try_ms = left_ms(exchange, exchange->sent_ns, timeouts->try_ms);
         ms = try_ms < ms ? try_ms : ms;
     }
     return ms;
+}
+
+bool exchange_is_granted_over(const struct http_exchange *exchange)
+{
+    return exchange->grant_ms > 0 && exchange->status == 0 &&
+           left_ms(exchange, exchange->start_ns, exchange->grant_ms) == 0;
 }
 
 /* Has this try been sent over? Then the member has the time of this phase to go on. */
@@ -310,6 +357,10 @@ void exchange_rearm(struct http_exchange *exchange)
     if (total_ms) {
         total_ms = left_ms(exchange, exchange->start_ns, total_ms);
         ms = total_ms < ms ? total_ms : ms;
+    }
+    if (exchange->grant_ms > 0 && exchange->status == 0) {
+        int64_t grant_ms = left_ms(exchange, exchange->start_ns, exchange->grant_ms);
+        ms = grant_ms < ms ? grant_ms : ms;
     }
     client_deadline(exchange->client, ms);
 }
@@ -331,6 +382,8 @@ void exchange_on_timeout(struct http_exchange *exchange)
 {
     if (exchange_is_overdue(exchange))
         exchange_fail(exchange, HTTP_OVERDUE);
+    else if (exchange->is_pausing && exchange_is_granted_over(exchange))
+        exchange_fail(exchange, (enum http_reason)exchange->failure);
     else if (exchange->is_pausing)
         exchange_try(exchange);
     else if (!exchange->member)

@@ -10,15 +10,23 @@
  *     request.c   client -> member: the head, what is kept for another try, the body
  *     response.c  member -> client: heads and the body
  *     tunnel.c    what becomes of it after 101
+ *     async_try.c where it goes to a queue (http/async.h)
  *
  * Both directions are driven from two callbacks, the client's and the upstream connection's.
  * Whichever finds an end calls one of the ends below, and after that neither exchange nor upstream
  * may be used.
  */
 
+#include "http/async.h"
 #include "http/internal.h"
 
 enum { HTTP_ROOM = 1024 }; /* bytes for a request's head within the exchange */
+
+/* Who was not reached in the last such try, and why; texts that live as long as the program. */
+struct http_unreached {
+    const struct upstream_member *member; /* NULL: there was none */
+    const char *what, *why;               /* "no TLS: ", "certificate has expired" */
+};
 
 struct http_exchange {
     struct http_client *client;
@@ -44,11 +52,20 @@ struct http_exchange {
     uint64_t n_body;     /* bytes of the request's body so far */
     uint64_t slow_ns;    /* since when its rate is measured; 0: the member does not take more */
     uint64_t n_slow;     /* n_body then */
+    const struct route *overflow; /* its route, where it may be done later; NULL */
+    const struct route *route;    /* mode: its route */
+    uint64_t id[ASYNC_ID_WORDS];  /* mode: the same in every try */
+    uint64_t away_ns;             /* mode: since when the queue takes nothing; 0: it does */
+    struct http_unreached unreached;
+    uint32_t wait_s;   /* mode: that the client is ready to wait */
+    uint32_t grant_ms; /* from start_ns to the response's head, by Weir-Timeout; 0: no bound */
     struct h1_asked asked;
+    uint8_t mode; /* enum async_mode */
     uint8_t client_minor;
     uint8_t n_tries;
     uint8_t n_excused; /* tries at members that turned down, which do not count */
     uint8_t n_reached; /* members that were reached and failed */
+    uint8_t n_pauses;  /* mode: since away_ns */
     uint8_t failure;   /* enum http_reason of the last try that failed */
     uint16_t status;   /* of the response, 0: none yet */
     uint16_t pause_ms; /* is_pausing */
@@ -94,6 +111,8 @@ uint64_t exchange_wall_s(const struct http_exchange *exchange);
 void exchange_rearm(struct http_exchange *exchange);
 /* The deadline passed. */
 void exchange_on_timeout(struct http_exchange *exchange);
+/* The client's own time for an answer is over, and none has begun. */
+bool exchange_is_granted_over(const struct http_exchange *exchange);
 
 /* --- exchange.c: ends --- */
 /* Both sides have all: the client goes on. is_clean: the member's connection may be kept. */
@@ -121,6 +140,35 @@ void exchange_try(struct http_exchange *exchange);
 void exchange_upstream_failed(struct http_exchange *exchange, int error);
 /* Out of the pool's queue: tries again. */
 void exchange_on_turn(struct upstream_waiter *waiter);
+/* What befell a connection that is no good any more. */
+enum retry_event exchange_event(const struct http_exchange *exchange, int error);
+/* A connection to the member for this try; NULL: it was not reached. */
+struct upstream *exchange_take(struct http_exchange *exchange, struct upstream_member *member);
+/* All that is kept of the request goes out on the connection that was just taken. */
+void exchange_send(struct http_exchange *exchange);
+/* Tries again when a pause of so many milliseconds is over. */
+void exchange_pause(struct http_exchange *exchange, uint32_t pause_ms);
+/* It is not sent again, for this reason: fails by exchange->failure. */
+void exchange_refuse(struct http_exchange *exchange, enum retry_refusal refusal);
+
+/* --- async_try.c --- */
+/* Decides whether it goes to a queue, now or in place of a 503; its mode says. The head is in
+ * worker->request, and bytes of it in buf. */
+void async_decide(struct http_exchange *exchange, const struct route *route, const char *buf);
+/* The head for the queue says so; sent is still there. */
+void async_announce(struct http_exchange *exchange);
+/* What exchange_try() and exchange_upstream_failed() do for it. */
+void async_try(struct http_exchange *exchange);
+void async_failed(struct http_exchange *exchange, enum retry_event event);
+/* Instead of an answer of weir's own for this reason: it goes to the queue, and the exchange goes
+ * on. False: it does not. */
+bool async_overflow(struct http_exchange *exchange, enum http_reason reason);
+/* Is there room to keep so many bytes more of the body for another try? */
+bool async_keeps(const struct http_exchange *exchange, size_t len);
+/* The time for the head of its answer, milliseconds. */
+int64_t async_answer_ms(const struct http_exchange *exchange);
+/* The queue has answered: counted. */
+void async_answered(struct http_exchange *exchange);
 
 /* --- request.c --- */
 /* The head for the member, in a buffer that is kept until the response begins. */

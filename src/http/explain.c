@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "http/answer.h"
+#include "http/async.h"
 #include "pool/pool.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -353,20 +354,57 @@ static void explain_redirect(const struct route *route, const struct explain_req
     json_text(json, "location", &location);
 }
 
+/* Which queue gets it, now or where there is no room: nothing for a route without one. */
+static void explain_queues(const struct http_conf *conf, const struct route *route,
+                           const struct explain_request *request, struct json *json)
+{
+    const struct h1_head *head = &request->head;
+    enum async_mode mode = async_mode_of(route, head, request->bytes.ptr);
+    if (!route->has_queue || mode == ASYNC_JOB)
+        return;
+    json_key(json, "async");
+    json_cstr(json, async_mode_name(mode));
+    if (route->async_ref.name.len > 0) {
+        json_key(json, "queue");
+        json_slice(json, route->async_ref.name);
+    }
+    if (mode == ASYNC_NONE && async_may_overflow(route, head)) {
+        json_key(json, "overflow");
+        json_slice(json, route->overflow_ref.name);
+    }
+    json_key(json, "credentials");
+    json_cstr(json, route->keeps_credentials ? "keep" : "drop");
+    json_key(json, "jobs_path");
+    json_slice(json, conf->jobs_path);
+}
+
+/* Done later, or a WebSocket, which cannot be. */
+static void explain_async(const struct route *route, const struct explain_request *request,
+                          struct json *json)
+{
+    if (route == &async_job_route)
+        return;
+    bool is_stray = request->head.is_websocket;
+    explain_answer(is_stray ? http_reason_row(HTTP_ASYNC_UPGRADE)->status : 202, json);
+}
+
 static void explain_action(const struct route *route, const struct board *board,
                            const struct explain_request *request, struct json *json)
 {
     static const char *const actions[] = {[ROUTE_POOL] = "pool",
                                           [ROUTE_SPLIT] = "split",
+                                          [ROUTE_ASYNC] = "async",
                                           [ROUTE_RESPOND] = "respond",
                                           [ROUTE_REDIRECT_HTTPS] = "redirect",
                                           [ROUTE_REDIRECT] = "redirect"};
     json_key(json, "action");
-    json_cstr(json, route ? actions[route->action] : "none");
+    json_cstr(json, route == &async_job_route ? "job" : route ? actions[route->action] : "none");
     if (!route)
         explain_answer(http_reason_row(HTTP_NO_ROUTE)->status, json);
     else if (route_is_to_pool(route))
         explain_pools(route, board, request, json);
+    else if (route->action == ROUTE_ASYNC)
+        explain_async(route, request, json);
     else if (route->action == ROUTE_RESPOND)
         explain_answer(route_status(route, &request->head), json);
     else
@@ -380,6 +418,8 @@ void http_explain(const struct http_conf *conf, const struct board *board,
     const struct route *taken = NULL;
     json_key(json, "routes");
     json_array_begin(json);
+    if (conf->has_queues && async_is_job(conf->jobs_path, &request->head, request->bytes.ptr))
+        taken = &async_job_route;
     for (uint32_t i = 0; i < routes->n_items && !taken; i++) {
         const struct route *route = &routes->items[i];
         unsigned failing = route_failing(route, &request->head, request->bytes.ptr, &request->from);
@@ -389,6 +429,8 @@ void http_explain(const struct http_conf *conf, const struct board *board,
     }
     json_array_end(json);
     explain_action(taken, board, request, json);
+    if (taken)
+        explain_queues(conf, taken, request, json);
     if (conf->sticky && taken && route_is_to_pool(taken))
         explain_sticky(conf->sticky, request, json);
 }

@@ -17,9 +17,11 @@
  *
  *     "routes": [{"at": "shop.weir:7", "route": "POST path /up pool web", "matches": false,
  *                 "word": "method", "why": "the method is GET"}, ... the one that matches is last],
- *     "action": "pool" | "split" | "respond" | "redirect" | "none",
+ *     "action": "pool" | "split" | "async" | "job" | "respond" | "redirect" | "none",
  *     "status": 301, "location": "https://...",                   weir's own answers
  *     "priority": "normal", "repeatable": true,                   pools
+ *     "async": "always" | "prefer" | "none", "queue": "reports", "overflow": "late",
+ *     "credentials": "drop", "jobs_path": "/jobs"                 where the route has a queue
  *     "sticky": {"by": "cookie", "name": "WEIR", "carried": true}    where a listen has it
  *     "pools": [{"pool": "web", "share": 90, "balance": "random", "state": "up",
  *          "reason": "2/2 up", "members": [

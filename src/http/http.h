@@ -58,6 +58,7 @@ struct http_timeouts {
     int64_t tunnel_ms;    /* of a tunnel, without a byte either way: 1 h */
     int64_t total_ms; /* from the head of a request to the end of its answer; 0: the others bound
                             what does not move, and what moves may take long */
+    int64_t async_ms; /* until a queue has answered that it keeps a request: 30 s */
     int64_t age_ms;   /* of a connection; then the next answer is its last: 1 h */
 };
 
@@ -70,6 +71,7 @@ struct http_limits {
     int64_t target_bytes;       /* 8k */
     int64_t fields;             /* 100 */
     int64_t body_bytes;         /* of a request; 0: as many as come */
+    int64_t async_bytes;        /* of one that is for a queue, kept until that has it: 256k */
     struct conf_rate body_rate; /* bytes of a request's body, at least: 500/s */
 };
 
@@ -90,6 +92,17 @@ struct http_conf {
     struct forward_conf forward;
     int access_log;             /* enum access_mode */
     struct sticky_conf *sticky; /* NULL: clients go as `balance` says */
+    struct slice jobs_path;     /* where the results of asynchronous requests are: "/jobs" */
+    bool has_queues;            /* filled by http_check(): some route names a queue */
+    uint32_t async_wait_s; /* filled by the edge: the longest that a queue keeps an answer back */
+    /*
+     * Not of the file: clients are other parts of this weir, whose word of their own clients
+     * counts. A request's Weir-Pool, which its route reads, ends here. So does its Weir-Timeout,
+     * the milliseconds in which the head of an answer has to come: who has the request by then is
+     * blamed. Weir-Answer, the name of an enum http_reason or h1_error, is on each answer of weir's
+     * own, whose body tells why nobody was reached, and on none of a member's.
+     */
+    bool is_internal;
 };
 
 extern const struct conf_block http_timeouts_block; /* `timeout response 30s` */
@@ -101,6 +114,14 @@ int http_check(struct http_conf *conf, const struct conf_object *listen, bool is
                const struct snapshot *snap, struct conf_load *load);
 
 /* --- metrics --- */
+
+/* What came of a request that was given to a queue. */
+enum async_result {
+    ASYNC_ACCEPTED, /* 202: it is on the disk */
+    ASYNC_ANSWERED, /* done while the client waited: a member's own answer */
+    ASYNC_REFUSED,  /* the queue takes it not: full, too large, a key used twice, ... */
+    ASYNC_N_RESULTS,
+};
 
 enum listen_word {
     LISTEN_CONNECTIONS,
@@ -123,7 +144,11 @@ enum listen_word {
     LISTEN_TUNNELS_LATE,                      /* closed because nothing moved */
     LISTEN_STICKY, /* requests by enum sticky_state; STICKY_OFF is not counted */
     LISTEN_CUT = LISTEN_STICKY + STICKY_N_STATES, /* broke off in the middle, visibly */
-    LISTEN_ANSWERS, /* weir's own answers by reason: enum http_reason, see http/answer.h */
+    LISTEN_ASYNC, /* requests for queues, by what came of it: enum async_result */
+    LISTEN_OVERFLOWED = LISTEN_ASYNC + ASYNC_N_RESULTS, /* of them, in place of a 503 */
+    LISTEN_JOBS,     /* requests that asked for a job or its result */
+    LISTEN_STRANDED, /* clients whose floating address went to another host */
+    LISTEN_ANSWERS,  /* weir's own answers by reason: enum http_reason, see http/answer.h */
     LISTEN_BAD = LISTEN_ANSWERS + 32,        /* requests refused by the codec, by enum h1_error */
     LISTEN_TLS = LISTEN_BAD + H1_N_ERRORS,   /* handshakes, enum tls_word */
     LISTEN_LATENCY = LISTEN_TLS + TLS_WORDS, /* microseconds: head complete to answer complete */
@@ -161,6 +186,7 @@ struct http_epoch_options {
     struct http_worker *worker; /* of the loop */
     struct snapshot *snap;
     const struct pool_tls *tls; /* of the snapshot's pools; lives as long as the epoch */
+    const struct pool *async; /* the queue, as upstream_set_options.own; NULL: no route needs it */
     uint32_t loop_index;
     struct commons *commons; /* of the process: what its loops share about members */
     uint64_t seed;
@@ -202,6 +228,19 @@ void http_listen_switch(struct http_listen *listen, struct http_epoch *epoch);
  * listen frees itself when the last is gone.
  */
 void http_listen_close(struct http_listen *listen);
+/*
+ * An address that floats may leave this host while clients are connected to it. What they are sent
+ * still arrives, as their sockets may speak from any address, but what they send goes to the host
+ * that has the address now. Left open, such a connection would be met again when the address is
+ * back: a new one from the same port would wait a second until the old one is out of its way.
+ *
+ * To be called in the loop's thread when such addresses may have left or come back: closes those
+ * that are connected to one that is_away by a reset, which tells their clients to ask anew. Where
+ * nothing is under way at once, else behind the answer, after HTTP_STRANDED_MS at the latest. An
+ * answer that is still under way when the address is back has its time again.
+ */
+typedef bool http_is_away_fn(void *ctx, const struct addr *local);
+void http_worker_strand(struct http_worker *worker, http_is_away_fn *is_away, void *ctx);
 /* Client connections that are still there, in all listens of the worker. */
 uint32_t http_worker_n_clients(const struct http_worker *worker);
 /* Closes all clients at once: the deadline of a drain has passed. */

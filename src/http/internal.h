@@ -4,7 +4,8 @@
 
 /*
  * The parts of the HTTP service among themselves: the client's side (client.c), own answers
- * (answer.c), what a snapshot means in a loop (service.c). The member's side is in exchange.h.
+ * (answer.c), what a snapshot means in a loop (service.c), clients whose address has left this host
+ * (strand.c). The member's side is in exchange.h.
  *
  * Ownership. A listen owns its clients, a client owns its exchange, an exchange borrows an upstream
  * connection. Both directions of an exchange are driven from two callbacks; whichever finds an end
@@ -38,12 +39,14 @@
 
 enum {
     HTTP_LINGER_MS = 2000,
-    HTTP_LEAVE_MS = 1000, /* in which an idle client of a closing listen may still ask */
+    HTTP_LEAVE_MS = 1000,    /* in which an idle client of a closing listen may still ask */
+    HTTP_STRANDED_MS = 5000, /* in which an answer from an address that has left is to end */
     HTTP_RETRY_AFTER_S = 1,
     HTTP_IP_MAX = 46,
     HTTP_HEAD_MAX = 32768, /* limits head is at most that */
     HTTP_SPARE_MAX = 1024, /* exchanges kept for the next requests, a loop */
     HTTP_DATE_LINE = 37,   /* "Date: Tue, 24 Nov 2026 03:00:00 GMT\r\n" */
+    HTTP_REASON_LINE = 64, /* "Weir-Answer: no_member\r\n" */
 };
 
 struct http_worker {
@@ -52,13 +55,15 @@ struct http_worker {
     struct list listens; /* of struct http_listen, also those that are closing */
     struct list tunnels; /* of struct http_tunnel */
     struct http_epoch *current;
+    struct loop_timer stranded; /* when the answers of stranded clients have had their time */
     uint32_t n_clients;
     struct http_exchange *spare; /* exchanges to be used again, not in use */
     uint32_t n_spare;
     uint64_t date_s; /* the second that date_line shows */
     char date_line[HTTP_DATE_LINE + 1];
-    struct h1_head request;  /* valid while a callback runs */
-    struct h1_head response; /* likewise */
+    char own_lines[HTTP_DATE_LINE + HTTP_REASON_LINE + 1]; /* of an answer of weir's own */
+    struct h1_head request;                                /* valid while a callback runs */
+    struct h1_head response;                               /* likewise */
     struct relay relay;
     char scratch[LOOP_BUF_HEADROOM]; /* a head that is being written */
     char cookies[HTTP_HEAD_MAX];     /* a request's Cookie fields without the session's */
@@ -80,7 +85,8 @@ struct http_epoch {
     struct http_worker *worker;
     struct snapshot *snap; /* borrowed from whoever made the epoch */
     struct upstream_set *upstreams;
-    uint32_t n_users; /* exchanges, and 1 while it is the current one */
+    struct upstream_pool *async; /* the queue; NULL: no route needs it */
+    uint32_t n_users;            /* exchanges, and 1 while it is the current one */
     uint32_t n_services;
     uint32_t n_loops; /* that share the limits */
     struct rng rng;   /* of the splits */
@@ -98,7 +104,8 @@ struct http_listen {
     metric_word *row;             /* outlives the service: gauges are taken down with it */
     struct list clients;
     uint32_t n_clients;
-    bool is_closing; /* the last clients leave */
+    bool is_closing;  /* the last clients leave */
+    bool is_internal; /* as its service's conf says, also when that is gone */
     struct loop_task free_task;
 };
 
@@ -143,6 +150,7 @@ struct http_client {
     bool is_flushing; /* between requests, while the last answer is still on its way */
     bool is_leaving;  /* it said itself that it sends no further request */
     bool is_shaking;  /* hands, before its first request */
+    bool is_stranded; /* at an address that has left: closed by a reset behind its answer */
     uint8_t minor;    /* of the HTTP version of its last request */
 };
 
@@ -183,6 +191,10 @@ static inline void client_status(struct http_client *client, unsigned status)
         client->access->status = (uint16_t)status;
 }
 
+/* --- strand.c --- */
+void strand_init(struct http_worker *worker);
+void strand_deinit(struct http_worker *worker);
+
 /* --- bytes between reads --- */
 void held_keep(struct held **held, const char *bytes, size_t len);
 void held_free(struct held **held);
@@ -196,6 +208,9 @@ ssize_t held_recv(struct conn *conn, struct held **held, char **ret_buf, bool *r
 struct slice worker_date(struct http_worker *worker);
 /* Answers by a reason of ours; the head in worker->request may be incomplete. */
 void answer_reason(struct http_client *client, enum http_reason reason, bool is_head);
+/* The same with another text than the reason's sentence, unless it is empty. */
+void answer_reason_with(struct http_client *client, enum http_reason reason, const char *text,
+                        bool is_head);
 /* Closes, but for an expectation: that request was whole, and the next one is welcome. */
 void answer_error(struct http_client *client, enum h1_error error, bool is_head);
 /* respond and redirect. */

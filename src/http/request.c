@@ -56,7 +56,7 @@ static struct slice request_lines(struct http_exchange *exchange, const char *bu
         .ip = slice_make(client->ip, client->ip_len),
         .port = service->port,
         .is_https = client->conn.transport != &transport_plain,
-        .is_trusted = forward_trusts(conf, &client->peer),
+        .is_trusted = service->conf->is_internal || forward_trusts(conf, &client->peer),
     };
     if (conf->is_request_id)
         for (int i = 0; i < 2; i++)
@@ -90,7 +90,10 @@ void request_write_head(struct http_exchange *exchange, const char *buf, size_t 
     lines[1] = request_cookies(exchange, buf, &forward);
     forward.lines = lines;
     forward.n_lines = 2;
-    forward.drop |= H1_SET(H1_FIELD_X_WEIR_MOVED); /* weir's word, not a client's */
+    /* Weir's words, not a client's. */
+    forward.drop |= H1_SET(H1_FIELD_X_WEIR_MOVED) | H1_SET(H1_FIELD_WEIR_ASYNC);
+    if (exchange->service->conf->is_internal)
+        forward.drop |= H1_SET(H1_FIELD_WEIR_POOL) | H1_SET(H1_FIELD_WEIR_TIMEOUT);
     uint32_t cap = (uint32_t)(head_len + lines[0].len + lines[1].len + forward.fallback_host.len +
                               H1_WRITE_SLACK);
     exchange->sent = exchange->room;
@@ -206,14 +209,28 @@ static void request_unwanted(struct http_exchange *exchange)
     exchange_pull_response(exchange);
 }
 
-/* Relays what was read; false when no more of it is wanted. */
+/* The piece in the relay goes on, and is kept where it may be needed again. False: the member took
+ * no more, now or before. */
+static bool request_pass(struct http_exchange *exchange, bool is_wanted)
+{
+    const struct relay *relay = &worker_of(exchange)->relay;
+    struct upstream *upstream = exchange->upstream;
+    metric_add(upstream->member->row, MEMBER_BYTES_TO, relay->n_data);
+    if (exchange->sent)
+        sent_append(exchange, relay);
+    return is_wanted &&
+           conn_sendv(&upstream->conn, relay->parts + 1, relay->n_parts - 1, false) >= 0;
+}
+
+/* Relays what was read; false when no more of it is wanted. What is kept of it is complete then. */
 static bool request_feed(struct http_exchange *exchange, const char *buf, size_t len)
 {
     struct relay *relay = &worker_of(exchange)->relay;
-    struct upstream *upstream = exchange->upstream;
     enum relay_result result;
+    bool is_wanted = true;
     size_t at = 0;
-    sent_drop(exchange);
+    if (!exchange->mode || !async_keeps(exchange, len))
+        sent_drop(exchange);
     do {
         size_t used;
         result = relay_next(relay, &exchange->request_body, exchange->is_request_chunked,
@@ -228,8 +245,8 @@ static bool request_feed(struct http_exchange *exchange, const char *buf, size_t
             exchange_fail(exchange, HTTP_BODY_LARGE);
             return false;
         }
-        metric_add(upstream->member->row, MEMBER_BYTES_TO, relay->n_data);
-        if (conn_sendv(&upstream->conn, relay->parts + 1, relay->n_parts - 1, false) < 0) {
+        is_wanted = request_pass(exchange, is_wanted);
+        if (!is_wanted && !exchange->sent) {
             request_unwanted(exchange);
             return false;
         }
@@ -237,6 +254,10 @@ static bool request_feed(struct http_exchange *exchange, const char *buf, size_t
     exchange->is_request_done = result == RELAY_END;
     if (at < len)
         held_keep(&exchange->client->held, buf + at, len - at);
+    if (!is_wanted) {
+        request_unwanted(exchange);
+        return false;
+    }
     if (!exchange->is_request_done && request_is_slow(exchange)) {
         exchange_fail(exchange, HTTP_BODY_SLOW);
         return false;

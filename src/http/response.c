@@ -13,7 +13,8 @@
 static bool response_interim(struct http_exchange *exchange, const char *buf)
 {
     struct http_worker *worker = worker_of(exchange);
-    if (exchange->client_minor == 0)
+    bool is_repeated = exchange->mode && exchange->is_interim;
+    if (exchange->client_minor == 0 || is_repeated)
         return true;
     struct h1_reply reply = {.client_minor = 1};
     ssize_t n = h1_write_response_head(worker->scratch, sizeof(worker->scratch), &worker->response,
@@ -28,7 +29,8 @@ static bool response_interim(struct http_exchange *exchange, const char *buf)
     if (!exchange->is_interim)
         exchange_rearm(exchange);
     exchange->is_interim = true; /* the client has seen this member: no other may answer now */
-    sent_drop(exchange);
+    if (!exchange->mode)
+        sent_drop(exchange);
     return true;
 }
 
@@ -70,6 +72,10 @@ static ssize_t response_begin(struct http_exchange *exchange, const char *buf)
     struct slice lines = response_session(exchange);
     struct h1_reply reply = {
         .client_minor = exchange->client_minor, .lines = &lines, .n_lines = lines.len ? 1 : 0};
+    if (exchange->mode)
+        async_answered(exchange);
+    if (exchange->service->conf->is_internal || exchange->mode)
+        reply.drop = H1_SET(H1_FIELD_WEIR_ANSWER);
     enum h1_body_kind kind = h1_reply_body(head, &reply);
     exchange->is_reply_chunked = kind == H1_BODY_CHUNKED;
     if (kind == H1_BODY_UNTIL_CLOSE || !exchange->is_request_done)

@@ -14,6 +14,7 @@
  *
  *     pool NAME                       the request goes to a member of the pool
  *     split P 90% Q 10%               or of one of several pools, by their shares, which make 100%
+ *     async QUEUE                     it becomes a job of the queue, and is answered 202
  *     respond CODE ["text"]           an answer of weir's own
  *     redirect https                  301 (308 where the method is neither GET nor HEAD) to the
  *                                     same address under https
@@ -25,6 +26,16 @@
  *                                     sent to another member, whatever its method: the application
  *                                     does what it asks for only once
  *     priority high|normal|low        its class in the queue where the members have enough to do
+ *     async QUEUE                     a client that says `Prefer: respond-async` gets a 202 as well
+ *     overflow QUEUE                  and everybody does where weir itself would answer 503
+ *
+ * and behind either of these, and behind the action `async`
+ *
+ *     credentials keep                Authorization and Cookie are stored with the job; else they
+ *                                     are left out of it
+ *
+ * http/async.h has what becomes of such requests. Whether there is a queue of that name is checked
+ * by who may know: the edge.
  *
  * Routes are part of the configuration, immutable. Matching looks at bytes where they lie and takes
  * time linear in the request and in the number of routes. A route that no request can reach,
@@ -42,7 +53,14 @@
 
 enum { ROUTES_MAX = 1000, ROUTE_SHARES_MAX = 16 };
 
-enum route_action { ROUTE_POOL, ROUTE_SPLIT, ROUTE_RESPOND, ROUTE_REDIRECT_HTTPS, ROUTE_REDIRECT };
+enum route_action {
+    ROUTE_POOL,
+    ROUTE_SPLIT,
+    ROUTE_ASYNC,
+    ROUTE_RESPOND,
+    ROUTE_REDIRECT_HTTPS,
+    ROUTE_REDIRECT
+};
 
 /* The class of a request that waits for a member; those of a lower number go first. */
 enum route_priority { ROUTE_PRIORITY_HIGH, ROUTE_PRIORITY_NORMAL, ROUTE_PRIORITY_LOW };
@@ -80,10 +98,15 @@ struct route {
     struct pool *pool;          /* found by routes_check() */
     struct route_share *shares; /* split; all of them make 100 */
     uint32_t n_shares;
-    bool is_idempotent_by_key; /* retry idempotency-key */
-    uint8_t priority;          /* enum route_priority */
-    int64_t status;            /* respond, redirect */
-    struct slice text;         /* respond: the body; redirect: the URL */
+    bool is_idempotent_by_key;    /* retry idempotency-key */
+    uint8_t priority;             /* enum route_priority */
+    struct conf_ref async_ref;    /* the action or the manner `async`; name empty: neither */
+    struct conf_ref overflow_ref; /* name empty: none */
+    bool has_queue;               /* one of these */
+    uint64_t overflow_bytes;      /* filled by the edge: of the longest body that its queue takes */
+    bool keeps_credentials;
+    int64_t status;    /* respond, redirect */
+    struct slice text; /* respond: the body; redirect: the URL */
 };
 
 struct routes {
@@ -105,6 +128,11 @@ const struct route *routes_match(const struct routes *routes, const struct h1_he
 unsigned route_failing(const struct route *route, const struct h1_head *head, const char *buf,
                        const struct addr *peer);
 
+/* pool, split or async: another process answers. */
+static inline bool route_is_relayed(const struct route *route)
+{
+    return route->action <= ROUTE_ASYNC;
+}
 /* pool or split. */
 bool route_is_to_pool(const struct route *route);
 /* The pools that such a route may send to: 1, or the shares. */

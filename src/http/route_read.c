@@ -12,12 +12,15 @@
 
 const char route_usage[] =
     "route [METHOD] [not] [host H] [path [=] P] [header N V] [from NET] "
-    "pool NAME | split NAME 90% NAME 10% | respond CODE [\"text\"] | redirect https | "
-    "redirect CODE URL [retry idempotency-key] [priority high|normal|low]";
+    "pool NAME | split NAME 90% NAME 10% | async QUEUE | respond CODE [\"text\"] | redirect https "
+    "| "
+    "redirect CODE URL [retry idempotency-key] [priority high|normal|low] [async QUEUE] "
+    "[overflow QUEUE] [credentials keep]";
 
-static const char *const route_words[] = {"host", "path",  "header",  "from",     "not",
-                                          "pool", "split", "respond", "redirect", NULL};
-static const char *const manner_words[] = {"retry", "priority", NULL};
+static const char *const route_words[] = {"host",  "path",  "header",  "from",     "not", "pool",
+                                          "split", "async", "respond", "redirect", NULL};
+static const char *const manner_words[] = {"retry",    "priority",    "async",
+                                           "overflow", "credentials", NULL};
 
 static const char split_example[] = "split web 90% next 10%";
 
@@ -121,6 +124,21 @@ static int read_pool(struct reader *reader, struct route *route)
     const struct conf_token *token = reader_value(reader, "pool", "route pool web");
     route->action = ROUTE_POOL;
     return token ? conf_value(reader->load, &word, token, &route->pool_ref) : -1;
+}
+
+/* The action and the manner. */
+static int read_async(struct reader *reader, struct route *route)
+{
+    static const struct conf_word word = {.name = "async", .type = CONF_REF};
+    const struct conf_token *token = reader_value(reader, "async", "async reports");
+    route->has_queue = true;
+    return token ? conf_value(reader->load, &word, token, &route->async_ref) : -1;
+}
+
+static int read_async_action(struct reader *reader, struct route *route)
+{
+    route->action = ROUTE_ASYNC;
+    return read_async(reader, route);
 }
 
 /* ---- split ---- */
@@ -303,27 +321,75 @@ static int read_priority(struct reader *reader, struct route *route)
     return 0;
 }
 
+static int read_overflow(struct reader *reader, struct route *route)
+{
+    static const struct conf_word word = {.name = "overflow", .type = CONF_REF};
+    const struct conf_token *token = reader_value(reader, "overflow", "overflow reports");
+    route->has_queue = true;
+    return token ? conf_value(reader->load, &word, token, &route->overflow_ref) : -1;
+}
+
+static int read_credentials(struct reader *reader, struct route *route)
+{
+    static const struct conf_choice choices[] = {{.name = "keep", .value = 1}, {0}};
+    static const struct conf_word word = {
+        .name = "credentials", .type = CONF_CHOICE, .choices = choices};
+    struct conf_at at = reader->stmt->tokens[reader->next - 1].at;
+    const struct conf_token *token = reader_value(reader, "credentials", "credentials keep");
+    int value = 0;
+    if (!token || conf_value(reader->load, &word, token, &value) < 0)
+        return -1;
+    if (!route->has_queue)
+        return conf_error(reader->load->diag, at, "overflow reports credentials keep",
+                          "\"credentials\" stands behind async or overflow: nothing is stored "
+                          "without them");
+    route->keeps_credentials = value == 1;
+    return 0;
+}
+
+struct manner_row {
+    const char *name;
+    bool is_of_async; /* may follow the action async too */
+    int (*read)(struct reader *reader, struct route *route);
+};
+
+/* In the order of manner_words. */
+static const struct manner_row manner_rows[] = {
+    {"retry", false, read_retry},
+    {"priority", false, read_priority},
+    {"async", false, read_async},
+    {"overflow", false, read_overflow},
+    {"credentials", true, read_credentials},
+};
+
+_Static_assert(ARRAY_LEN(manner_rows) + 1 == ARRAY_LEN(manner_words), "a row for each word");
+
+static bool may_follow(const struct manner_row *row, const struct route *route)
+{
+    return route_is_to_pool(route) || (row->is_of_async && route->action == ROUTE_ASYNC);
+}
+
 /* What may stand behind a pool or a split, each once. */
 static int read_manner(struct reader *reader, struct route *route, unsigned *seen)
 {
-    static int (*const readers[])(struct reader *, struct route *) = {read_retry, read_priority};
     const struct conf_token *token = reader_peek(reader);
-    for (size_t i = 0; manner_words[i]; i++) {
-        if (token->is_quoted || !slice_is(token->text, manner_words[i]))
+    for (size_t i = 0; i < ARRAY_LEN(manner_rows); i++) {
+        const struct manner_row *row = &manner_rows[i];
+        if (token->is_quoted || !slice_is(token->text, row->name))
             continue;
-        if (!route_is_to_pool(route))
+        if (!may_follow(row, route))
             return conf_error(reader->load->diag, token->at, NULL,
-                              "\"%s\" says how a pool is asked, this route asks none",
-                              manner_words[i]);
+                              "\"%s\" says how a pool is asked, this route asks none", row->name);
         if (*seen & 1u << i)
             return conf_error(reader->load->diag, token->at, NULL, "\"%s\" stands here twice",
-                              manner_words[i]);
+                              row->name);
         *seen |= 1u << i;
         reader->next++;
-        return readers[i](reader, route);
+        return row->read(reader, route);
     }
     return conf_error(reader->load->diag, token->at, route_usage,
-                      "nothing but retry and priority may follow what the route does");
+                      "nothing but retry, priority, async, overflow and credentials may follow "
+                      "what the route does");
 }
 
 /* ---- the sentence ---- */
@@ -341,11 +407,10 @@ static const struct word_row word_rows[] = {
     {"from", ROUTE_FROM, read_from},
     {"pool", 0, read_pool},
     {"split", 0, read_split},
+    {"async", 0, read_async_action},
     {"respond", 0, read_respond},
     {"redirect", 0, read_redirect},
 };
-
-static const char *const planned_words[] = {"async", "overflow", NULL};
 
 static const struct word_row *word_row(struct slice text)
 {
@@ -369,10 +434,6 @@ static int read_unknown(struct reader *reader, const struct conf_token *token)
     if (is_one_of(token, manner_words))
         return conf_error(reader->load->diag, token->at, "route pool web priority low",
                           "\"%.*s\" stands behind what the route does", SLICE_ARG(token->text));
-    for (size_t i = 0; planned_words[i]; i++)
-        if (slice_is(token->text, planned_words[i]))
-            return conf_error(reader->load->diag, token->at, NULL,
-                              "\"%s\" is not part of this weir yet", planned_words[i]);
     return conf_unknown(reader->load, token, route_words, "route");
 }
 

@@ -514,6 +514,9 @@ static void test_reach_holds(void **state)
 
 /* ---- mistakes ---- */
 
+#define NO_MANNER \
+    "nothing but retry, priority, async, overflow and credentials may follow what the route does"
+
 static const struct {
     const char *route;
     const char *text; /* of the one sentence */
@@ -524,9 +527,8 @@ static const struct {
     {"route GET", "this route does not say what to do", 7},
     {"route pool", "\"pool\" needs a value", 7},
     {"route pool webb", "there is no pool \"webb\"", 12},
-    {"route pool web path /a", "nothing but retry and priority may follow what the route does", 16},
-    {"route pool web respond 200", "nothing but retry and priority may follow what the route does",
-     16},
+    {"route pool web path /a", NO_MANNER, 16},
+    {"route pool web respond 200", NO_MANNER, 16},
     {"route { pool web }", "a route has no block", 1},
     {"route host", "\"host\" needs a value", 7},
     {"route host a..b:80 pool web", "\"a..b:80\" is not a host name", 12},
@@ -551,7 +553,7 @@ static const struct {
      19},
     {"route respond", "\"respond\" needs a value", 7},
     {"route respond 100", "a status from 200 to 599 stands here", 15},
-    {"route respond 200 a b", "nothing but retry and priority may follow what the route does", 21},
+    {"route respond 200 a b", NO_MANNER, 21},
     {"route respond 204 \"x\"", "an answer with status 204 has no text", 19},
     {"route respond 304 \"x\"", "an answer with status 304 has no text", 19},
     {"route redirect", "\"redirect\" needs a value", 7},
@@ -577,16 +579,14 @@ static const struct {
     {"route split web 90% webb 10%", "there is no pool \"webb\"", 21},
     {"route not split web 90% static 10%", "\"not\" turns a matcher round, \"split\" is what to do",
      11},
-    {"route split web 90% static 10% path /a",
-     "nothing but retry and priority may follow what the route does", 32},
+    {"route split web 90% static 10% path /a", NO_MANNER, 32},
     {"route pool web retry", "\"retry\" needs a value", 16},
     {"route pool web retry always", "\"always\" is not known here: write idempotency-key", 22},
     {"route pool web priority", "\"priority\" needs a value", 16},
     {"route pool web priority urgent",
      "\"urgent\" is not known here: write one of high, normal, low", 25},
     {"route pool web priority low priority low", "\"priority\" stands here twice", 29},
-    {"route pool web \"priority\" low",
-     "nothing but retry and priority may follow what the route does", 16},
+    {"route pool web \"priority\" low", NO_MANNER, 16},
     {"route priority low pool web", "\"priority\" stands behind what the route does", 7},
     {"route path /x retry idempotency-key pool web", "\"retry\" stands behind what the route does",
      15},
@@ -594,8 +594,21 @@ static const struct {
      "\"priority\" says how a pool is asked, this route asks none", 23},
     {"route redirect https retry idempotency-key",
      "\"retry\" says how a pool is asked, this route asks none", 22},
-    {"route async q", "\"async\" is not part of this weir yet", 7},
-    {"route POST path /x async q", "\"async\" is not part of this weir yet", 20},
+    {"route async", "\"async\" needs a value", 7},
+    {"route async q pool web", NO_MANNER, 15},
+    {"route async q priority low", "\"priority\" says how a pool is asked, this route asks none",
+     15},
+    {"route async q overflow r", "\"overflow\" says how a pool is asked, this route asks none", 15},
+    {"route overflow q pool web", "\"overflow\" stands behind what the route does", 7},
+    {"route pool web async", "\"async\" needs a value", 16},
+    {"route pool web async q async q", "\"async\" stands here twice", 24},
+    {"route pool web overflow q overflow q", "\"overflow\" stands here twice", 27},
+    {"route pool web credentials keep",
+     "\"credentials\" stands behind async or overflow: nothing is stored without them", 16},
+    {"route pool web async q credentials", "\"credentials\" needs a value", 24},
+    {"route async q credentials drop", "\"drop\" is not known here: write keep", 27},
+    {"route redirect https credentials keep",
+     "\"credentials\" says how a pool is asked, this route asks none", 22},
     {"route get pool web", "unknown word \"get\" in route", 7},
     {"route \"GET\" pool web", "unknown word \"GET\" in route", 7},
     {"route paht /a pool web", "unknown word \"paht\" in route", 7},
@@ -615,6 +628,40 @@ static void test_mistakes(void **state)
             item->at.column != mistakes[i].column)
             fail_msg("%s: %u:%u: %s", mistakes[i].route, item->at.line, item->at.column,
                      item->text);
+        unload(&scene);
+    }
+}
+
+/* ---- queues ---- */
+
+static void test_queues(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *route, *async, *overflow;
+        int action;
+        bool keeps;
+    } rows[] = {
+        {"route POST path /reports async reports", "reports", "", ROUTE_ASYNC, false},
+        {"route async reports credentials keep", "reports", "", ROUTE_ASYNC, true},
+        {"route pool web async reports", "reports", "", ROUTE_POOL, false},
+        {"route pool web overflow late priority low", "", "late", ROUTE_POOL, false},
+        {"route pool web overflow late credentials keep", "", "late", ROUTE_POOL, true},
+        {"route split web 90% static 10% async a overflow b", "a", "b", ROUTE_SPLIT, false},
+        {"route pool web", "", "", ROUTE_POOL, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct scene scene;
+        const struct routes *routes = load(&scene, rows[i].route);
+        assert_int_equal(scene.rc, 0);
+        const struct route *route = &routes->items[0];
+        assert_true(slice_is(route->async_ref.name, rows[i].async));
+        assert_true(slice_is(route->overflow_ref.name, rows[i].overflow));
+        assert_int_equal(route->action, rows[i].action);
+        assert_int_equal(route->keeps_credentials, rows[i].keeps);
+        assert_int_equal(route->has_queue, rows[i].async[0] || rows[i].overflow[0]);
+        assert_int_equal(route_is_to_pool(route), rows[i].action != ROUTE_ASYNC);
+        assert_true(route_is_relayed(route));
         unload(&scene);
     }
 }
@@ -642,8 +689,9 @@ int main(void)
         cmocka_unit_test(test_matching),    cmocka_unit_test(test_first_wins),
         cmocka_unit_test(test_no_route),    cmocka_unit_test(test_reach),
         cmocka_unit_test(test_reach_holds), cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_too_many),    cmocka_unit_test(test_split),
-        cmocka_unit_test(test_manner),      cmocka_unit_test(test_repeatable),
+        cmocka_unit_test(test_too_many),    cmocka_unit_test(test_queues),
+        cmocka_unit_test(test_split),       cmocka_unit_test(test_manner),
+        cmocka_unit_test(test_repeatable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

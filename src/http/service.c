@@ -5,6 +5,7 @@
  * another.
  */
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "http/exchange.h"
 #include "http/tunnel.h"
@@ -20,6 +21,7 @@ struct http_worker *http_worker_create(struct loop *loop, const struct board *bo
     worker->board = board;
     list_init(&worker->listens);
     list_init(&worker->tunnels);
+    strand_init(worker);
     return worker;
 }
 
@@ -28,6 +30,7 @@ void http_worker_destroy(struct http_worker **worker)
     if (!*worker)
         return;
     assert(list_is_empty(&(*worker)->listens) && list_is_empty(&(*worker)->tunnels));
+    strand_deinit(*worker);
     exchange_free_spare(*worker);
     mem_free(*worker);
     *worker = NULL;
@@ -84,6 +87,7 @@ struct http_epoch *http_epoch_create(const struct http_epoch_options *options)
     const struct upstream_set_options upstreams = {
         .snap = options->snap,
         .tls = options->tls,
+        .own = options->async,
         .board = options->worker->board,
         .commons = options->commons,
         .loop_index = options->loop_index,
@@ -93,8 +97,12 @@ struct http_epoch *http_epoch_create(const struct http_epoch_options *options)
         .ctx = options->row_ctx,
     };
     epoch->upstreams = upstream_set_create(&upstreams);
+    if (options->async)
+        epoch->async = upstream_pool_of(epoch->upstreams, options->async);
     epoch->n_services = options->n_wants;
-    rng_init(&epoch->rng, options->seed + options->loop_index);
+    /* Other numbers than those of the epoch before: they are the ids of requests. */
+    rng_init(&epoch->rng,
+             hash_mix(options->seed + options->snap->generation) + options->loop_index);
     sticky_keys_init(&epoch->sticky_keys, options->secret);
     epoch->services = MEM_NEW_ARRAY(struct http_service, options->n_wants);
     for (uint32_t i = 0; i < options->n_wants; i++)
@@ -187,6 +195,7 @@ struct http_listen *http_listen_create(struct http_worker *worker, const char *n
     listen->service = service_find(epoch, name);
     assert(listen->service);
     listen->row = listen->service->row;
+    listen->is_internal = listen->service->conf->is_internal;
     list_init(&listen->clients);
     listener_init(&listen->listener);
     listen->listener.on_accept = listen_on_accept;

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "http/exchange.h"
+#include "tls/tls.h"
 #include <assert.h>
 #include <errno.h>
 
@@ -30,7 +31,7 @@ static enum http_reason reason_of(enum retry_event event)
     return HTTP_BROKEN;
 }
 
-static enum retry_event event_of(const struct http_exchange *exchange, int error)
+enum retry_event exchange_event(const struct http_exchange *exchange, int error)
 {
     if (exchange->is_connecting)
         return RETRY_NOT_REACHED;
@@ -41,8 +42,11 @@ static enum retry_event event_of(const struct http_exchange *exchange, int error
     return exchange->is_fresh || exchange->held ? RETRY_BROKEN : RETRY_IDLE_DIED;
 }
 
+/* Where the time that the client gives is over, the try that used it up was the last. */
 static uint32_t max_tries(const struct http_exchange *exchange)
 {
+    if (exchange->n_tries > 0 && exchange_is_granted_over(exchange))
+        return exchange->n_tries;
     return (uint32_t)exchange->service->conf->retry.tries + exchange->n_excused;
 }
 
@@ -70,22 +74,26 @@ static bool exchange_affords(struct http_exchange *exchange, const struct retry_
            limit_budget_take(&exchange->service->budget, loop_now_ns(worker_of(exchange)->loop));
 }
 
+void exchange_pause(struct http_exchange *exchange, uint32_t pause_ms)
+{
+    exchange->is_pausing = true;
+    exchange->pause_ms = (uint16_t)pause_ms;
+    exchange_rearm(exchange);
+}
+
 /* Another try, when its time has come. */
 static void exchange_repeat(struct http_exchange *exchange, uint32_t n_pauses)
 {
     uint32_t draw = (uint32_t)rng_next(&exchange->service->epoch->rng);
     uint32_t base_ms = (uint32_t)exchange->service->conf->retry.backoff_ms;
     uint32_t pause_ms = retry_pause_ms(n_pauses, base_ms, draw);
-    if (pause_ms == 0) {
+    if (pause_ms == 0)
         exchange_try(exchange);
-        return;
-    }
-    exchange->is_pausing = true;
-    exchange->pause_ms = (uint16_t)pause_ms;
-    exchange_rearm(exchange);
+    else
+        exchange_pause(exchange, pause_ms);
 }
 
-static void exchange_refused(struct http_exchange *exchange, enum retry_refusal refusal)
+void exchange_refuse(struct http_exchange *exchange, enum retry_refusal refusal)
 {
     if (!exchange->status) /* what breaks off in the middle is a cut, and counted there */
         metric_add(exchange->service->row, LISTEN_UNREPEATED + refusal, 1);
@@ -109,9 +117,28 @@ static void exchange_blame(struct http_exchange *exchange, enum retry_event even
     upstream_tried_add(&exchange->tried, member);
 }
 
+/* For a part of this weir, which tells an operator. What the kernel said of a connection it said
+ * once, to whoever read or asked first: `error`. */
+static void note_unreached(struct http_exchange *exchange, int error)
+{
+    struct conn *conn = &exchange->upstream->conn;
+    bool is_tls = tls_failure(conn) != TLS_FINE;
+    bool is_late = error == ETIMEDOUT && conn_error(conn) == 0;
+    const char *why = is_tls || error <= 0 ? conn_reason(conn) : strerrordesc_np(error);
+    exchange->unreached = (struct http_unreached){.member = exchange->member,
+                                                  .what = is_tls ? "no TLS: " : "",
+                                                  .why = is_late ? "no connection in time" : why};
+}
+
 void exchange_upstream_failed(struct http_exchange *exchange, int error)
 {
-    enum retry_event event = event_of(exchange, error);
+    enum retry_event event = exchange_event(exchange, error);
+    if (exchange->mode) {
+        async_failed(exchange, event);
+        return;
+    }
+    if (event == RETRY_NOT_REACHED)
+        note_unreached(exchange, error);
     exchange_blame(exchange, event);
     struct retry_step step = exchange_decide(exchange, event);
     exchange->failure = (uint8_t)reason_of(event);
@@ -119,9 +146,9 @@ void exchange_upstream_failed(struct http_exchange *exchange, int error)
     mem_free(exchange->held);
     exchange->held = NULL;
     if (step.verb == RETRY_FAIL)
-        exchange_refused(exchange, step.refusal);
+        exchange_refuse(exchange, step.refusal);
     else if (!exchange_affords(exchange, &step))
-        exchange_refused(exchange, RETRY_BUDGET);
+        exchange_refuse(exchange, RETRY_BUDGET);
     else
         exchange_repeat(exchange, step.n_pauses);
 }
@@ -162,8 +189,7 @@ static const struct upstream_user calls = {
 
 /* A connection for this try. What cannot be repeated goes out on a kept connection only after a
  * look at it, because a member that has just closed it would take the request with it. */
-static struct upstream *exchange_take(struct http_exchange *exchange,
-                                      struct upstream_member *member)
+struct upstream *exchange_take(struct http_exchange *exchange, struct upstream_member *member)
 {
     struct loop *loop = worker_of(exchange)->loop;
     if (exchange->n_tries > 1)
@@ -259,7 +285,7 @@ void exchange_on_turn(struct upstream_waiter *waiter)
 }
 
 /* All that is kept of the request goes out on the connection that was just taken. */
-static void exchange_send(struct http_exchange *exchange)
+void exchange_send(struct http_exchange *exchange)
 {
     struct conn *conn = &exchange->upstream->conn;
     exchange->is_fresh = exchange->upstream->n_requests == 1;
@@ -279,6 +305,10 @@ static void exchange_send(struct http_exchange *exchange)
 void exchange_try(struct http_exchange *exchange)
 {
     exchange->is_pausing = false;
+    if (exchange->mode) {
+        async_try(exchange);
+        return;
+    }
     switch (exchange_reach(exchange)) {
     case UPSTREAM_MEMBER:
         exchange_send(exchange);
