@@ -20,7 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NO_FD = -1, FAILURE_FD = 3, READ_BYTES = 4096 };
+/* What a pipe can hold is read at the end, and no more: another may have it and print for ever. */
+enum { NO_FD = -1, READ_BYTES = 64 * 1024, LAST_ROUNDS = 32, CPU_GRACE_S = 1 };
 
 struct run {
     struct loop *loop;
@@ -34,13 +35,34 @@ struct run {
     struct program_result result;
     size_t n_output;
     size_t n_line;
-    bool has_line; /* the first line has ended */
+    uint64_t grace_ns;
+    struct cell *cell; /* NULL: it has no control group */
+    struct tail *tail; /* NULL: the first line is all that is wanted */
+    bool has_line;     /* the first line has ended */
     bool is_late;
+    bool is_asked; /* to end */
+    bool is_killed;
 };
 
 /* ---- in the child, between fork and exec: async-signal-safe calls alone ---- */
 
-static void become_plain(void)
+static void set_limit(__rlimit_resource_t what, uint64_t soft, uint64_t hard)
+{
+    const struct rlimit limit = {.rlim_cur = soft, .rlim_max = hard};
+    if (soft > 0)
+        setrlimit(what, &limit);
+}
+
+static void take_limits(const struct run_manner *manner)
+{
+    set_limit(RLIMIT_AS, manner->memory_bytes, manner->memory_bytes);
+    set_limit(RLIMIT_CPU, manner->cpu_s, manner->cpu_s + CPU_GRACE_S);
+    set_limit(RLIMIT_NPROC, manner->processes, manner->processes);
+    set_limit(RLIMIT_NOFILE, manner->files, manner->files);
+    set_limit(RLIMIT_FSIZE, manner->file_bytes, manner->file_bytes);
+}
+
+static void become_plain(const struct run_manner *manner)
 {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     struct rlimit no_core = {.rlim_cur = 0, .rlim_max = 0}, files;
@@ -55,10 +77,37 @@ static void become_plain(void)
         files.rlim_cur = RUN_FDS_MAX;
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    umask(077);
+    umask(manner ? manner->umask : 077);
     setsid();
-    if (chdir("/") < 0)
-        _exit(EXIT_FAILURE);
+}
+
+static _Noreturn void give_up(int failure_fd)
+{
+    int error = errno;
+    (void)!write(failure_fd, &error, sizeof(error));
+    _exit(EXIT_FAILURE);
+}
+
+/*
+ * Standard input, output and error, RUN_ANSWER_FD where it is served, and behind them the one that
+ * tells of a failure, which is returned; no other.
+ */
+static int take_descriptors(const struct run_spec *spec, int output_fd, int failure_fd)
+{
+    bool is_served = spec->manner && spec->manner->is_served;
+    int input_fd = spec->manner ? spec->manner->input_fd : open("/dev/null", O_RDONLY);
+    int last = is_served ? RUN_ANSWER_FD + 1 : RUN_ANSWER_FD;
+    /* Above all that follows, so that none of the copies below covers another. */
+    int high_input = fcntl(input_fd, F_DUPFD, last + 1);
+    int high_output = fcntl(output_fd, F_DUPFD, last + 1);
+    int high_failure = fcntl(failure_fd, F_DUPFD, last + 1);
+    if (high_input < 0 || high_output < 0 || high_failure < 0 ||
+        dup2(high_input, STDIN_FILENO) < 0 || dup2(high_output, STDOUT_FILENO) < 0 ||
+        dup2(high_output, STDERR_FILENO) < 0 || dup3(high_failure, last, O_CLOEXEC) < 0 ||
+        (is_served && dup2(high_input, RUN_ANSWER_FD) < 0))
+        give_up(failure_fd);
+    close_range((unsigned)last + 1, ~0u, 0);
+    return last;
 }
 
 static _Noreturn void become(const struct run_spec *spec, int output_fd, int failure_fd,
@@ -71,20 +120,25 @@ static _Noreturn void become(const struct run_spec *spec, int output_fd, int fai
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != parent)
         _exit(EXIT_FAILURE); /* it died before the line above */
-    become_plain();
-    /* Above all that follows, so that none of the copies below covers another. */
-    int high_output = fcntl(output_fd, F_DUPFD, FAILURE_FD + 1);
-    int high_failure = fcntl(failure_fd, F_DUPFD, FAILURE_FD + 1);
-    int null_fd = open("/dev/null", O_RDONLY);
-    if (high_output < 0 || high_failure < 0 || null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
-        dup2(high_output, STDOUT_FILENO) < 0 || dup2(high_output, STDERR_FILENO) < 0 ||
-        dup3(high_failure, FAILURE_FD, O_CLOEXEC) < 0)
-        _exit(EXIT_FAILURE);
-    close_range(FAILURE_FD + 1, ~0u, 0);
+    if (spec->manner && spec->manner->take_cell && cell_join(spec->manner->take_cell) < 0)
+        give_up(failure_fd);
+    /* What loses its parent beneath it is its own until it ends, then ours: worker/orphans.h */
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    become_plain(spec->manner);
+    failure_fd = take_descriptors(spec, output_fd, failure_fd);
+    if (spec->manner)
+        take_limits(spec->manner);
+    if (spec->manner && spec->manner->user) {
+        if (run_user_become(spec->manner->user) < 0)
+            give_up(failure_fd);
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* the change of user has ended it */
+        if (getppid() != parent)
+            _exit(EXIT_FAILURE);
+    }
+    if (chdir(spec->manner ? spec->manner->folder : "/") < 0)
+        give_up(failure_fd);
     execve(spec->path, argv.to, env.to);
-    int error = errno;
-    (void)!write(FAILURE_FD, &error, sizeof(error));
-    _exit(EXIT_FAILURE);
+    give_up(failure_fd);
 }
 
 /* ---- its end ---- */
@@ -105,6 +159,7 @@ static void run_free(struct run *run)
     close_io(run, &run->output);
     if (run->failure_fd >= 0)
         close(run->failure_fd);
+    cell_leave(&run->cell);
     mem_free(run);
 }
 
@@ -115,13 +170,39 @@ static void run_end(struct run *run)
     run_free(run);
 }
 
-/* All of its group; and itself, as long as it has made none. */
+/* All of its groups; and itself, as long as it has made none. */
 static void kill_all(const struct run *run)
 {
     if (run->pid <= 0)
         return;
     kill(-run->pid, SIGKILL);
     kill(run->pid, SIGKILL);
+    if (run->cell)
+        cell_kill(run->cell);
+}
+
+static void kill_running(struct run *run)
+{
+    run->is_killed = run->pid > 0;
+    kill_all(run);
+}
+
+/* Asks it to end; now, or when it was asked before, kills it. */
+static void end_softly(struct run *run, uint64_t grace_ns)
+{
+    bool is_first = !run->is_asked;
+    run->is_asked = true;
+    if (grace_ns == 0 || run->pid <= 0) {
+        kill_running(run);
+        return;
+    }
+    if (is_first)
+        kill(run->pid, SIGTERM);
+    uint64_t until_ns = loop_now_ns(run->loop) + grace_ns;
+    if (is_first || until_ns < run->limit.deadline_ns) {
+        loop_timer_clear(run->loop, &run->limit);
+        loop_timer_set(run->loop, &run->limit, until_ns);
+    }
 }
 
 static void take_line(struct run *run, const char *bytes, size_t n)
@@ -134,22 +215,34 @@ static void take_line(struct run *run, const char *bytes, size_t n)
     }
 }
 
-/* Reads until the pipe is empty or closed; a program that prints too much loses its reader. */
-static void read_output(struct run *run)
+static void take_output(struct run *run, const char *bytes, size_t n)
 {
-    char bytes[READ_BYTES];
-    while (loop_io_is_armed(&run->output)) {
-        ssize_t n = read(run->output.fd, bytes, sizeof(bytes));
+    run->n_output += n;
+    if (run->tail)
+        tail_add(run->tail, slice_make(bytes, n));
+    else
+        take_line(run, bytes, n);
+}
+
+/*
+ * Reads until the pipe is empty or closed, rounds times at most; the program of a check that prints
+ * too much loses its reader. Returns true where there may be more.
+ */
+static bool read_output(struct run *run, int rounds)
+{
+    char *bytes = loop_buf(run->loop);
+    while (loop_io_is_armed(&run->output) && rounds-- > 0) {
+        ssize_t n = read(run->output.fd, bytes, READ_BYTES);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
-            return;
+            return false;
         if (n > 0)
-            take_line(run, bytes, (size_t)n);
-        run->n_output += n > 0 ? (size_t)n : 0;
-        if (n <= 0 || run->n_output >= RUN_OUTPUT_MAX)
+            take_output(run, bytes, (size_t)n);
+        if (n <= 0 || (!run->tail && run->n_output >= RUN_OUTPUT_MAX))
             close_io(run, &run->output);
     }
+    return loop_io_is_armed(&run->output);
 }
 
 static void take_status(struct run *run, const siginfo_t *info)
@@ -165,6 +258,8 @@ static void take_status(struct run *run, const siginfo_t *info)
     } else {
         result->outcome = info->si_code == CLD_EXITED ? PROGRAM_EXITED : PROGRAM_SIGNALED;
         result->number = info->si_status;
+        if (run->cell && result->outcome == PROGRAM_SIGNALED)
+            result->overrun_bytes = (int64_t)cell_overrun(run->cell);
     }
 }
 
@@ -176,18 +271,21 @@ static void on_ended(struct loop *loop, struct loop_io *io, uint32_t events)
     (void)events;
     /* Before it is reaped, so that the number is nobody else's yet. */
     kill_all(run);
-    if (waitid(P_PIDFD, (id_t)io->fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+    int result = waitid(P_PIDFD, (id_t)io->fd, &info, WEXITED | WNOHANG);
+    /* Of one that is cancelled nobody knows any more that it is a program (orphans.h). */
+    bool is_reaped = result < 0 && errno == ECHILD;
+    if (!is_reaped && (result < 0 || info.si_pid == 0))
         return;
-    read_output(run);
+    (void)read_output(run, LAST_ROUNDS);
     take_status(run, &info);
     run_end(run);
 }
 
 static void on_output(struct loop *loop, struct loop_io *io, uint32_t events)
 {
-    (void)loop;
-    (void)events;
-    read_output(CONTAINER_OF(io, struct run, output));
+    struct run *run = CONTAINER_OF(io, struct run, output);
+    if (read_output(run, LOOP_BUDGET))
+        loop_again(loop, io, events);
 }
 
 static void on_limit(struct loop *loop, struct loop_timer *timer)
@@ -198,8 +296,9 @@ static void on_limit(struct loop *loop, struct loop_timer *timer)
         run_end(run); /* it could not be made, and the result says why */
         return;
     }
-    run->is_late = true;
-    kill_all(run);
+    /* Where it is stopping its time was not over: its grace is. */
+    run->is_late = run->is_late || !run->is_asked;
+    end_softly(run, run->is_asked ? 0 : run->grace_ns);
 }
 
 /* ---- its start ---- */
@@ -268,10 +367,17 @@ struct run *run_start(struct loop *loop, const struct run_spec *spec, run_fn *fn
     run->loop = loop;
     run->fn = fn;
     run->ctx = ctx;
+    run->grace_ns = spec->manner ? spec->manner->grace_ns : 0;
+    run->tail = spec->manner ? spec->manner->tail : NULL;
+    run->cell = spec->manner ? spec->manner->take_cell : NULL;
     loop_io_init(&run->ended);
     loop_io_init(&run->output);
     loop_timer_init(&run->limit, on_limit);
-    int result = open_pipes(&pipes) < 0 ? -errno : spawn(run, spec, &pipes);
+    int result = open_pipes(&pipes);
+    /* Another user is to open it as /dev/stderr. */
+    if (result == 0 && spec->manner && spec->manner->user)
+        (void)fchmod(pipes.output[1], 0622);
+    result = result < 0 ? -errno : spawn(run, spec, &pipes);
     run->failure_fd = pipes.failure[0];
     close_fd(pipes.output[1]);
     close_fd(pipes.failure[1]);
@@ -279,13 +385,43 @@ struct run *run_start(struct loop *loop, const struct run_spec *spec, run_fn *fn
         close_fd(pipes.output[0]);
         run->result = (struct program_result){.outcome = PROGRAM_NOT_STARTED, .number = -result};
     }
-    loop_timer_set(loop, &run->limit, loop_now_ns(loop) + (result < 0 ? 0 : spec->timeout_ns));
+    if (result < 0 || spec->timeout_ns > 0)
+        loop_timer_set(loop, &run->limit, loop_now_ns(loop) + (result < 0 ? 0 : spec->timeout_ns));
     return run;
 }
 
 void run_kill(struct run *run)
 {
-    kill_all(run);
+    kill_running(run);
+}
+
+void run_stop(struct run *run, uint64_t grace_ns)
+{
+    end_softly(run, grace_ns < run->grace_ns ? grace_ns : run->grace_ns);
+}
+
+void run_limit(struct run *run, uint64_t timeout_ns)
+{
+    if (run->is_asked || run->pid == 0)
+        return;
+    loop_timer_clear(run->loop, &run->limit);
+    if (timeout_ns > 0)
+        loop_timer_set(run->loop, &run->limit, loop_now_ns(run->loop) + timeout_ns);
+}
+
+bool run_is_late(const struct run *run)
+{
+    return run->is_late;
+}
+
+pid_t run_pid(const struct run *run)
+{
+    return run->pid;
+}
+
+bool run_was_killed(const struct run *run)
+{
+    return run->is_killed;
 }
 
 void run_cancel(struct run **run_ptr)
@@ -295,5 +431,6 @@ void run_cancel(struct run **run_ptr)
     if (!run)
         return;
     run->fn = NULL;
+    run->tail = NULL;
     kill_all(run);
 }

@@ -1,322 +1,313 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The module worker: who asks for which program, and what becomes of it.
+ * The life of the process worker: files that come and go, a drain, the end.
  */
 
 #include "worker/worker.h"
 
 #include "base/mem.h"
-#include "core/process.h"
-#include "core/program.h"
-#include "worker/run.h"
-#include <string.h>
+#include "worker/internal.h"
+#include <linux/capability.h>
+#include <stdio.h>
 
-struct worker_conf {
-    struct conf_object object;
-    struct {
-        struct conf_object object;
-        int64_t at_once; /* 32 */
-    } programs;
-};
+#define NS_PER_MS UINT64_C(1000000)
 
-struct worker {
-    struct process *process;
-    const struct snapshot *snap; /* the committed one; NULL: none yet */
-    struct list jobs;
-    uint32_t n_jobs;
-    struct metric_slab *slab; /* NULL: there is no room */
-};
+enum { PUBLISH_MS = 1000 };
 
-/* A program that runs for somebody, or waits until another of its name is reaped. */
-struct job {
-    struct list node;
-    struct worker *worker;
-    struct program_ticket ticket;
-    struct run *run;   /* NULL: it waits */
-    bool is_cancelled; /* killed, nobody waits for its end */
-    char *sole;        /* struct program_plan; NULL: it has no name */
-    char *packed;      /* while it waits: the texts of the ask; else NULL */
-    size_t n_texts;
-};
+static const struct worker_module_conf *conf_of(const struct snapshot *snap)
+{
+    return snapshot_conf(snap, &worker_module);
+}
 
-/* ---- words ---- */
+/* ---- orphans --------------------------------------------------------------------------------- */
 
-static const struct conf_word programs_words[] = {
-    {.name = "at-once",
-     .type = CONF_INT,
-     .offset =
-         offsetof(struct worker_conf, programs.at_once) - offsetof(struct worker_conf, programs),
-     .fallback = "32",
-     .min = 1,
-     .max = 1024,
-     .doc = "programs that run at a time; a check beyond that says nothing of its member"},
-    {0},
-};
+static bool is_program(void *ctx, pid_t pid)
+{
+    const struct workshop *shop = ctx;
+    LIST_EACH (node, &shop->crews)
+        if (crew_has(LIST_ENTRY(node, struct crew, node), pid))
+            return true;
+    return shop->asks && asks_has(shop->asks, pid);
+}
 
-static const struct conf_block programs_block = {
-    .size = sizeof(((struct worker_conf *)NULL)->programs),
-    .words = programs_words,
-};
+static void on_kill(void *ctx)
+{
+    const struct workshop *shop = ctx;
+    if (shop->asks)
+        asks_count(shop->asks, PROGRAM_ORPHANS);
+}
 
-static const struct conf_word worker_words[] = {
-    {.name = "programs",
-     .type = CONF_BLOCK,
-     .flags = CONF_EMBED,
-     .offset = offsetof(struct worker_conf, programs),
-     .block = &programs_block,
-     .doc = "the programs that are started for checks and vips"},
-    {0},
-};
+/* ---- the node drains ------------------------------------------------------------------------- */
 
-/* ---- metrics ---- */
+static void look_for_drain(struct workshop *shop, const char *own)
+{
+    const struct board *board = shop->process->board;
+    char name[FACT_NAME_MAX];
+    snprintf(name, sizeof(name), "drain:node/%s", own);
+    enum fact_state state = board_peek(board, board_find(board, name));
+    bool is_resting = state == FACT_DRAINING || state == FACT_DRAINED;
+    if (is_resting == shop->is_resting)
+        return;
+    shop->is_resting = is_resting;
+    LIST_EACH (node, &shop->crews)
+        crew_look(LIST_ENTRY(node, struct crew, node));
+}
 
-#define COUNTER(word_, name_, help_)                                              \
-    {                                                                             \
-        .name = (name_), .type = METRIC_COUNTER, .word = (word_), .help = (help_) \
+static void on_fact(void *ctx, const struct board_change *change)
+{
+    const struct workshop *shop = ctx;
+    if (shop->process->snap && slice_starts(slice_from(change->name), SLICE("drain:node/")))
+        look_for_drain(ctx, shop->process->snap->node);
+}
+
+static void on_lost(void *ctx, size_t segment)
+{
+    const struct workshop *shop = ctx;
+    (void)segment;
+    if (shop->process->snap)
+        look_for_drain(ctx, shop->process->snap->node);
+}
+
+/* ---- the start ------------------------------------------------------------------------------- */
+
+static void stop_crews(struct workshop *shop)
+{
+    LIST_EACH (node, &shop->crews)
+        crew_stop(LIST_ENTRY(node, struct crew, node), shop->deadline_ns);
+}
+
+static void on_retired(struct loop *loop, struct loop_timer *timer)
+{
+    (void)loop;
+    stop_crews(CONTAINER_OF(timer, struct workshop, retired));
+}
+
+static void on_publish(struct loop *loop, struct loop_timer *timer)
+{
+    struct workshop *shop = CONTAINER_OF(timer, struct workshop, publish);
+    LIST_EACH (node, &shop->crews) {
+        struct crew *crew = LIST_ENTRY(node, struct crew, node);
+        if (crew->is_leaving && crew_is_empty(crew))
+            crew_destroy(crew);
+        else
+            crew_publish(crew);
     }
-
-static const struct metric_def program_defs[] = {
-    {.name = "running",
-     .type = METRIC_GAUGE,
-     .word = PROGRAM_RUNNING,
-     .help = "Programs that run now."},
-    COUNTER(PROGRAM_STARTED, "started", "Programs that were started."),
-    COUNTER(PROGRAM_FAILED, "failed", "Programs that could not be executed."),
-    COUNTER(PROGRAM_KILLED, "killed", "Programs that were killed when their time was over."),
-    COUNTER(PROGRAM_TOO_MANY, "refused", "Programs that were not started: too many ran."),
-    {0},
-};
-
-static const struct metric_table program_metrics = {
-    .name = "program",
-    .n_words = PROGRAM_WORDS,
-    .defs = program_defs,
-};
-
-static const struct metric_table *const metrics[] = {&program_metrics, NULL};
-
-static void count(const struct worker *worker, enum program_word word)
-{
-    if (worker->slab)
-        metric_add(metric_row(worker->slab, 0), word, 1);
+    cells_tidy(&shop->cells);
+    loop_timer_set(loop, timer, loop_now_ns(loop) + PUBLISH_MS * NS_PER_MS);
 }
 
-static void set_running(const struct worker *worker)
+/* By the descriptor, for its path may lead through folders that only root may enter. */
+static int find_queue(struct workshop *shop, struct err *err)
 {
-    if (worker->slab)
-        metric_set(metric_row(worker->slab, 0), PROGRAM_RUNNING, worker->n_jobs);
+    char text[64];
+    snprintf(text, sizeof(text), "unix:/proc/self/fd/%d/" JOBS_SOCKET, shop->process->state_fd);
+    return addr_parse(slice_from(text), &shop->queue, err);
 }
 
-/* ---- jobs ---- */
-
-static void job_free(struct job *job)
+static int worker_start(struct process *process, void **ret_state, struct err *err)
 {
-    list_remove(&job->node);
-    job->worker->n_jobs--;
-    set_running(job->worker);
-    mem_free(job->sole);
-    mem_free(job->packed);
-    mem_free(job);
+    struct workshop *shop = MEM_NEW(struct workshop);
+    shop->process = process;
+    shop->loop = process->loops[0];
+    list_init(&shop->crews);
+    cells_init(&shop->cells, process->groups_fd);
+    slabs_init(&shop->slabs, process->board, process->n_loops, process->seed);
+    loop_timer_init(&shop->publish, on_publish);
+    loop_timer_init(&shop->retired, on_retired);
+    const struct orphans_calls calls = {is_program, on_kill, shop};
+    shop->orphans = orphans_create(shop->loop, &calls);
+    shop->asks = asks_create(process, shop->orphans);
+    process_watch(process, on_fact, on_lost, shop);
+    *ret_state = shop;
+    return find_queue(shop, err);
 }
 
-/* The newest of that name that waits for another to be reaped; or one that is not yet. */
-static struct job *find_sole(const struct worker *worker, const char *sole, bool is_waiting)
+/* ---- files ----------------------------------------------------------------------------------- */
+
+static void forget_coming(struct workshop *shop)
 {
-    LIST_EACH (node, &worker->jobs) {
-        struct job *job = LIST_ENTRY(node, struct job, node);
-        if (job->sole && (job->packed != NULL) == is_waiting && strcmp(job->sole, sole) == 0)
-            return job;
+    for (size_t i = 0; i < shop->n_coming; i++) {
+        if (shop->coming[i])
+            slabs_leave(&shop->slabs, shop->coming[i]);
+        run_user_destroy(&shop->coming_users[i]);
+    }
+    mem_free(shop->coming);
+    mem_free(shop->coming_users);
+    shop->coming = NULL;
+    shop->coming_users = NULL;
+    shop->n_coming = 0;
+}
+
+static int prepare_one(struct workshop *shop, size_t i, const struct worker_conf *conf,
+                       struct err *err)
+{
+    shop->coming[i] = slabs_take(&shop->slabs, &worker_metrics, conf->name.ptr);
+    if (!shop->coming[i])
+        return err_set(err, "no room on the board for the counters of worker %.*s",
+                       SLICE_ARG(conf->name));
+    if (run_user_find(conf->user, conf->group, &shop->coming_users[i], err) < 0)
+        return err_prefix(err, "worker %.*s", SLICE_ARG(conf->name));
+    return 0;
+}
+
+static int worker_prepare(void *state, struct snapshot *snap, struct err *err)
+{
+    struct workshop *shop = state;
+    const struct conf_list *list = &conf_of(snap)->worker_list;
+    shop->coming = MEM_NEW_ARRAY(struct shared_slab *, list->n_items);
+    shop->coming_users = MEM_NEW_ARRAY(struct run_user *, list->n_items);
+    shop->n_coming = list->n_items;
+    for (size_t i = 0; i < list->n_items; i++) {
+        if (prepare_one(shop, i, list->items[i], err) == 0)
+            continue;
+        forget_coming(shop);
+        return -1;
+    }
+    return 0;
+}
+
+static void worker_abort(void *state, struct snapshot *snap)
+{
+    (void)snap;
+    forget_coming(state);
+}
+
+static struct crew *find_crew(const struct workshop *shop, struct slice name)
+{
+    LIST_EACH (node, &shop->crews) {
+        struct crew *crew = LIST_ENTRY(node, struct crew, node);
+        if (slice_is(name, crew->name))
+            return crew;
     }
     return NULL;
 }
 
-static void start_waiting(struct worker *worker, const char *sole);
-
-static void job_on_end(void *ctx, const struct program_result *result)
+static bool has_crew(const struct conf_list *list, const char *name)
 {
-    struct job *job = ctx;
-    struct worker *worker = job->worker;
-    char *sole = job->sole;
-    if (result->outcome == PROGRAM_NOT_STARTED)
-        count(worker, PROGRAM_FAILED);
-    if (result->outcome == PROGRAM_LATE)
-        count(worker, PROGRAM_KILLED);
-    if (!job->is_cancelled)
-        program_answer(worker->process, job->ticket, result);
-    job->sole = NULL;
-    job_free(job);
-    if (sole)
-        start_waiting(worker, sole);
-    mem_free(sole);
-}
-
-/* Nobody waits for it any more. One with a name keeps its place until it is reaped. */
-static void job_cancel(struct job *job)
-{
-    if (job->run && job->sole) {
-        job->is_cancelled = true;
-        run_kill(job->run);
-        return;
+    for (size_t i = 0; i < list->n_items; i++) {
+        const struct worker_conf *conf = list->items[i];
+        if (slice_is(conf->name, name))
+            return true;
     }
-    run_cancel(&job->run);
-    job_free(job);
+    return false;
 }
 
-static struct job *job_create(struct worker *worker, struct program_ticket ticket)
+static bool is_told(void *ctx, const char *name)
 {
-    struct job *job = MEM_NEW(struct job);
-    *job = (struct job){.worker = worker, .ticket = ticket};
-    list_init(&job->node);
-    list_add_back(&worker->jobs, &job->node);
-    worker->n_jobs++;
-    set_running(worker);
-    return job;
+    return find_crew(ctx, slice_skip(slice_from(name), sizeof("worker:") - 1)) != NULL;
 }
 
-static void job_run(struct job *job, const struct program_plan *plan)
+/* Nothing else bounds it. */
+static void warn_of_cores(const struct workshop *shop, const struct worker_conf *conf)
 {
-    const struct run_spec spec = {
-        .path = plan->path,
-        .argv = plan->argv,
-        .env = plan->env,
-        .timeout_ns = plan->timeout_ns,
-    };
-    count(job->worker, PROGRAM_STARTED);
-    job->run = run_start(job->worker->process->loops[0], &spec, job_on_end, job);
+    if (conf->limits.cores_percent > 0 &&
+        (shop->cells.fd < 0 || !cgroup_has(shop->cells.fd, "cpu")))
+        log_write(process_log(shop->loop), LOG_LEVEL_WARN,
+                  "worker %.*s: `limits cores` bounds nothing here: its programs have no control "
+                  "groups for the processor",
+                  SLICE_ARG(conf->name));
 }
 
-static void answer(const struct worker *worker, struct program_ticket ticket,
-                   enum program_outcome outcome)
+static void worker_commit(void *state, struct snapshot *snap)
 {
-    const struct program_result result = {.outcome = outcome};
-    program_answer(worker->process, ticket, &result);
-}
-
-/* ---- one at a time ---- */
-
-/* Texts in one piece, each with its NUL. */
-static char *pack(const struct slice *texts, size_t n_texts)
-{
-    struct text packed = TEXT_NONE;
-    for (size_t i = 0; i < n_texts; i++) {
-        text_append(&packed, texts[i]);
-        text_append_char(&packed, '\0');
+    struct workshop *shop = state;
+    const struct conf_list *list = &conf_of(snap)->worker_list;
+    asks_commit(shop->asks, snap);
+    for (size_t i = 0; i < list->n_items; i++) {
+        const struct worker_conf *conf = list->items[i];
+        struct crew *crew = find_crew(shop, conf->name);
+        if (crew) {
+            crew_configure(crew, snap, conf);
+        } else {
+            crew = crew_create(shop, snap, conf, shop->coming[i]);
+            shop->coming[i] = NULL;
+        }
+        warn_of_cores(shop, conf);
+        crew_set_user(crew, shop->coming_users[i]);
+        shop->coming_users[i] = NULL;
     }
-    char *bytes = slice_dup(text_slice(&packed));
-    text_deinit(&packed);
-    return bytes;
+    forget_coming(shop);
+    look_for_drain(shop, snap->node);
+    LIST_EACH (node, &shop->crews) {
+        struct crew *crew = LIST_ENTRY(node, struct crew, node);
+        if (has_crew(list, crew->name))
+            crew_look(crew);
+        else
+            crew_leave(crew);
+    }
+    board_sweep(shop->process->board, "worker:", is_told, shop, loop_wall_ns(shop->loop));
+    on_publish(shop->loop, &shop->publish);
 }
 
-/*
- * The ask takes the place of those of its name that are there: what waits is refused, what runs is
- * killed. Returns whether the job has to wait for that.
- */
-static bool take_place(struct worker *worker, const char *sole)
+/* ---- the end --------------------------------------------------------------------------------- */
+
+/* Another build takes jobs from now on: what runs here may go on for as long as there is time. */
+static void retire_crews(struct workshop *shop)
 {
-    struct job *waiting = find_sole(worker, sole, true);
-    struct job *running = find_sole(worker, sole, false);
-    if (waiting) {
-        answer(worker, waiting->ticket, PROGRAM_REFUSED);
-        job_free(waiting);
+    uint64_t until_ns = shop->deadline_ns;
+    LIST_EACH (node, &shop->crews) {
+        struct crew *crew = LIST_ENTRY(node, struct crew, node);
+        uint64_t last_ns = crew_retire(crew, shop->deadline_ns);
+        until_ns = last_ns < until_ns ? last_ns : until_ns;
     }
-    if (running)
-        run_kill(running->run);
-    return running != NULL;
+    loop_timer_set(shop->loop, &shop->retired, until_ns);
 }
 
-/* The one of that name that ran is reaped. The file may be another by now. */
-static void start_waiting(struct worker *worker, const char *sole)
+static void worker_drain(void *state, uint64_t deadline_ns)
 {
-    struct job *job = find_sole(worker, sole, true);
-    if (!job)
-        return;
-    struct slice texts[PROGRAM_TEXTS_MAX];
-    const char *next = job->packed;
-    for (size_t i = 0; i < job->n_texts; i++) {
-        texts[i] = slice_from(next);
-        next += texts[i].len + 1;
-    }
-    struct arena arena;
-    struct program_plan plan;
-    arena_init(&arena);
-    if (snapshot_program(worker->snap, texts, job->n_texts, &arena, &plan) == 0) {
-        job_run(job, &plan);
-        mem_free(job->packed);
-        job->packed = NULL;
-    } else {
-        answer(worker, job->ticket, PROGRAM_UNKNOWN);
-        job_free(job);
-    }
-    arena_deinit(&arena);
-}
-
-/* ---- asks ---- */
-
-static bool is_too_many(const struct worker *worker)
-{
-    const struct worker_conf *conf = snapshot_conf(worker->snap, &worker_module);
-    return worker->n_jobs >= (uint64_t)conf->programs.at_once;
-}
-
-static void start(struct worker *worker, struct program_ticket ticket, const struct slice *texts,
-                  size_t n_texts, const struct program_plan *plan)
-{
-    bool waits = plan->sole && take_place(worker, plan->sole);
-    if (is_too_many(worker)) {
-        count(worker, PROGRAM_TOO_MANY);
-        answer(worker, ticket, PROGRAM_REFUSED);
-        return;
-    }
-    struct job *job = job_create(worker, ticket);
-    job->sole = plan->sole ? mem_strdup(plan->sole) : NULL;
-    if (waits) {
-        job->packed = pack(texts, n_texts);
-        job->n_texts = n_texts;
-    } else {
-        job_run(job, plan);
-    }
-}
-
-static void on_start(void *ctx, struct program_ticket ticket, const struct slice *texts,
-                     size_t n_texts)
-{
-    struct worker *worker = ctx;
-    struct arena arena;
-    struct program_plan plan;
-    arena_init(&arena);
-    if (worker->snap && snapshot_program(worker->snap, texts, n_texts, &arena, &plan) == 0)
-        start(worker, ticket, texts, n_texts, &plan);
+    struct workshop *shop = state;
+    shop->is_draining = true;
+    shop->deadline_ns = deadline_ns;
+    if (shop->process->is_former)
+        retire_crews(shop);
     else
-        answer(worker, ticket, PROGRAM_UNKNOWN);
-    arena_deinit(&arena);
+        stop_crews(shop);
 }
 
-static void on_cancel(void *ctx, struct program_ticket ticket)
+static bool worker_is_drained(void *state)
 {
-    struct worker *worker = ctx;
-    LIST_EACH (node, &worker->jobs) {
-        struct job *job = LIST_ENTRY(node, struct job, node);
-        if (job->ticket.link != ticket.link || job->ticket.id != ticket.id)
-            continue;
-        job_cancel(job);
-        return;
+    const struct workshop *shop = state;
+    LIST_EACH (node, &shop->crews) {
+        const struct crew *crew = LIST_ENTRY(node, struct crew, node);
+        if (!crew_is_empty(crew))
+            return false;
     }
+    return true;
 }
 
-static void on_gone(void *ctx, uint64_t link)
+static void worker_stop(void *state)
 {
-    struct worker *worker = ctx;
-    LIST_EACH (node, &worker->jobs) {
-        struct job *job = LIST_ENTRY(node, struct job, node);
-        if (job->ticket.link == link)
-            job_cancel(job);
-    }
+    struct workshop *shop = state;
+    shop->is_draining = true;
+    loop_timer_clear(shop->loop, &shop->publish);
+    loop_timer_clear(shop->loop, &shop->retired);
+    LIST_EACH (node, &shop->crews)
+        crew_destroy(LIST_ENTRY(node, struct crew, node));
+    forget_coming(shop);
+    asks_destroy(&shop->asks);
+    orphans_destroy(&shop->orphans);
+    cells_deinit(&shop->cells);
+    slabs_deinit(&shop->slabs);
+    mem_free(shop);
 }
 
-static const struct program_calls calls = {.start = on_start, .cancel = on_cancel, .gone = on_gone};
+static void worker_status(void *state, struct json *json)
+{
+    const struct workshop *shop = state;
+    uint32_t n = asks_running(shop->asks);
+    LIST_EACH (node, &shop->crews)
+        n += LIST_ENTRY(node, struct crew, node)->n_busy;
+    json_key(json, "running");
+    json_uint(json, n);
+    json_key(json, "workers");
+    json_array_begin(json);
+    LIST_EACH (node, &shop->crews)
+        crew_status(LIST_ENTRY(node, struct crew, node), json);
+    json_array_end(json);
+}
 
-/* ---- life ---- */
+/* ---- from the outside ------------------------------------------------------------------------ */
 
 /* One is enough. */
 static int stop_at_first(void *ctx, const struct program_want *want)
@@ -331,53 +322,37 @@ static bool worker_is_needed(const struct snapshot *snap)
     return snapshot_programs(snap, stop_at_first, NULL) < 0;
 }
 
-static int worker_start(struct process *process, void **ret_state, struct err *err)
-{
-    (void)err;
-    struct worker *worker = MEM_NEW(struct worker);
-    worker->process = process;
-    worker->slab = metric_open(process->board, &program_metrics, "", 1, true);
-    list_init(&worker->jobs);
-    program_serve(process, &calls, worker);
-    *ret_state = worker;
-    return 0;
-}
+static const struct fact_kind fact_kinds[] = {
+    {.name = "worker",
+     .rule = FACT_DISTRUST,
+     .patience_ms = 2000,
+     .doc = "a worker of the file: serving, draining, down while the queue is not there, failed "
+            "while its programs fail at once; the value is how many jobs it has"},
+    {0},
+};
 
-static void worker_commit(void *state, struct snapshot *snap)
-{
-    ((struct worker *)state)->snap = snap;
-}
-
-static void worker_stop(void *state)
-{
-    struct worker *worker = state;
-    struct job *job;
-    while ((job = LIST_FIRST(&worker->jobs, struct job, node)) != NULL) {
-        run_cancel(&job->run);
-        job_free(job);
-    }
-    if (worker->slab)
-        metric_forget(worker->slab);
-    mem_free(worker);
-}
-
-static void worker_status(void *state, struct json *json)
-{
-    json_key(json, "running");
-    json_uint(json, ((const struct worker *)state)->n_jobs);
-}
+static const struct metric_table *const metrics[] = {&worker_metrics, &program_metrics, NULL};
 
 const struct module worker_module = {
     .name = "worker",
     .doc = "starts the programs that the file names",
     .words = worker_words,
-    .conf_size = sizeof(struct worker_conf),
+    .conf_size = sizeof(struct worker_module_conf),
+    .check = worker_check,
+    .fact_kinds = fact_kinds,
     .metrics = metrics,
     .process = "worker",
     .is_needed = worker_is_needed,
-    .sandbox = {.allow = SANDBOX_EXEC},
+    .sandbox = {.allow = SANDBOX_EXEC | SANDBOX_STATE_SOCKETS | SANDBOX_ALONE,
+                .capabilities = UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID |
+                                UINT64_C(1) << CAP_KILL},
+    .programs = worker_programs,
     .start = worker_start,
+    .prepare = worker_prepare,
     .commit = worker_commit,
+    .abort = worker_abort,
+    .drain = worker_drain,
+    .is_drained = worker_is_drained,
     .stop = worker_stop,
     .status = worker_status,
 };
