@@ -26,23 +26,19 @@
 int main(int argc, char **argv)
 {
     static const struct module *const modules[] = {
-        &settings_module, &pool_module, &health_module, &peer_module, &worker_module,
-        &dns_module,      &vip_module,  &queue_module,  &edge_module, &admin_module,
+        &settings_module, &pool_module,  &health_module, &peer_module, &dns_module,
+        &vip_module,      &queue_module, &worker_module, &edge_module, &admin_module,
     };
     static const struct command *const commands[] = {
-        &command_run,     &command_check,
-        &command_status,  &command_facts,
-        &command_reload,  &command_upgrade,
-        &command_stop,    &command_drain,
-        &command_undrain, &command_force,
-        &command_weight,  &command_member,
-        &command_runtime, &command_explain,
-        &command_top,     &command_put,
-        &command_jobs,    &command_kick,
-        &command_bury,    &command_delete,
-        &command_pause,   &command_completion,
-        &command_manual,  &command_help,
-        &command_version, NULL,
+        &command_run,     &command_check,      &command_status,
+        &command_facts,   &command_reload,     &command_upgrade,
+        &command_stop,    &command_drain,      &command_undrain,
+        &command_force,   &command_weight,     &command_member,
+        &command_runtime, &command_explain,    &command_top,
+        &command_put,     &command_jobs,       &command_kick,
+        &command_bury,    &command_delete,     &command_pause,
+        &command_queue,   &command_completion, &command_manual,
+        &command_help,    &command_version,    NULL,
     };
     static const struct module_table table = {.items = modules, .n_items = ARRAY_LEN(modules)};
     const struct command_env env = {.table = &table, .commands = commands, .supervise = super_main};

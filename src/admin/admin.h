@@ -15,7 +15,8 @@
  *     GET  /v1/status   everything, as JSON                     (the board and every process)
  *     GET  /v1/facts    the facts                               (from the board)
  *     GET  /v1/explain  ?request=GET%20https://host/path, &from=, &header=, &listen=; of DNS
- *                       ?dns=www.example.org%20A, &from= (dns/explain.h), which its process answers
+ *                       ?dns=www.example.org%20A, &from= (dns/explain.h), of queues ?queue=NAME
+ *                       (queue/explain.h), which their processes answer; ?vip=NAME
  *     GET  /v1/drain    the drains, and how far they are      (from the board)
  *     POST /v1/drain    {"target": "member:web/app1", "timeout": "5m"}: sessions unused for so long
  *                       count as ended

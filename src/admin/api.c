@@ -200,7 +200,7 @@ static void handle_status(struct web_exchange *exchange, void *ctx)
     const struct board *board = admin->process->board;
     for (size_t segment = 0; segment < board_n_segments(board); segment++) {
         const char *kind = board_segment_name(board, segment);
-        if (board_starts(board, segment) == 0 || strcmp(kind, "supervisor") == 0)
+        if (!view_has_process(board, segment) || strcmp(kind, "supervisor") == 0)
             continue;
         struct asked *asked = &asking->processes[asking->n_processes++];
         asked->asking = asking;

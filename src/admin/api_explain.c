@@ -20,13 +20,15 @@ struct question {
 static int take(struct question *question, struct slice name, struct slice value, struct err *err)
 {
     struct explain_ask *ask = &question->ask;
+    static const char *const kinds[] = {"dns", "vip", "queue"};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (slice_is(name, kinds[i])) {
+            ask->kind = kinds[i];
+            ask->text = value;
+            return 0;
+        }
+    }
     if (slice_is(name, "request")) {
-        ask->text = value;
-    } else if (slice_is(name, "dns")) {
-        ask->kind = "dns";
-        ask->text = value;
-    } else if (slice_is(name, "vip")) {
-        ask->kind = "vip";
         ask->text = value;
     } else if (slice_is(name, "listen")) {
         ask->listen = value;
@@ -39,8 +41,8 @@ static int take(struct question *question, struct slice name, struct slice value
         question->fields[ask->n_fields++] = value;
     } else {
         return err_set(err,
-                       "there is no parameter \"%.*s\"; there are request, dns, vip, from, "
-                       "header and listen",
+                       "there is no parameter \"%.*s\"; there are request, dns, vip, "
+                       "queue, from, header and listen",
                        (int)(name.len < 40 ? name.len : 40), name.ptr);
     }
     return 0;
@@ -58,9 +60,10 @@ static int read_question(struct question *question, struct slice query, struct e
     }
     if (result < 0)
         return err_set(err, "the query is malformed");
-    if (question->ask.text.len == 0 && !slice_is(SLICE("vip"), question->ask.kind))
+    struct slice kind = slice_from(question->ask.kind);
+    if (question->ask.text.len == 0 && !slice_is(kind, "vip") && !slice_is(kind, "queue"))
         return err_set(err, "which request? as ?request=GET%%20https://host/path, "
-                            "?dns=www.example.org%%20A, or ?vip=");
+                            "?dns=www.example.org%%20A, ?vip= or ?queue=");
     return 0;
 }
 

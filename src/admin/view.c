@@ -92,12 +92,12 @@ static void process_usage(struct making *making, struct view_process *process)
         making->view->uptime_s = age_s;
 }
 
-/* A kind that the configuration does not need has neither been started nor stated. */
-static bool process_is_used(const struct board *board, size_t segment)
+bool view_has_process(const struct board *board, size_t segment)
 {
     char name[FACT_NAME_MAX];
-    snprintf(name, sizeof(name), "process:%s", board_segment_name(board, segment));
-    return board_starts(board, segment) > 0 || board_find(board, name).is_set;
+    const char *kind = board_segment_name(board, segment);
+    snprintf(name, sizeof(name), "process:%s", kind);
+    return strcmp(kind, "supervisor") == 0 || board_find(board, name).is_set;
 }
 
 /* A process of a former build: its fact is all that is known here, and what the kernel says. */
@@ -133,7 +133,7 @@ static void processes_make(struct making *making)
     view->processes = ARENA_NEW_ARRAY(making->arena, struct view_process, CHILDREN_MAX);
     making->n_children = usage_children(making->source->supervisor, making->children, CHILDREN_MAX);
     for (size_t segment = 0; segment < board_n_segments(board); segment++) {
-        if (!process_is_used(board, segment))
+        if (!view_has_process(board, segment))
             continue;
         struct view_process *process = &view->processes[view->n_processes++];
         process_make(making, segment, process);

@@ -114,6 +114,10 @@ struct view_source {
 /* Never NULL; everything in it lives as long as the arena, the board and the snapshot. */
 struct view *view_make(const struct view_source *source, struct arena *arena);
 
+/* Is there a process of that segment? The supervisor states those that the configuration needs, and
+ * takes a fact back when one has ended that it does not need any more. */
+bool view_has_process(const struct board *board, size_t segment);
+
 /* The process of that name, or NULL. */
 struct view_process *view_process_find(struct view *view, const char *name);
 

@@ -36,15 +36,8 @@ static int check_as(const struct command_env *env, const char *file, const char 
     };
     int result = snapshot_load(env->table, &options, ret_snap, &diag);
     mem_free(folder);
-    if (result == 0 && inspect_programs(*ret_snap, diag) < 0)
-        result = -1;
-    if (result == 0 && inspect_files(*ret_snap, NULL, NULL, diag) < 0)
-        result = -1;
-    enum inspect_missing missing = is_every_node ? INSPECT_NOTE : INSPECT_ERROR;
-    if (result == 0 && inspect_sockets(*ret_snap, missing, diag) < 0)
-        result = -1;
     if (result == 0)
-        inspect_interfaces(*ret_snap, missing, diag);
+        result = inspect_machine(*ret_snap, is_every_node ? INSPECT_NOTE : INSPECT_ERROR, diag);
     struct text text = TEXT_NONE;
     if (diag->n_items > 0)
         conf_diag_print(diag, &text);

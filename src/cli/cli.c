@@ -138,6 +138,17 @@ static const struct cli_option *match(const struct cli_option *options, const ch
     return NULL;
 }
 
+int cli_missing(const struct command_env *env, const char *command_name, int n)
+{
+    const struct command *command = find(env, command_name);
+    struct slice form = command ? usage_argument(command->usage, n) : SLICE("");
+    char what[64];
+    if (form.len == 0 || form.len >= sizeof(what) - sizeof(" is missing"))
+        return cli_wrong(env, command_name, "something is missing", "");
+    snprintf(what, sizeof(what), "%.*s is missing", SLICE_ARG(form));
+    return cli_wrong(env, command_name, what, "");
+}
+
 int cli_arguments_some(const struct command_env *env, int argc, char **argv,
                        const struct cli_option *options, const char **ret_values, int n_min,
                        int n_max, int *ret_n)
@@ -173,7 +184,7 @@ int cli_arguments_some(const struct command_env *env, int argc, char **argv,
         *option->text = value ? value : argv[++i];
     }
     *ret_n = n;
-    return n >= n_min ? 0 : cli_wrong(env, argv[0], "something is missing", "");
+    return n >= n_min ? 0 : cli_missing(env, argv[0], n);
 }
 
 int cli_arguments(const struct command_env *env, int argc, char **argv,

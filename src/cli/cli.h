@@ -7,7 +7,7 @@
  * one that was asked for, tells an unknown one from a mistyped one, and prints the help from the
  * rows.
  *
- * Exit status: 0 done, 1 failed, 2 called wrongly.
+ * Exit status: 0 done, 1 failed, 2 called wrongly, 3 damage was found (weir queue repair).
  */
 
 #include "core/command.h"
@@ -47,6 +47,9 @@ int cli_arguments_some(const struct command_env *env, int argc, char **argv,
 /* What a command may say itself: standard error is told what is wrong and the command's usage. */
 int cli_wrong(const struct command_env *env, const char *command_name, const char *what,
               const char *which);
+
+/* The n-th argument, from 0, is missing: it is called as the usage has it. */
+int cli_missing(const struct command_env *env, const char *command_name, int n);
 
 /* --state or WEIR_STATE, absolute, for mem_free(); NULL where neither is given. */
 char *cli_state_dir(const char *option);

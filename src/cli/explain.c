@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weir explain: which route takes a request, which members may get it, and why the others do not;
- * what DNS answers; where a floating address is, and why.
+ * what DNS answers; where a floating address is, and why; what a queue takes and gives.
  * With a running weir its facts count; with --file the configuration alone.
  */
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/explain_queue.h"
 #include "cli/explain_vip.h"
 #include "cli/remote.h"
 #include "cli/table.h"
@@ -22,7 +23,7 @@
 enum { VALUES_MAX = 129, FIELDS_MAX = 64 };
 
 struct asking {
-    const char *kind; /* "http", "dns" or "vip" */
+    const char *kind; /* "http", "dns", "vip" or "queue" */
     const char *request;
     const char *from, *listen;
     const char *fields[FIELDS_MAX];
@@ -92,6 +93,34 @@ static void tell_pool(struct telling *telling, const json_t *pool)
     tell_members(telling, json_object_get(pool, "members"));
 }
 
+/* It is done later. */
+static void tell_async(struct telling *telling, const json_t *listen)
+{
+    if (remote_count(listen, "status") != 202)
+        text_printf(&telling->out,
+                    "\n  weir answers %" PRIu64 ": a WebSocket cannot be done later\n",
+                    remote_count(listen, "status"));
+    else
+        text_printf(&telling->out,
+                    "\n  to queue %s: the client gets 202, and the result below %s\n",
+                    remote_text(listen, "queue"), remote_text(listen, "jobs_path"));
+}
+
+/* The queues of a route that asks members as well. */
+static void tell_queues(struct telling *telling, const json_t *listen)
+{
+    bool is_preferred = strcmp(remote_text(listen, "async"), "prefer") == 0;
+    if (is_preferred)
+        text_printf(&telling->out, "  the client asks for a 202: it goes to queue %s instead\n",
+                    remote_text(listen, "queue"));
+    else if (json_object_get(listen, "queue"))
+        text_printf(&telling->out, "  with `Prefer: respond-async` it goes to queue %s\n",
+                    remote_text(listen, "queue"));
+    if (json_object_get(listen, "overflow"))
+        text_printf(&telling->out, "  where there is no room for it, it goes to queue %s\n",
+                    remote_text(listen, "overflow"));
+}
+
 static void tell_action(struct telling *telling, const json_t *listen)
 {
     const char *action = remote_text(listen, "action"), *priority = remote_text(listen, "priority");
@@ -101,6 +130,11 @@ static void tell_action(struct telling *telling, const json_t *listen)
     if (strcmp(action, "none") == 0)
         text_printf(&telling->out, "\n  no route takes it: weir answers %" PRIu64 "\n",
                     remote_count(listen, "status"));
+    else if (strcmp(action, "job") == 0)
+        text_append(&telling->out,
+                    SLICE("\n  it asks for an asynchronous job: the queue answers\n"));
+    else if (strcmp(action, "async") == 0)
+        tell_async(telling, listen);
     else if (strcmp(action, "respond") == 0)
         text_printf(&telling->out, "\n  weir answers %" PRIu64 " itself\n",
                     remote_count(listen, "status"));
@@ -114,6 +148,8 @@ static void tell_action(struct telling *telling, const json_t *listen)
                         : "not repeated once a member has seen it",
                     strcmp(priority, "normal") == 0 ? "" : "; its priority in the queue is ",
                     strcmp(priority, "normal") == 0 ? "" : priority);
+    if (strcmp(action, "async") != 0)
+        tell_queues(telling, listen);
 }
 
 static void tell_choice(struct telling *telling, const json_t *pool)
@@ -223,6 +259,10 @@ static void tell(struct telling *telling, const json_t *answer)
     }
     if (json_object_get(answer, "vips")) {
         explain_vip_tell(answer, &telling->style, &telling->out);
+        return;
+    }
+    if (json_object_get(answer, "queues")) {
+        explain_queue_tell(answer, &telling->style, &telling->out);
         return;
     }
     const json_t *listen;
@@ -414,10 +454,10 @@ static bool read_dns_words(struct asking *asking, const char *const *values, int
     return true;
 }
 
-/* vip [NAME] */
-static bool read_vip_words(struct asking *asking, const char *const *values, int n)
+/* vip [NAME], queue [NAME] */
+static bool read_name(struct asking *asking, const char *const *values, int n)
 {
-    asking->kind = "vip";
+    asking->kind = values[0];
     asking->request = n > 1 ? values[1] : "";
     return n <= 2;
 }
@@ -440,9 +480,9 @@ static int run_explain(const struct command_env *env, int argc, char **argv)
     if (strcmp(values[0], "dns") == 0) {
         if (!read_dns_words(&asking, values, n, &question))
             return cli_wrong(env, argv[0], "dns NAME TYPE [from ADDR] is what it takes", "");
-    } else if (strcmp(values[0], "vip") == 0) {
-        if (!read_vip_words(&asking, values, n))
-            return cli_wrong(env, argv[0], "vip [NAME] is what it takes", "");
+    } else if (strcmp(values[0], "vip") == 0 || strcmp(values[0], "queue") == 0) {
+        if (!read_name(&asking, values, n))
+            return cli_wrong(env, argv[0], values[0], " [NAME] is what it takes");
     } else if (!read_words(&asking, values, n))
         return cli_wrong(env, argv[0],
                          "behind the request come from ADDR, header 'NAME: VALUE', listen NAME",
@@ -468,9 +508,10 @@ static int run_explain(const struct command_env *env, int argc, char **argv)
 
 const struct command command_explain = {
     .name = "explain",
-    .usage = "explain 'METHOD URL'|dns NAME TYPE|vip [NAME] [from ADDR] [header 'NAME: VALUE' ...] "
-             "[listen NAME] [--file FILE] [--node NAME] [--json] [--state DIR]",
+    .usage = "explain 'METHOD URL'|dns NAME TYPE|vip [NAME]|queue [NAME] [from ADDR] "
+             "[header 'NAME: VALUE' ...] [listen NAME] [--file FILE] [--node NAME] [--json] "
+             "[--state DIR]",
     .doc = "says which route takes a request, who may get it, and why; what DNS "
-           "answers; or where a floating address is",
+           "answers; where a floating address is; or what a queue takes and gives",
     .run = run_explain,
 };

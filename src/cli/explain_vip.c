@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "cli/remote.h"
+#include "conf/unit.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -44,7 +45,10 @@ static void tell_nodes(const json_t *nodes, const struct table_style *style, str
         table_cell(&table, strcmp(peer, "up") == 0 ? TABLE_GOOD : TABLE_BAD,
                    slice_from(peer[0] ? peer : "never"));
         table_cell(&table, TABLE_PLAIN, slice_from(state[0] ? state : "nothing"));
-        table_printf(&table, TABLE_PLAIN, "%.0f", remote_number(node, "lack"));
+        if (state[0])
+            table_printf(&table, TABLE_PLAIN, "%.0f", remote_number(node, "lack"));
+        else
+            table_cell(&table, TABLE_PLAIN, SLICE(""));
         table_cell(&table, TABLE_PLAIN,
                    slice_from(remote_text(node, state[0] ? "reason" : "peer_reason")));
     }
@@ -52,21 +56,41 @@ static void tell_nodes(const json_t *nodes, const struct table_style *style, str
     table_deinit(&table);
 }
 
-static void tell_state(const json_t *vip, struct text *out)
+static void tell_vrrp(const json_t *vip, struct text *out)
 {
-    const char *state = remote_text(vip, "state"), *reason = remote_text(vip, "reason");
-    const char *drained = remote_text(vip, "drained");
-    text_printf(out, " %s on %s: ", remote_text(vip, "addresses"), remote_text(vip, "interface"));
-    if (state[0])
-        text_printf(out, "%s since %s%s%s%s%s\n", state, remote_text(vip, "since"),
-                    reason[0] ? ", " : "", reason, drained[0] ? "; " : "", drained);
-    else
-        text_append(out, SLICE("nothing is known of it\n"));
+    const json_t *target;
+    size_t i;
+    text_printf(out, "  id %" PRIu64 ", version %" PRIu64 ", ", remote_count(vip, "id"),
+                remote_count(vip, "version"));
+    if (json_is_false(json_object_get(vip, "preempts")))
+        text_append(out, SLICE("no-preempt, "));
+    text_append(out, SLICE("advertised each "));
+    conf_unit_show_time(out, (int64_t)remote_count(vip, "interval_ms"));
+    json_array_foreach(json_object_get(vip, "targets"), i, target)
+        text_printf(out, "%s%s", i ? ", " : " to ", json_string_value(target));
+    text_append_char(out, '\n');
+}
+
+static void tell_priority(const json_t *vip, struct text *out)
+{
     text_printf(out, "  priority %" PRIu64, remote_count(vip, "priority"));
+    if (remote_text(vip, "drained")[0])
+        text_append(out, SLICE(" while it is drained"));
     if (remote_count(vip, "lack"))
         text_printf(out, ": %" PRIu64 ", and it lacks %" PRIu64, remote_count(vip, "base"),
                     remote_count(vip, "lack"));
     text_append_char(out, '\n');
+}
+
+static void tell_state(const json_t *vip, struct text *out)
+{
+    const char *state = remote_text(vip, "state"), *reason = remote_text(vip, "reason");
+    text_printf(out, " %s on %s: ", remote_text(vip, "addresses"), remote_text(vip, "interface"));
+    if (state[0])
+        text_printf(out, "%s since %s%s%s\n", state, remote_text(vip, "since"),
+                    reason[0] ? ", " : "", reason);
+    else
+        text_append(out, SLICE("nothing is known of it\n"));
 }
 
 void explain_vip_tell(const json_t *answer, const struct table_style *style, struct text *out)
@@ -78,6 +102,8 @@ void explain_vip_tell(const json_t *answer, const struct table_style *style, str
         text_printf(out, "%svip ", i ? "\n" : "");
         table_paint(style, TABLE_HEAD, slice_from(remote_text(vip, "vip")), out);
         tell_state(vip, out);
+        tell_vrrp(vip, out);
+        tell_priority(vip, out);
         tell_needs(json_object_get(vip, "needs"), style, out);
         if (json_array_size(json_object_get(vip, "nodes")) > 0)
             tell_nodes(json_object_get(vip, "nodes"), style, out);

@@ -7,99 +7,22 @@
 #include "cli/jobs.h"
 
 #include "base/mem.h"
+#include "cli/asking.h"
 #include "cli/cli.h"
-#include "cli/queue_link.h"
+#include "cli/job_list.h"
+#include "cli/job_show.h"
 #include "cli/remote.h"
 #include "cli/table.h"
 #include "conf/unit.h"
 #include "wire/jobproto.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MS_PER_S = 1000, KICK_MAX = 1000 };
-
-#define NO_BODY slice_make(NULL, 0)
-
-/* What a command works with, from its arguments on. */
-struct asking {
-    const struct command_env *env;
-    const char *name; /* of the command */
-    struct remote_options options;
-    struct queue_link link;
-    struct err err;
-};
-
-static int failed(struct asking *asking)
-{
-    fprintf(stderr, "weir %s: %s\n", asking->name, asking->err.text);
-    return EXIT_FAILURE;
-}
-
-/* An answer that is no success, as a sentence. */
-static int refused(struct asking *asking)
-{
-    static const struct {
-        const char *word, *sentence;
-    } rows[] = {
-        {"NOT_FOUND", "there is no such job or queue, or a worker has the job"},
-        {"OUT_OF_MEMORY", "a limit of jobs or bytes, or the disk, has no room for it"},
-        {"INTERNAL_ERROR", "the queue's log has failed: see the log of weir"},
-        {"JOB_TOO_BIG", "it is larger than `limits job` of the first `jobs`"},
-        {"DRAINING", "the queue takes no new jobs"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (queue_link_is(&asking->link, rows[i].word))
-            err_set(&asking->err, "%s", rows[i].sentence);
-    if (!asking->err.text[0])
-        err_set(&asking->err, "the queue answers %s", text_cstr(&asking->link.line));
-    return failed(asking);
-}
-
-/* Asks; 0 where the answer begins with `good`, otherwise the exit status. */
-__attribute__((format(printf, 4, 5))) static int ask_for(struct asking *asking, const char *good,
-                                                         struct slice body, const char *format, ...)
-{
-    struct text command = TEXT_NONE;
-    va_list args;
-    va_start(args, format);
-    text_vprintf(&command, format, args);
-    va_end(args);
-    int result = queue_link_ask(&asking->link, text_cstr(&command), body, &asking->err);
-    text_deinit(&command);
-    if (result < 0)
-        return failed(asking);
-    return queue_link_is(&asking->link, good) ? 0 : refused(asking);
-}
-
-/* The arguments, a connection, the work. */
-static int run(const struct command_env *env, int argc, char **argv, int n_min, int n_max,
-               int (*work)(struct asking *asking))
-{
-    struct asking asking = {.env = env, .name = argv[0], .err = ERR_NONE};
-    int result = remote_arguments(env, argc, argv, 0, n_min, n_max, &asking.options);
-    if (result != 0)
-        return result;
-    if (queue_link_open(&asking.link, asking.options.state_dir, &asking.err) < 0) {
-        result = failed(&asking);
-    } else {
-        result = work(&asking);
-        queue_link_close(&asking.link);
-    }
-    remote_options_deinit(&asking.options);
-    return result;
-}
-
-static int check_queue(struct asking *asking, const char *name)
-{
-    if (jobproto_is_tube(slice_from(name)))
-        return 0;
-    return cli_wrong(asking->env, asking->name, "no name of a queue: ", name);
-}
+enum { MS_PER_S = 1000, KICK_MAX = 1000, LIST_DEFAULT = 100, LIST_MAX = 1000000 };
 
 static int check_id(struct asking *asking, const char *text, uint64_t *ret_id)
 {
@@ -117,6 +40,8 @@ static int check_time(struct asking *asking, const char *text, uint32_t *ret_s)
         *ret_s = (uint32_t)((ms + MS_PER_S - 1) / MS_PER_S);
         return 0;
     }
+    if (asking->err.text[0])
+        return cli_wrong(asking->env, asking->name, asking->err.text, "");
     return cli_wrong(asking->env, asking->name, "no time, as 90s, 5m or 7d: ", text);
 }
 
@@ -146,7 +71,10 @@ static int read_put(struct asking *asking, struct put_words *ret_words)
         } else if (strcmp(word, "lease") == 0) {
             result = check_time(asking, value, &ret_words->ttr_s);
         } else {
-            return cli_wrong(asking->env, asking->name, "unknown word: ", word);
+            return cli_wrong(
+                asking->env, asking->name,
+                "neither priority, delay nor lease (a body of several words stands in quotes): ",
+                word);
         }
     }
     return result;
@@ -156,18 +84,20 @@ static int read_input(struct asking *asking, struct text *out)
 {
     enum { CHUNK = 64 * 1024 };
     ssize_t n;
+    if (isatty(STDIN_FILENO))
+        fprintf(stderr, "weir %s: the body comes from here, up to Ctrl-D\n", asking->name);
     while ((n = read(STDIN_FILENO, text_reserve(out, CHUNK), CHUNK)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
             err_set_errno(&asking->err, errno, "cannot read standard input");
-            return failed(asking);
+            return asking_failed(asking);
         }
         out->len += (size_t)n;
         if (out->len > JOBPROTO_BODY_LIMIT) {
             err_set(&asking->err, "no queue takes a job of more than %d bytes",
                     JOBPROTO_BODY_LIMIT);
-            return failed(asking);
+            return asking_failed(asking);
         }
     }
     return 0;
@@ -175,10 +105,10 @@ static int read_input(struct asking *asking, struct text *out)
 
 static int put_body(struct asking *asking, const struct put_words *words, struct slice body)
 {
-    int result = ask_for(asking, "USING", NO_BODY, "use %s", asking->options.values[0]);
+    int result = asking_use(asking, asking->options.values[0]);
     if (result == 0)
-        result = ask_for(asking, "INSERTED", body, "put %u %u %u %zu", words->priority,
-                         words->delay_s, words->ttr_s, body.len);
+        result = asking_for(asking, "INSERTED", body, "put %u %u %u %zu", words->priority,
+                            words->delay_s, words->ttr_s, body.len);
     if (result == 0)
         printf("%s\n", strchr(text_cstr(&asking->link.line), ' ') + 1);
     return result;
@@ -188,7 +118,7 @@ static int put(struct asking *asking)
 {
     struct put_words words;
     struct text input = TEXT_NONE;
-    int result = check_queue(asking, asking->options.values[0]);
+    int result = asking_check_queue(asking, asking->options.values[0]);
     if (result == 0)
         result = read_put(asking, &words);
     if (result == 0 && !words.body)
@@ -201,7 +131,7 @@ static int put(struct asking *asking)
 
 static int run_put(const struct command_env *env, int argc, char **argv)
 {
-    return run(env, argc, argv, 1, 8, put);
+    return asking_run(env, argc, argv, 0, 1, 8, put);
 }
 
 const struct command command_put = {
@@ -212,23 +142,6 @@ const struct command command_put = {
 };
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
-
-/* The value of a name in a document of stats, "" where it is not there. */
-static struct slice value_of(struct slice document, const char *name)
-{
-    struct text wanted = TEXT_NONE;
-    text_printf(&wanted, "\n%s: ", name);
-    const char *at = memmem(document.ptr, document.len, wanted.ptr, wanted.len);
-    size_t len = wanted.len;
-    text_deinit(&wanted);
-    if (!at)
-        return SLICE("");
-    struct slice rest = slice_skip(document, (size_t)(at - document.ptr) + len);
-    struct slice value = slice_cut(&rest, '\n');
-    if (value.len >= 2 && value.ptr[0] == '"')
-        value = slice_make(value.ptr + 1, value.len - 2);
-    return value;
-}
 
 static const struct {
     const char *head, *key;
@@ -241,16 +154,34 @@ static const struct {
     {"PUT", "total-jobs"},
     {"DELETED", "cmd-delete"},
     {"WORKERS WAITING", "current-waiting"},
+    {"OLDEST READY", "oldest-ready-ms"},
     {"PAUSED FOR", "pause-time-left"},
 };
 
+/* Times for people, and nothing where there is none. */
+static void add_figure(struct table *table, const char *key, struct slice value)
+{
+    bool is_ms = strcmp(key, "oldest-ready-ms") == 0;
+    bool is_time = is_ms || strcmp(key, "pause-time-left") == 0;
+    uint64_t number = 0;
+    char age[24];
+    (void)slice_to_u64(value, &number);
+    if (!is_time)
+        table_cell(table, TABLE_PLAIN, value);
+    else if (number == 0)
+        table_cell(table, TABLE_PLAIN, SLICE(""));
+    else
+        table_cell(table, TABLE_PLAIN,
+                   slice_from(remote_age((double)number / (is_ms ? MS_PER_S : 1), age)));
+}
+
 static int add_tube(struct asking *asking, struct table *table, struct slice name)
 {
-    int result = ask_for(asking, "OK", NO_BODY, "stats-tube %.*s", SLICE_ARG(name));
+    char text[JOBPROTO_TUBE_MAX + 1];
+    slice_copy(name, text, sizeof(text));
+    int result = asking_figures(asking, text);
     for (size_t i = 0; result == 0 && i < ARRAY_LEN(tube_columns); i++) {
-        struct slice value = value_of(text_slice(&asking->link.body), tube_columns[i].key);
-        bool is_no_pause = i + 1 == ARRAY_LEN(tube_columns) && slice_is(value, "0");
-        table_cell(table, TABLE_PLAIN, is_no_pause ? SLICE("") : value);
+        add_figure(table, tube_columns[i].key, asking_value(asking, tube_columns[i].key));
     }
     return result;
 }
@@ -277,7 +208,7 @@ static int list_queues(struct asking *asking)
 {
     struct table_column columns[ARRAY_LEN(tube_columns)];
     struct table table;
-    int result = ask_for(asking, "OK", NO_BODY, "list-tubes");
+    int result = asking_for(asking, "OK", ASKING_NO_BODY, "list-tubes");
     if (result != 0)
         return result;
     struct text list = TEXT_NONE;
@@ -299,10 +230,10 @@ static int show_next(struct asking *asking, struct table *table, const char *sta
 {
     struct text line = TEXT_NONE;
     text_printf(&line, "peek-%s", state);
-    int result = queue_link_ask(&asking->link, text_cstr(&line), NO_BODY, &asking->err);
+    int result = queue_link_ask(&asking->link, text_cstr(&line), ASKING_NO_BODY, &asking->err);
     text_deinit(&line);
     if (result < 0)
-        return failed(asking);
+        return asking_failed(asking);
     if (!queue_link_is(&asking->link, "FOUND"))
         return 0;
     const char *id = strchr(text_cstr(&asking->link.line), ' ') + 1;
@@ -320,14 +251,14 @@ static int show_queue(struct asking *asking, const char *name)
     static const char *const states[] = {"ready", "delayed", "buried"};
     struct table_column columns[ARRAY_LEN(tube_columns)];
     struct table table;
-    int result = check_queue(asking, name);
+    int result = asking_check_queue(asking, name);
     if (result != 0)
         return result;
     begin_tubes(&table, columns);
     result = add_tube(asking, &table, slice_from(name));
     print_table(&table);
     if (result == 0)
-        result = ask_for(asking, "USING", NO_BODY, "use %s", name);
+        result = asking_use(asking, name);
     table_init(&table, next_columns, ARRAY_LEN(next_columns));
     for (size_t i = 0; i < ARRAY_LEN(states) && result == 0; i++)
         result = show_next(asking, &table, states[i]);
@@ -337,41 +268,114 @@ static int show_queue(struct asking *asking, const char *name)
     return result;
 }
 
-/* What is known of it goes to standard error, so that its body can be used. */
-static int show_job(struct asking *asking, const char *text)
+static void add_row(struct table *table, const struct job_row *row)
 {
+    char age[24], left[24];
+    table_printf(table, TABLE_PLAIN, "%" PRIu64, row->id);
+    table_printf(table, TABLE_PLAIN, "%" PRIu64, row->priority);
+    table_printf(table, TABLE_PLAIN, "%" PRIu64, row->n_attempts);
+    table_cell(table, TABLE_PLAIN, slice_from(remote_age((double)row->age_s, age)));
+    if (row->time_left_s > 0)
+        (void)remote_age((double)row->time_left_s, left);
+    table_cell(table, TABLE_PLAIN, row->time_left_s > 0 ? slice_from(left) : SLICE(""));
+    table_printf(table, TABLE_PLAIN, "%" PRIu64, row->body_bytes);
+    if (row->text)
+        table_printf(table, TABLE_PLAIN, "%s: %s", row->error ? row->error : "", row->text);
+    else
+        table_cell(table, TABLE_PLAIN, slice_from(row->error));
+}
+
+static void print_jobs(const struct job_list *list)
+{
+    static const struct table_column columns[] = {
+        {"ID", true},        {"PRIORITY", true}, {"ATTEMPTS", true},   {"AGE", true},
+        {"TIME LEFT", true}, {"BYTES", true},    {"LAST ERROR", false}};
+    struct table table;
+    table_init(&table, columns, ARRAY_LEN(columns));
+    for (size_t i = 0; i < list->n_rows; i++)
+        add_row(&table, &list->rows[i]);
+    print_table(&table);
+}
+
+/* The jobs of a queue in a state; the figures are asked for first, because `use` makes a queue. */
+static int list_jobs(struct asking *asking, const char *name, const char *state, uint64_t limit)
+{
+    struct job_list list = {.rows = NULL};
+    int result = asking_figures(asking, name);
+    if (result == 0)
+        result = asking_use(asking, name);
+    if (result != 0)
+        return result;
+    result = job_list_read(&asking->link, state, (size_t)limit, &list, &asking->err);
+    job_list_sort(&list);
+    if (result == 0)
+        print_jobs(&list);
+    if (result == 0 && list.is_cut)
+        fprintf(stderr, "weir jobs: there are more than these %zu: `limit N` shows more\n",
+                list.n_rows);
+    job_list_deinit(&list);
+    if (result < 0)
+        return asking_failed(asking);
+    return result > 0 ? asking_refused(asking) : 0;
+}
+
+/* QUEUE STATE [limit N] */
+static int show_state(struct asking *asking)
+{
+    static const char *const states[] = {"ready", "delayed", "reserved", "buried", "done"};
+    const struct remote_options *options = &asking->options;
+    uint64_t limit = LIST_DEFAULT;
+    bool is_state = false;
+    int result = asking_check_queue(asking, options->values[0]);
+    if (result != 0)
+        return result;
+    for (size_t i = 0; i < ARRAY_LEN(states); i++)
+        is_state |= strcmp(options->values[1], states[i]) == 0;
+    if (!is_state)
+        return cli_wrong(asking->env, asking->name, "no state of a job: ", options->values[1]);
+    if (options->n_values > 2 && strcmp(options->values[2], "limit") != 0)
+        return cli_wrong(asking->env, asking->name, "unknown word: ", options->values[2]);
+    if (options->n_values == 3)
+        return cli_wrong(asking->env, asking->name, "this word wants a number: ", "limit");
+    if (options->n_values == 4 && (slice_to_u64(slice_from(options->values[3]), &limit) < 0 ||
+                                   limit == 0 || limit > LIST_MAX))
+        return cli_wrong(asking->env, asking->name,
+                         "no number from 1 to 1000000: ", options->values[3]);
+    return list_jobs(asking, options->values[0], options->values[1], limit);
+}
+
+/* ID [body|result] */
+static int show_job(struct asking *asking)
+{
+    const struct remote_options *options = &asking->options;
     uint64_t id = 0;
-    int result = check_id(asking, text, &id);
-    if (result == 0)
-        result = ask_for(asking, "OK", NO_BODY, "stats-job %" PRIu64, id);
-    if (result == 0) {
-        fwrite(text_cstr(&asking->link.body), 1, asking->link.body.len, stderr);
-        result = ask_for(asking, "FOUND", NO_BODY, "peek %" PRIu64, id);
-    }
-    if (result == 0)
-        fwrite(text_cstr(&asking->link.body), 1, asking->link.body.len, stdout);
-    return result;
+    int result = check_id(asking, options->values[1], &id);
+    if (result != 0)
+        return result;
+    return job_show(asking, id, options->n_values > 2 ? options->values[2] : NULL);
 }
 
 static int jobs(struct asking *asking)
 {
     const struct remote_options *options = &asking->options;
-    if (options->n_values == 2 && strcmp(options->values[0], "show") == 0)
-        return show_job(asking, options->values[1]);
-    if (options->n_values == 2)
-        return cli_wrong(asking->env, asking->name, "one queue, or show ID: ", options->values[1]);
+    bool is_show = options->n_values > 0 && strcmp(options->values[0], "show") == 0;
+    if (is_show && (options->n_values == 2 || options->n_values == 3))
+        return show_job(asking);
+    if (options->n_values >= 2)
+        return show_state(asking);
     return options->n_values == 1 ? show_queue(asking, options->values[0]) : list_queues(asking);
 }
 
 static int run_jobs(const struct command_env *env, int argc, char **argv)
 {
-    return run(env, argc, argv, 0, 2, jobs);
+    return asking_run(env, argc, argv, 0, 0, 4, jobs);
 }
 
 const struct command command_jobs = {
     .name = "jobs",
-    .usage = "jobs [QUEUE | show ID] [--state DIR]",
-    .doc = "shows the queues, one of them with its next jobs, or a job with its body",
+    .usage = "jobs [QUEUE [ready|delayed|reserved|buried|done] [limit N] | show ID [body|result]] "
+             "[--state DIR]",
+    .doc = "shows the queues, one of them with its next jobs or those of a state, or a job",
     .run = run_jobs,
 };
 
@@ -380,8 +384,8 @@ const struct command command_jobs = {
 static int kick_some(struct asking *asking, uint64_t n, uint64_t *ret_n)
 {
     uint64_t kicked = 0;
-    int result =
-        ask_for(asking, "KICKED", NO_BODY, "kick %" PRIu64, n < KICK_MAX ? n : (uint64_t)KICK_MAX);
+    int result = asking_for(asking, "KICKED", ASKING_NO_BODY, "kick %" PRIu64,
+                            n < KICK_MAX ? n : (uint64_t)KICK_MAX);
     if (result == 0)
         (void)slice_to_u64(slice_from(strchr(text_cstr(&asking->link.line), ' ') + 1), &kicked);
     *ret_n = kicked;
@@ -396,15 +400,15 @@ static int kick(struct asking *asking)
 {
     const struct remote_options *options = &asking->options;
     uint64_t left = 0, done = 0, n = 0, most = UINT64_MAX;
-    int result = check_queue(asking, options->values[0]);
+    int result = asking_check_queue(asking, options->values[0]);
     if (result == 0 && options->n_values == 2)
         result = check_id(asking, options->values[1], &most);
     if (result == 0)
-        result = ask_for(asking, "USING", NO_BODY, "use %s", options->values[0]);
+        result = asking_figures(asking, options->values[0]);
     if (result == 0)
-        result = ask_for(asking, "OK", NO_BODY, "stats-tube %s", options->values[0]);
+        (void)slice_to_u64(asking_value(asking, "current-jobs-buried"), &left);
     if (result == 0)
-        (void)slice_to_u64(value_of(text_slice(&asking->link.body), "current-jobs-buried"), &left);
+        result = asking_use(asking, options->values[0]);
     left = left < most ? left : most;
     while (result == 0 && left > 0) {
         result = kick_some(asking, left, &n);
@@ -412,13 +416,14 @@ static int kick(struct asking *asking)
         left = n > 0 && n < left ? left - n : 0;
     }
     if (result == 0)
-        printf("%" PRIu64 " of %s ready again\n", done, options->values[0]);
+        printf("%" PRIu64 " of %s ready again%s\n", done, options->values[0],
+               done == 0 && most > 0 ? ": none is buried" : "");
     return result;
 }
 
 static int run_kick(const struct command_env *env, int argc, char **argv)
 {
-    return run(env, argc, argv, 1, 2, kick);
+    return asking_run(env, argc, argv, 0, 1, 2, kick);
 }
 
 const struct command command_kick = {
@@ -430,22 +435,19 @@ const struct command command_kick = {
 
 static int bury(struct asking *asking)
 {
-    uint64_t id = 0, priority = 0;
+    uint64_t id = 0;
     int result = check_id(asking, asking->options.values[0], &id);
     if (result == 0)
-        result = ask_for(asking, "OK", NO_BODY, "stats-job %" PRIu64, id);
+        result = asking_job(asking, id);
+    asking_expect(asking, "a worker has job %" PRIu64 ", or it is buried or done", id);
     if (result == 0)
-        (void)slice_to_u64(value_of(text_slice(&asking->link.body), "pri"), &priority);
-    if (result == 0)
-        result = ask_for(asking, "RESERVED", NO_BODY, "reserve-job %" PRIu64, id);
-    if (result == 0)
-        result = ask_for(asking, "BURIED", NO_BODY, "bury %" PRIu64 " %" PRIu64, id, priority);
+        result = asking_for(asking, "BURIED", ASKING_NO_BODY, "bury-job %" PRIu64, id);
     return result;
 }
 
 static int run_bury(const struct command_env *env, int argc, char **argv)
 {
-    return run(env, argc, argv, 1, 1, bury);
+    return asking_run(env, argc, argv, 0, 1, 1, bury);
 }
 
 const struct command command_bury = {
@@ -459,20 +461,35 @@ static int delete_job(struct asking *asking)
 {
     uint64_t id = 0;
     int result = check_id(asking, asking->options.values[0], &id);
-    if (result == 0)
-        result = ask_for(asking, "DELETED", NO_BODY, "delete %" PRIu64, id);
+    if (result != 0)
+        return result;
+    struct text line = TEXT_NONE;
+    text_printf(&line, "%s %" PRIu64, asking->options.is_now ? "cancel" : "delete", id);
+    result = queue_link_ask(&asking->link, text_cstr(&line), ASKING_NO_BODY, &asking->err);
+    text_deinit(&line);
+    if (result < 0)
+        return asking_failed(asking);
+    if (queue_link_is(&asking->link, "DELETED"))
+        return 0;
+    if (!queue_link_is(&asking->link, "NOT_FOUND"))
+        return asking_refused(asking);
+    result = asking_job(asking, id);
+    if (result == 0) {
+        err_set(&asking->err, "a worker has job %" PRIu64 ": --now takes it away", id);
+        result = asking_failed(asking);
+    }
     return result;
 }
 
 static int run_delete(const struct command_env *env, int argc, char **argv)
 {
-    return run(env, argc, argv, 1, 1, delete_job);
+    return asking_run(env, argc, argv, REMOTE_NOW, 1, 1, delete_job);
 }
 
 const struct command command_delete = {
     .name = "delete",
-    .usage = "delete ID [--state DIR]",
-    .doc = "deletes a job that no worker has",
+    .usage = "delete ID [--now] [--state DIR]",
+    .doc = "deletes a job that no worker has, or --now whoever has it",
     .run = run_delete,
 };
 
@@ -480,20 +497,21 @@ static int pause_queue(struct asking *asking)
 {
     const struct remote_options *options = &asking->options;
     uint32_t seconds = UINT32_MAX;
-    int result = check_queue(asking, options->values[0]);
+    int result = asking_check_queue(asking, options->values[0]);
     if (result == 0 && strcmp(options->values[1], "off") == 0)
         seconds = 0;
     else if (result == 0)
         result = check_time(asking, options->values[1], &seconds);
+    asking_expect_queue(asking, options->values[0]);
     if (result == 0)
-        result =
-            ask_for(asking, "PAUSED", NO_BODY, "pause-tube %s %u", options->values[0], seconds);
+        result = asking_for(asking, "PAUSED", ASKING_NO_BODY, "pause-tube %s %u",
+                            options->values[0], seconds);
     return result;
 }
 
 static int run_pause(const struct command_env *env, int argc, char **argv)
 {
-    return run(env, argc, argv, 2, 2, pause_queue);
+    return asking_run(env, argc, argv, 0, 2, 2, pause_queue);
 }
 
 const struct command command_pause = {

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/jobs.h"
 #include "cli/remote.h"
 #include <signal.h>
 #include <stdio.h>
@@ -150,6 +151,8 @@ static int wait_until_drained(const struct remote_options *options, const char *
 
 static int run_drain(const struct command_env *env, int argc, char **argv)
 {
+    if (queue_drain_is(argc, argv))
+        return queue_drain(env, argc, argv);
     struct remote_options options;
     int result = remote_arguments(env, argc, argv, REMOTE_NO_WAIT, 1, 3, &options);
     if (result != 0)
@@ -174,6 +177,8 @@ static int run_drain(const struct command_env *env, int argc, char **argv)
 
 static int run_undrain(const struct command_env *env, int argc, char **argv)
 {
+    if (queue_drain_is(argc, argv))
+        return queue_undrain(env, argc, argv);
     struct remote_options options;
     int result = remote_arguments(env, argc, argv, 0, 1, 1, &options);
     if (result != 0)
@@ -219,7 +224,7 @@ static int run_weight(const struct command_env *env, int argc, char **argv)
 const struct command command_drain = {
     .name = "drain",
     .usage = "drain TARGET [timeout TIME] [--no-wait] [--state DIR]",
-    .doc = "gives a member no new requests, or floating addresses to other nodes, and waits",
+    .doc = "gives a member no requests, a queue no jobs, addresses to other nodes, and waits",
     .run = run_drain,
 };
 

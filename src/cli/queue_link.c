@@ -22,6 +22,11 @@ static int explain(const char *state_dir, int error, struct err *err)
                        "no queue runs here: nobody listens on %s/" JOBS_SOCKET
                        " (it takes a `jobs` in the file; another state directory: --state DIR)",
                        state_dir);
+    if (error == EACCES || error == EPERM)
+        return err_set(err,
+                       "user %u may not use %s/" JOBS_SOCKET
+                       "; ask as root or as the user that started weir",
+                       (unsigned)geteuid(), state_dir);
     return err_set_errno(err, error, "cannot connect to %s/" JOBS_SOCKET, state_dir);
 }
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "core/settings.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,27 @@ uint64_t remote_count(const json_t *object, const char *key)
 {
     json_int_t value = json_integer_value(json_object_get(object, key));
     return value > 0 ? (uint64_t)value : 0;
+}
+
+void remote_cell_count(struct table *table, const json_t *object, const char *key,
+                       enum table_look look)
+{
+    uint64_t n = remote_count(object, key);
+    table_printf(table, n > 0 ? look : TABLE_PLAIN, "%" PRIu64, n);
+}
+
+const json_t *remote_module(const json_t *status, const char *module)
+{
+    const json_t *process;
+    size_t i;
+    json_array_foreach(json_object_get(status, "processes"), i, process)
+    {
+        if (strcmp(remote_text(process, "name"), module) != 0)
+            continue;
+        const json_t *modules = json_object_get(json_object_get(process, "detail"), "modules");
+        return json_object_get(modules, module);
+    }
+    return NULL;
 }
 
 const char *remote_age(double seconds, char buf[24])

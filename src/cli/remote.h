@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "cli/table.h"
 #include "core/command.h"
 #include <jansson.h>
 #include <stdbool.h>
@@ -32,7 +33,6 @@ extern const struct command command_completion;
 
 enum { REMOTE_VALUES_MAX = 64 };
 
-struct table_style;
 /* The tables of weir status, from what /v1/status answered (status.c). */
 void status_print(const json_t *status, const struct table_style *style, struct text *out);
 
@@ -70,6 +70,12 @@ void remote_dump(const json_t *document, struct text *out);
 const char *remote_text(const json_t *object, const char *key);
 double remote_number(const json_t *object, const char *key);
 uint64_t remote_count(const json_t *object, const char *key);
+/* A cell with that number, which looks so where it is not 0. */
+void remote_cell_count(struct table *table, const json_t *object, const char *key,
+                       enum table_look look);
+
+/* What the process of that name told of its module in /v1/status; NULL: nothing. */
+const json_t *remote_module(const json_t *status, const char *module);
 
 /* "3 s", "12 m", "4 h", "6 d" for a number of seconds. */
 const char *remote_age(double seconds, char buf[24]);

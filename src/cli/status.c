@@ -8,6 +8,8 @@
 #include "cli/ask.h"
 #include "cli/remote.h"
 #include "cli/status_nodes.h"
+#include "cli/status_queues.h"
+#include "cli/status_workers.h"
 #include "cli/table.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -239,6 +241,8 @@ static void show_status(struct showing *showing)
                  json_object_get(showing->status, "listens"));
     json_array_foreach(json_object_get(showing->status, "pools"), i, pool) show_pool(showing, pool);
     status_nodes_tell(showing->status, &showing->style, &showing->out);
+    status_queues_tell(showing->status, &showing->style, &showing->out);
+    status_workers_tell(showing->status, &showing->style, &showing->out);
     show_changes(showing);
 }
 

@@ -17,21 +17,6 @@ struct telling {
 
 /* ---- finding ---- */
 
-/* The list `key` in what the process of that name told of its module; NULL: it told none. */
-static const json_t *list_of(const json_t *status, const char *module, const char *key)
-{
-    const json_t *process;
-    size_t i;
-    json_array_foreach(json_object_get(status, "processes"), i, process)
-    {
-        if (strcmp(remote_text(process, "name"), module) != 0)
-            continue;
-        const json_t *modules = json_object_get(json_object_get(process, "detail"), "modules");
-        return json_object_get(json_object_get(modules, module), key);
-    }
-    return NULL;
-}
-
 static const json_t *find_fact(const json_t *status, const char *kind, const char *name)
 {
     const json_t *fact;
@@ -198,8 +183,8 @@ static void tell_nodes(const struct telling *telling, const json_t *nodes)
 void status_nodes_tell(const json_t *status, const struct table_style *style, struct text *out)
 {
     const struct telling telling = {.status = status, .style = style, .out = out};
-    const json_t *vips = list_of(status, "vip", "vips");
-    const json_t *nodes = list_of(status, "peer", "peers");
+    const json_t *vips = json_object_get(remote_module(status, "vip"), "vips");
+    const json_t *nodes = json_object_get(remote_module(status, "peer"), "peers");
     if (json_array_size(vips) > 0)
         tell_vips(&telling, vips);
     if (json_array_size(nodes) > 0)

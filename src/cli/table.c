@@ -50,8 +50,8 @@ static size_t width_of(struct slice value)
     return n;
 }
 
-/* C0, DEL, and C1 in its UTF-8 form (0xc2 and 0x80 to 0x9f). */
-static void text_harmless(struct text *out, struct slice value)
+/* C1 has the UTF-8 form 0xc2 and 0x80 to 0x9f. */
+void table_harmless(struct text *out, struct slice value)
 {
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
@@ -71,7 +71,7 @@ void table_cell(struct table *table, enum table_look look, struct slice value)
     struct table_cell *cell = &table->cells[table->n_cells++];
     cell->off = table->bytes.len;
     cell->look = look;
-    text_harmless(&table->bytes, value);
+    table_harmless(&table->bytes, value);
     cell->len = table->bytes.len - cell->off;
     cell->width = width_of(slice_make(table->bytes.ptr + cell->off, cell->len));
 }

@@ -48,6 +48,8 @@ void table_printf(struct table *table, enum table_look look, const char *format,
 /* The heads and all rows; the last row is whole. Nothing where there is no row. */
 void table_print(const struct table *table, const struct table_style *style, struct text *out);
 
+/* Appends what comes from outside as a cell has it: C0, DEL and C1 are each a '?'. */
+void table_harmless(struct text *out, struct slice value);
 /* Bytes in a look, for text outside a table. */
 void table_paint(const struct table_style *style, enum table_look look, struct slice value,
                  struct text *out);

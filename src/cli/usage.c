@@ -4,6 +4,8 @@
  */
 #include "cli/usage.h"
 
+#include <string.h>
+
 static bool is_item_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
@@ -40,6 +42,17 @@ bool usage_next(struct slice *rest, struct usage_item *ret_item)
     if (rest->len > 1 && rest->ptr[0] == ' ' && is_value(slice_skip(*rest, 1)))
         ret_item->value = take_run(rest);
     return true;
+}
+
+struct slice usage_argument(const char *usage, int n)
+{
+    struct slice rest = slice_from(usage);
+    struct slice argument = slice_cut(&rest, ' '); /* the command */
+    for (int i = 0; i <= n; i++)
+        argument = rest.ptr ? slice_cut(&rest, ' ') : SLICE("");
+    bool is_plain = argument.len > 0 && !memchr(argument.ptr, '\'', argument.len) &&
+                    argument.ptr[0] != '[' && argument.ptr[0] != '-';
+    return is_plain ? argument : SLICE("");
 }
 
 bool usage_has_option(const char *usage, const char *option)

@@ -28,6 +28,9 @@ struct usage_item {
 
 /* The next item; *rest begins as the usage. False at the end. */
 bool usage_next(struct slice *rest, struct usage_item *ret_item);
+/* The n-th argument as it stands there, from 0: "MEMBER", "TIME|off". Empty: there is none, or it
+ * is a sentence in quotes. */
+struct slice usage_argument(const char *usage, int n);
 /* Does the usage name the option? */
 bool usage_has_option(const char *usage, const char *option);
 

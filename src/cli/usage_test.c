@@ -48,8 +48,29 @@ static void test_rows(void **state)
     assert_false(usage_has_option(rows[1].usage, "MEMBER"));
 }
 
+static void test_arguments(void **state)
+{
+    static const struct {
+        const char *usage;
+        int n;
+        const char *want;
+    } wants[] = {
+        {"kick QUEUE [N] [--state DIR]", 0, "QUEUE"},
+        {"kick QUEUE [N] [--state DIR]", 1, ""},
+        {"force MEMBER up|down|auto [--state DIR]", 1, "up|down|auto"},
+        {"explain 'METHOD URL'|dns NAME", 0, ""},
+        {"status [--json]", 0, ""},
+        {"help", 0, ""},
+        {"help", 3, ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(wants); i++)
+        assert_true(slice_is(usage_argument(wants[i].usage, wants[i].n), wants[i].want));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows),
+                                       cmocka_unit_test(test_arguments)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
