@@ -26,5 +26,13 @@ def test_wal_lives_sim():
     play("play", os.environ.get("WEIR_SIM_SEEDS", "100000"), program="wal-sim")
 
 
+def test_wal_full_sim():
+    play("full", "30000", program="wal-sim")
+
+
 def test_wal_each_sim():
     play("each", "200", program="wal-sim")
+
+
+def test_queue_model_sim():
+    play("1", os.environ.get("WEIR_SIM_SEEDS", "30000"), program="../../model_random_test")

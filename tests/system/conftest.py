@@ -12,6 +12,7 @@ import pathlib
 import random
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ WEIR = os.environ.get("WEIR", str(ROOT / "build" / "weir"))
 ASK = os.environ.get("WEIR_ASK", WEIR)  # for what is asked again and again: starts faster than a sanitizer's
 APP = os.environ.get("WEIR_APP", str(ROOT / "build" / "weir-app"))
 PATIENCE_S = 20  # no test fails because a machine is slow
+KEPT_BYTES = 1 << 20  # of a failed test's files, each
 COMPLAINTS = re.compile(r"Sanitizer|runtime error|Assertion")
 
 
@@ -46,8 +48,30 @@ def stat_fields(pid):
 
 
 def is_alive(pid):
+    """Also one whose first thread has ended while another is in a sync that nobody can interrupt: that one keeps its
+    descriptors, and the ports with them."""
     fields = stat_fields(pid)
-    return fields is not None and fields[0] != "Z"
+    if fields is None or fields[0] != "Z":
+        return fields is not None
+    with contextlib.suppress(OSError):
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    return False
+
+
+def real_pid(number, beside):
+    """What a process is called out here whose number in the PID namespace of the process `beside` is this one; None
+    where no living process is."""
+    try:
+        space = os.readlink(f"/proc/{beside}/ns/pid")
+    except OSError:
+        return None
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and os.readlink(entry / "ns" / "pid") == space:
+                numbers = re.search(r"^NSpid:(.*)$", (entry / "status").read_text(), re.MULTILINE)
+                if int(numbers[1].split()[-1]) == number and is_alive(int(entry.name)):
+                    return int(entry.name)
+    return None
 
 
 def children(pid):
@@ -241,6 +265,23 @@ def tools():
     return pathlib.Path(APP).parent
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What a test has left goes with it; where it failed, all but what would fill the disk (a queue's log)."""
+    report = (yield).get_result()
+    item.has_failed = getattr(item, "has_failed", False) or report.failed
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    if report.when != "teardown" or not folder:
+        return
+    if not item.has_failed:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            if not path.is_symlink() and path.is_file() and path.stat().st_blocks * 512 > KEPT_BYTES:
+                path.unlink()
+
+
 @pytest.fixture
 def weir(tmp_path):
     """weir(text) starts one and waits until it serves; weir(text, start=False) only makes it."""
@@ -275,6 +316,26 @@ def apps():
     yield make
     for app in made:
         app.stop()
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A script at a place that the user of the programs can reach."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for part in (folder, *folder.parents):
+        if part.owner() == "root" and str(part).startswith("/tmp/"):
+            part.chmod(part.stat().st_mode | 0o055)
+
+    def make(text, name="probe"):
+        path = folder / name
+        new = folder / "new"
+        new.write_text("#!/bin/sh\n" + text + "\n")
+        new.chmod(0o755)
+        new.rename(path)
+        return path
+
+    return make
 
 
 @pytest.fixture

@@ -293,20 +293,27 @@ class MemberConn(Stream):
 
 class Member:
     """Listens on a port of loopback. on_request(conn, message) returns the bytes of the answer, or None where it
-    has sent them itself, or False to close; on_head(conn, message), where set, is called before the body."""
+    has sent them itself, or False to close; on_head(conn, message), where set, is called before the body. With a path
+    it is a unix socket, in the place of what is there."""
 
-    def __init__(self, on_request=None, on_head=None, rcvbuf=None):
+    def __init__(self, on_request=None, on_head=None, rcvbuf=None, path=None, port=0):
         self.on_request = on_request or (lambda conn, message: answer(200, message.target))
         self.on_head = on_head
         self.lock = threading.Lock()
         self.requests, self.malformed, self.broken, self.conns = [], [], [], []
-        self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.path, self.listener = path, socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        if path:
+            path.unlink(missing_ok=True)
+        else:
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if rcvbuf:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self.listener.bind(("127.0.0.1", 0))
+        self.listener.bind(str(path) if path else ("127.0.0.1", port))
         self.listener.listen(1024)
-        self.port = self.listener.getsockname()[1]
+        if path:
+            path.chmod(0o666)
+        else:
+            self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -315,7 +322,8 @@ class Member:
                 sock, _ = self.listener.accept()
             except OSError:
                 return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if not self.path:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
                 conn = MemberConn(self, sock, len(self.conns))
                 self.conns.append(conn)

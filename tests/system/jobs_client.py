@@ -11,8 +11,13 @@ class Gone(Exception):
 
 
 class Jobs:
-    def __init__(self, port, timeout=PATIENCE_S):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port=None, timeout=PATIENCE_S, path=None):
+        if path is None:
+            self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(timeout)
+            self.socket.connect(str(path))
         self.rest = b""
 
     def close(self):

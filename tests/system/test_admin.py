@@ -193,6 +193,14 @@ def shared():
 
 def test_status(shared):
     shared.get(40)
+
+    def is_quiet():  # an answer may be with the client before it is done with here
+        return all(member["in_flight"] == 0 for pool in shared.status()["pools"] for member in pool["members"])
+
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_quiet():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     status = shared.status()
     assert status["generation"] >= 1 and status["file"] == str(shared.file)
     assert status["state_dir"] == str(shared.state)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import WEIR, is_alive, until
+from conftest import WEIR, real_pid, until
 
 CONF = """
 pool web {{
@@ -19,26 +19,6 @@ pool web {{
 {more}
 listen shop http 127.0.0.1:{port} {{ route pool web }}
 """
-
-
-@pytest.fixture
-def program(tmp_path):
-    """A script at a place that the user of the programs can reach."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for part in (folder, *folder.parents):
-        if part.owner() == "root" and str(part).startswith("/tmp/"):
-            part.chmod(part.stat().st_mode | 0o055)
-
-    def make(text, name="probe"):
-        path = folder / name
-        new = folder / "new"
-        new.write_text("#!/bin/sh\n" + text + "\n")
-        new.chmod(0o755)
-        new.rename(path)
-        return path
-
-    return make
 
 
 def conf(free_port, program, every="500ms", timeout="500ms", more=""):
@@ -90,9 +70,10 @@ def test_late_with_all_it_started(weir, free_port, program, tmp_path):
     wait_reason(w, "down", "no answer within 500ms")
     assert until(lambda: len(list(notes.iterdir())) >= 2)
     started = [note for note in list(notes.iterdir()) if note.read_text()]
+    worker = w.pid("worker")
     # Each is gone with its group, some half a second after it began.
     for note in started[:2]:
-        assert until(lambda n=note: not is_alive(int(n.name)) and not is_alive(int(n.read_text())))
+        assert until(lambda n=note: not real_pid(int(n.name), worker) and not real_pid(int(n.read_text()), worker))
 
 
 def test_nothing_is_left(weir, free_port, program):

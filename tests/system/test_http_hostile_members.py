@@ -141,7 +141,7 @@ def test_interims_without_end(serve, member):
             conn.send(interim() * 1000)
         return False
 
-    port = serve(member(flood), extra="timeout response 500ms")
+    port = serve(member(flood), extra="timeout response 1500ms")
     with Client(port) as client, Client(port) as innocent:
         client.send(b"GET /flood HTTP/1.1\r\nHost: a\r\n\r\n")
         for _ in range(20):

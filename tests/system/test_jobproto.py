@@ -21,7 +21,9 @@ DIFFERENT = [
     (rb"(?!put 1 0 5 3\r\nabc\rx).*\r[^\n]", "a CR within a line is BAD_FORMAT; beanstalkd looks no further"),
     (rb"[^\r\n]{223}\r", "beanstalkd misses an end of line that its buffer's end cuts in two"),
     (rb"put +\d+ +\d+ +\d+ +\d{5,}[^\r\d]", "what follows the length is wrong before the length is too large"),
-    (rb"(auth|put-opts|batch-reserve|fail|progress|finish) ", "weir's own verbs"),
+    (rb"(auth|put-(opts|error|result)|batch-reserve|fail|progress|finish|list-jobs|result|cancel|drain-tube) ",
+     "weir's own verbs"),
+    (rb"give-back|(show|bury)-job ", "weir's own verbs"),
 ]
 
 GOOD = [b"put 1 0 5 3\r\nabc", b"put 0 0 0 0\r\n", b"put 4294967295 4294967295 4294967295 5\r\n\r\n\0\r\n", b"use tube",

@@ -139,7 +139,7 @@ MISTAKES = [
     (("drain", "web/app1", "timeout", "5x", "--no-wait"), 1, "there are ms s m h d"),
     (("drain", "web/app1", "timeout", "9d", "--no-wait"), 1, "limit"),
     (("force", "only", "sideways"), 1, "up or down, or auto"),
-    (("force", "only"), 2, "something is missing"),
+    (("force", "only"), 2, "weir force: up|down|auto is missing\nusage: weir force"),
     (("weight", "web/app2", "257"), 1, "from 0 to 256"),
     (("weight", "web/app2", "-1"), 2, "there is no option -1"),
     (("weight", "web/app2", "much"), 1, "weight:"),

@@ -17,6 +17,7 @@ N_CONNS = 4
 TUBES = ("default", "a", "b", "long" * 50)
 LATER_S = 1000  # than any test takes
 
+OWN = {"attempts", "oldest-ready-ms"}  # keys that beanstalkd does not have
 # What may differ in a dictionary: clocks, the machine, and what asking itself counts.
 FREE = {"age", "time-left", "pause-time-left", "file", "pid", "version", "rusage-utime", "rusage-stime", "uptime",
         "binlog-oldest-index", "binlog-current-index", "binlog-max-size", "binlog-records-written",
@@ -67,10 +68,11 @@ class Side:
             return (reply.line,)
         if b": " not in reply.body:
             return sorted(reply.names())
-        fields = reply.fields()
+        fields = {key: value for key, value in reply.fields().items() if key not in OWN}
         if "uptime" in fields:  # what was counted before is not compared
             fields.update((key, str(int(fields[key]) - before)) for key, before in self.begin.items())
-        job = self.number(fields["id"]) if fields.get("id", "").isdigit() else None
+        is_of_a_job = "uptime" not in fields and fields.get("id", "").isdigit()  # else the id of a server
+        job = self.number(fields["id"]) if is_of_a_job else None
         return job, {key: value for key, value in fields.items() if key not in FREE}, sorted(FREE & fields.keys())
 
     def settle(self):

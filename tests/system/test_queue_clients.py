@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients and frameworks as people have them, unmodified: the tests that fivebeans and nodestalker bring, and a job
-from end to end with node-beanstalk, beaneater, Symfony Messenger and Laravel's queue."""
+from end to end with node-beanstalk, beaneater, Symfony Messenger and Laravel's queue. That a beanstalkd reaches the
+same figures is tests/soak/test_queue_figures.py."""
 
 import json
 import os
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import ROOT
-from job_peers import Beanstalkd, JobClient, WeirJobs, server  # noqa: F401
+from job_peers import JobClient, WeirJobs, server  # noqa: F401
 
 PORT = 11300
 OWN_NET = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
@@ -39,30 +40,18 @@ def run(*command, check=True, env=None, timeout=PATIENCE_S, cwd=None):
 # ---- fivebeans, which knows only port 11300: in a network of its own -------------------------------------------
 
 
-@pytest.fixture(params=["beanstalkd", "weir"])
-def enter(request):
-    """What executes a command in the network of a server on PORT."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces are made by root")
-    if request.param == "weir":
-        one = WeirJobs(request.getfixturevalue("weir"), PORT, prefix=OWN_NET)
-        yield ["nsenter", "--target", str(one.pid), "--net"]
-        return
-    one = Beanstalkd(PORT, prefix=OWN_NET)
-    try:
-        words = ["nsenter", "--target", str(one.pid), "--net"]
-        run(*words, "bash", "-c", f"until (: </dev/tcp/127.0.0.1/{PORT}) 2>/dev/null; do sleep 0.02; done")
-        yield words
-    finally:
-        one.stop()
-
-
-def test_fivebeans(enter):
-    done = run(*enter, "node", CLIENTS / "mocha" / "bin" / "_mocha", "-t", "8000", "-R", "json", "test/", check=False,
-               cwd=CLIENTS / "fivebeans")
+def fivebeans(pid):
+    """Its suite, in the network of that process, which serves PORT."""
+    done = run("nsenter", "--target", pid, "--net", "node", CLIENTS / "mocha" / "bin" / "_mocha", "-t", "8000",
+               "-R", "json", "test/", check=False, cwd=CLIENTS / "fivebeans")
     found = json.loads(done.stdout[done.stdout.index('{\n  "stats"'):])
     assert {test["fullTitle"] for test in found["failures"]} == set(FIVEBEANS_FAILS), done.stdout
     assert len(found["passes"]) == 53 and len(found["passes"] + found["failures"]) == 54
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces are made by root")
+def test_fivebeans(weir):
+    fivebeans(WeirJobs(weir, PORT, prefix=OWN_NET).pid)
 
 
 # ---- nodestalker: a script a test, from a queue that is empty --------------------------------------------------
@@ -87,18 +76,23 @@ def stalk(test, port, timeout=PATIENCE_S):
     return None if done.returncode == 0 else done.stdout + done.stderr
 
 
-def test_nodestalker(server):  # noqa: F811
+def nodestalker(port):
+    """Its suite, against what serves there."""
     tests = {test.stem: test for test in sorted((CLIENTS / "nodestalker" / "tests").glob("test_*.js"))}
     hangs = [tests.pop(name) for name in NODESTALKER_HANGS]
     passed = 0
     for name in (NODESTALKER_FIRST, *(tests.keys() - {NODESTALKER_FIRST})):
-        complaint = stalk(tests[name], server.port)
+        complaint = stalk(tests[name], port)
         assert not complaint, (name, complaint)
         passed += 1
-        empty(server.port)
+        empty(port)
     with ThreadPoolExecutor(len(hangs)) as pool:
-        assert set(pool.map(lambda test: stalk(test, server.port, HANG_S), hangs)) == {"hangs"}
+        assert set(pool.map(lambda test: stalk(test, port, HANG_S), hangs)) == {"hangs"}
     assert passed == 22 and len(hangs) == 5
+
+
+def test_nodestalker(weir, free_port):
+    nodestalker(WeirJobs(weir, free_port()).port)
 
 
 # ---- a job from end to end -------------------------------------------------------------------------------------

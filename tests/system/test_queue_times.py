@@ -5,7 +5,7 @@ time; how long after it is not judged."""
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from job_peers import JobClient, server  # noqa: F401
+from job_peers import Beanstalkd, JobClient, server  # noqa: F401
 
 SOON_S = 0.98  # a second, by clocks that count milliseconds and may be slewed
 
@@ -22,9 +22,9 @@ def own_tube(port, name):
     return client
 
 
-def delays(port):
+def delays(port, tube):
     began = time.monotonic()
-    with own_tube(port, "delays") as client, own_tube(port, "delays") as other:
+    with own_tube(port, tube) as client, own_tube(port, tube) as other:
         job = client.put(b"later", delay=1)
         assert client.state(job) == "delayed"
         assert client.reserve(timeout=0) is None
@@ -35,9 +35,9 @@ def delays(port):
         assert other.ask("delete", job).word == b"DELETED"
 
 
-def leases(port):
+def leases(port, tube):
     """The margin of one second is the whole lease here: whoever holds it is warned at once, and loses it then."""
-    with own_tube(port, "leases") as client, own_tube(port, "leases") as other:
+    with own_tube(port, tube) as client, own_tube(port, tube) as other:
         for _ in range(5):  # a test that stands still for a second misses the warning
             job = client.put(b"leased", ttr=1)
             began = time.monotonic()
@@ -56,8 +56,8 @@ def leases(port):
         assert other.ask("delete", job).word == b"DELETED"
 
 
-def touches(port):
-    with own_tube(port, "touches") as client, own_tube(port, "touches") as other:
+def touches(port, tube):
+    with own_tube(port, tube) as client, own_tube(port, tube) as other:
         job = client.put(b"longer", ttr=2)
         assert client.reserve() == (job, b"longer")
         for _ in range(3):
@@ -68,10 +68,10 @@ def touches(port):
         assert other.reserve() == (job, b"longer") and since(touched) >= 1.9
 
 
-def margins(port):
+def margins(port, tube):
     """Who waits is warned when the margin of a lease of its own begins, and not before (after it where all stood
     still for a second)."""
-    with own_tube(port, "margins") as client:
+    with own_tube(port, tube) as client:
         job = client.put(b"margin", ttr=2)
         assert client.reserve() == (job, b"margin")
         began = time.monotonic()
@@ -81,24 +81,35 @@ def margins(port):
         assert client.ask("reserve-with-timeout", 1).word == b"TIMED_OUT" and since(began) >= SOON_S
 
 
-def pauses(port):
-    with own_tube(port, "pauses") as client:
+def pauses(port, tube):
+    with own_tube(port, tube) as client:
         job = client.put(b"paused")
         began = time.monotonic()
-        assert client.ask("pause-tube", "pauses", 1).word == b"PAUSED"
+        assert client.ask("pause-tube", tube, 1).word == b"PAUSED"
         assert client.reserve(timeout=0) is None
         assert client.reserve() == (job, b"paused") and since(began) >= SOON_S
         assert client.ask("release", job, 0, 0).word == b"RELEASED"
-        client.ask("pause-tube", "pauses", 1000)
+        client.ask("pause-tube", tube, 1000)
         assert client.reserve(timeout=0) is None
-        client.ask("pause-tube", "pauses", 0)
+        client.ask("pause-tube", tube, 0)
         assert client.reserve() == (job, b"paused")
         client.ask("delete", job)
+
+
+def play(script, server):  # noqa: F811
+    """beanstalkd never ends a lease that its timer looks at in the very microsecond in which the lease is over (the job
+    is not late yet, and the connection is out of the heap): it may try again, weir may not."""
+    for chances in range(5 if isinstance(server, Beanstalkd) else 0, -1, -1):
+        try:
+            return script(server.port, f"{script.__name__}{chances}")
+        except (AssertionError, TimeoutError):
+            if chances == 0:
+                raise
 
 
 def test_seconds(server):  # noqa: F811
     """All at the same time, since most of it is waiting."""
     scripts = (delays, leases, touches, margins, pauses)
     with ThreadPoolExecutor(len(scripts)) as pool:
-        for done in [pool.submit(script, server.port) for script in scripts]:
+        for done in [pool.submit(play, script, server) for script in scripts]:
             done.result()

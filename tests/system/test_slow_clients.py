@@ -54,12 +54,12 @@ def test_slow_readers_get_all(serve, member, fields):
 
 def test_readers_that_stop_are_cut(serve, member):
     """For HTTP/1.0 the chunks end with the connection: a clean end would say that this was all."""
-    port = serve(member(by_size), extra="timeout stream 700ms")
+    port = serve(member(by_size), extra="timeout stream 1500ms")
     sizes = [10_000, *SIZES, WMEM_MAX * 3]
     clients = [Client(port, rcvbuf=20000) for _ in sizes]
     for client, size in zip(clients, sizes):
         client.send(request(path=f"/chunks/{size}", minor=0))
-    time.sleep(3)
+    time.sleep(4)
     assert until(lambda: counters(serve.weir)['weir_listen_connections_active{listen="shop"}'] == 0)
     n_whole = n_cut = 0
     for client, size in zip(clients, sizes):

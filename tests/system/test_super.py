@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The supervisor: start, stop, reload, restart, watchdog, and what it refuses and with which words."""
 
+import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -175,6 +178,32 @@ def test_a_state_directory_with_other_things_is_left_alone(weir, tmp_path, free_
     assert other.stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_state_directory_that_root_has_used(free_port):
+    """Whoever starts weir as another user after that hears whose what is."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        copy = shutil.copy(WEIR, folder)
+        (folder / "test.weir").write_text(conf(free_port()))
+        state = folder / "state"
+        state.mkdir()
+
+        def start():
+            done = subprocess.run([copy, "run", "test.weir", "--state", state], cwd=folder, user=12345, group=12345,
+                                  extra_groups=[], capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 1
+            return done.stderr
+
+        hint = "is of user root, and weir runs as 12345: start it as root, chown the folder and all in it, or"
+        assert f"weir: the state directory: {state} {hint}" in start()
+        os.chown(state, 12345, 12345)
+        (state / "lock").write_text("")
+        (state / "secret").write_text("")
+        os.chown(state / "lock", 12345, 12345)
+        assert f"weir: the state directory: {state}/secret {hint}" in start()
+
+
 def test_nodes(weir, free_port):
     nodes = "nodes { a 198.51.100.77; b 198.51.100.78 }\n"
     w = weir(nodes + conf(free_port()), start=False)
@@ -302,7 +331,19 @@ def test_reload_of_what_only_a_start_changes(weir, free_port):
     refused = w.reload(check=False)
     assert refused.returncode == 1 and "takes effect only at a start" in refused.stderr
     assert "test.weir:2:" in refused.stderr
+    w.write(conf(port, "second"))
+    refused = w.reload(check=False)
+    assert refused.returncode == 1 and 'error: "processes" is no longer in the file, which' in refused.stderr
+    assert "test.weir" not in refused.stderr
     assert get(port) == (200, "pong")
+
+
+def test_reload_without_a_word_that_only_a_start_changes(weir, free_port):
+    jobs = f"jobs 127.0.0.1:{free_port()}\n"
+    w = weir(jobs + "queues { segment 1M; handover 1s }\n")
+    w.write(jobs + "queues { handover 1s }\n")
+    refused = w.reload(check=False)
+    assert refused.returncode == 1 and 'test.weir:2:1: error: "segment" is no longer in the file' in refused.stderr
 
 
 def test_reload_starts_and_ends_processes(weir, free_port):
@@ -383,13 +424,14 @@ def test_many_reloads_at_once(weir, free_port):
 # --- the service manager --------------------------------------------------------------------------
 
 
-def test_notify(weir, free_port, tmp_path):
-    path = tmp_path / "notify"
+@pytest.mark.parametrize("is_abstract", (False, True), ids=("path", "abstract"))
+def test_notify(weir, free_port, tmp_path, is_abstract):
+    path = f"@{tmp_path.name}/{os.getpid()}" if is_abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(path))
+        manager.bind("\0" + path[1:] if is_abstract else path)
         manager.settimeout(20)
         w = weir(conf(free_port()), start=False,
-                 env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "200000"})
+                 env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"})
         w.start()
         said = []
 
@@ -406,6 +448,24 @@ def test_notify(weir, free_port, tmp_path):
         hear("READY=1")
         w.stop()
         hear("STOPPING=1")
+
+
+def test_a_watchdog_of_another_process(weir, free_port, tmp_path):
+    """And a socket that nobody has: neither is ours, and neither is in the way."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        w = weir(conf(free_port()), env={"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "10000",
+                                         "WATCHDOG_PID": "1"})
+        assert w.stop() == 0
+        manager.setblocking(False)
+        said = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                said.append(manager.recv(4096).decode())
+        assert any("READY=1" in text for text in said) and not any("WATCHDOG" in text for text in said)
+    w = weir(conf(free_port()), env={"NOTIFY_SOCKET": str(tmp_path / "gone"), "WATCHDOG_USEC": "x"})
+    assert w.stop() == 0
 
 
 # --- what ps shows --------------------------------------------------------------------------------

@@ -243,7 +243,9 @@ def check(folder, words):
 @pytest.mark.parametrize("words, place, says", [
     ("tls cert shop.pem key other.key", "2:19", "other.key: the key does not belong to the certificate"),
     ("tls cert shop.pem", "2:10", "there is no private key in it"),
+    ("tls cert shop.pem", "2:10", "= both in one file, or tls cert FILE key FILE"),
     ("tls cert shop.key", "2:10", "there is no certificate in it"),
+    ("tls cert shop.key key shop.pem", "2:10", "shop.key: there is no certificate in it"),
     ("tls cert missing.pem", "2:10", "No such file"),
     ("tls cert shop.pem key missing.key", "2:19", "No such file"),
     ("tls cert shop.both\ntls ciphers NONSENSE", "3:5", 'no cipher of TLS 1.2 is called "NONSENSE"'),

@@ -416,13 +416,6 @@ def refused(w, binary, *words):
         assert word in done.stderr, done.stderr
 
 
-def script(folder, text, name="fake"):
-    path = folder / name
-    path.write_text("#!/bin/sh\n" + text)
-    path.chmod(0o755)
-    return path
-
-
 def test_no_such_file(serving, tmp_path):
     refused(serving, tmp_path / "nothing", "No such file")
 
@@ -437,11 +430,16 @@ def test_garbage_that_is_executable(serving, tmp_path):
     path = tmp_path / "garbage"
     path.write_bytes(b"\x7fELF" + bytes(200))
     path.chmod(0o755)
-    refused(serving, path, "is no weir")
+    refused(serving, path, "is no weir: it was asked for its version, and this came:\ncannot be executed: Exec format")
 
 
 def test_another_program(serving):
-    refused(serving, "/bin/true", "is no weir")
+    refused(serving, "/bin/true", "is no weir: it was asked for its version, and this came:\ntrue ")
+    refused(serving, "/bin/false", "is no weir: it was asked for its version, and this came:\nfalse ")
+
+
+def test_another_program_without_a_word(serving):
+    refused(serving, "/usr/bin/test", "is no weir: it was asked for its version, and said nothing\n")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may not execute what others may write")
