@@ -44,7 +44,7 @@ static const char *const wrong_names[N_WRONG] = {"status", "length", "body",
 struct conn {
     struct conn *next_idle;
     int64_t due_ns; /* when its request was to be sent */
-    uint64_t body_left;
+    uint64_t body_left, body_done;
     size_t head_len;
     int fd;     /* -1 while not connected */
     SSL *ssl;   /* --tls */
@@ -59,7 +59,11 @@ struct load {
     const char *path;
     const char *cookie; /* one more of them, "NAME=VALUE"; not with is_close */
     uint64_t port;
-    uint64_t size_bytes; /* of the expected body, every byte of it an x */
+    uint64_t size_bytes; /* of the expected body, every byte of it an x; not with expected_text */
+    uint64_t post_bytes; /* POST with a body of so many y; 0: GET */
+    const char *expected_text; /* how the body begins, whatever its length */
+    const char *status;        /* "200" */
+    const char *location;      /* how the answer's Location begins; NULL: none is asked for */
     uint64_t n_conns;
     double rate; /* requests a second; 0: as fast as the answers come */
     double warm_s;
@@ -71,7 +75,7 @@ struct load {
     SSL_SESSION *session;
     uint64_t n_handshakes, n_resumed;
 
-    char request[1024];
+    char *request;
     size_t request_len;
     int epoll_fd;
     struct conn *conns;
@@ -174,6 +178,7 @@ static void conn_send(struct load *load, struct conn *conn, int64_t due_ns)
     conn->due_ns = due_ns;
     conn->head_len = 0;
     conn->body_left = 0;
+    conn->body_done = 0;
     conn->has_head = false;
     conn->has_all = false;
     conn->is_busy = true;
@@ -187,7 +192,7 @@ static void conn_send(struct load *load, struct conn *conn, int64_t due_ns)
         SSL_write(conn->ssl, load->request, (int)load->request_len);
         return;
     }
-    /* A few hundred bytes into an empty socket buffer; where the peer is gone, the read says so. */
+    /* Few bytes into an empty socket buffer; where the peer is gone, the read says so. */
     send(conn->fd, load->request, load->request_len, MSG_NOSIGNAL);
 }
 
@@ -222,15 +227,31 @@ static void conn_wrong(struct load *load, struct conn *conn, enum wrong wrong)
 
 /* ---- answers ---- */
 
-/* The value of Content-Length, or UINT64_MAX. `head` ends in a NUL. */
-static uint64_t content_length(const char *head)
+/* The value of a field, "location: ", or NULL. `head` ends in a NUL. */
+static const char *field_of(const char *head, const char *name)
 {
     for (const char *line = head; (line = strstr(line, "\r\n")) != NULL;) {
         line += 2;
-        if (strncasecmp(line, "content-length:", 15) == 0)
-            return strtoull(line + 15, NULL, 10);
+        if (strncasecmp(line, name, strlen(name)) == 0)
+            return line + strlen(name);
     }
-    return UINT64_MAX;
+    return NULL;
+}
+
+/* What is wrong with a complete head, or N_WRONG. */
+static enum wrong judge_head(const struct load *load, struct conn *conn)
+{
+    const char *length = field_of(conn->head, "content-length: ");
+    const char *location = field_of(conn->head, "location: ");
+    if (strncmp(conn->head, "HTTP/1.1 ", 9) != 0 || strncmp(conn->head + 9, load->status, 3) != 0)
+        return WRONG_STATUS;
+    if (load->location &&
+        (!location || strncmp(location, load->location, strlen(load->location)) != 0))
+        return WRONG_STATUS;
+    conn->body_left = length ? strtoull(length, NULL, 10) : 0;
+    if (!length || (!load->expected_text && conn->body_left != load->size_bytes))
+        return WRONG_LENGTH;
+    return N_WRONG;
 }
 
 /* Collects the head; the bytes of `bytes` that belong to it, or 0 where the answer was given up. */
@@ -252,16 +273,23 @@ static size_t take_head(struct load *load, struct conn *conn, const char *bytes,
     size_t head_len = (size_t)(end - conn->head) + 4;
     conn->head[head_len - 2] = '\0';
     conn->has_head = true;
-    conn->body_left = content_length(conn->head);
-    if (strncmp(conn->head, "HTTP/1.1 200 ", 13) != 0) {
-        conn_wrong(load, conn, WRONG_STATUS);
-        return 0;
-    }
-    if (conn->body_left != load->size_bytes) {
-        conn_wrong(load, conn, WRONG_LENGTH);
+    enum wrong wrong = judge_head(load, conn);
+    if (wrong != N_WRONG) {
+        conn_wrong(load, conn, wrong);
         return 0;
     }
     return head_len - before;
+}
+
+/* Do these bytes of the body stand where they should? */
+static bool is_expected(const struct load *load, const struct conn *conn, const char *bytes,
+                        size_t len)
+{
+    if (!load->expected_text)
+        return memcmp(bytes, load->expected, len) == 0;
+    size_t known = strlen(load->expected_text), from = conn->body_done;
+    size_t n = from >= known ? 0 : known - from < len ? known - from : len;
+    return memcmp(bytes, load->expected_text + (n > 0 ? from : 0), n) == 0;
 }
 
 static void take_bytes(struct load *load, struct conn *conn, const char *bytes, size_t len)
@@ -281,11 +309,12 @@ static void take_bytes(struct load *load, struct conn *conn, const char *bytes, 
         conn_wrong(load, conn, WRONG_EXTRA);
         return;
     }
-    if (memcmp(bytes, load->expected, len) != 0) {
+    if (!is_expected(load, conn, bytes, len)) {
         conn_wrong(load, conn, WRONG_BODY);
         return;
     }
     conn->body_left -= len;
+    conn->body_done += len;
     if (conn->body_left == 0 && load->is_close)
         conn->has_all = true;
     else if (conn->body_left == 0)
@@ -412,25 +441,32 @@ static void print_result(const struct load *load, double elapsed_s)
 
 /* ---- the command line ---- */
 
-/* Five fields and about 330 bytes, as a browser sends them. */
+/* Five fields and about 330 bytes, as a browser sends them; a POST has a body behind them. */
 static void make_request(struct load *load)
 {
-    int n = snprintf(load->request, sizeof(load->request),
-                     "GET %s HTTP/1.1\r\n"
+    const char *end = load->is_close ? "Connection: close"
+                                     : "Cookie: session=0123456789abcdef0123456789abcdef; "
+                                       "theme=dark; visited=1732406400";
+    char length[64] = "";
+    if (load->post_bytes > 0)
+        snprintf(length, sizeof(length), "Content-Length: %llu\r\n",
+                 (unsigned long long)load->post_bytes);
+    int n = asprintf(&load->request,
+                     "%s %s HTTP/1.1\r\n"
                      "Host: shop.example.org\r\n"
                      "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 "
                      "Firefox/128.0\r\n"
                      "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
                      "Accept-Language: en-US,en;q=0.5\r\n"
-                     "%s%s%s\r\n",
-                     load->path,
-                     load->is_close ? "Connection: close"
-                                    : "Cookie: session=0123456789abcdef0123456789abcdef; "
-                                      "theme=dark; visited=1732406400",
-                     load->cookie ? "; " : "\r\n", load->cookie ? load->cookie : "");
-    if (load->cookie)
-        n += snprintf(load->request + n, sizeof(load->request) - (size_t)n, "\r\n");
-    load->request_len = (size_t)n;
+                     "%s%s%s%s\r\n\r\n",
+                     load->post_bytes > 0 ? "POST" : "GET", load->path, length, end,
+                     load->cookie ? "; " : "", load->cookie ? load->cookie : "");
+    if (n < 0 || !(load->request = realloc(load->request, (size_t)n + load->post_bytes))) {
+        perror("load");
+        exit(1);
+    }
+    memset(load->request + n, 'y', load->post_bytes);
+    load->request_len = (size_t)n + load->post_bytes;
 }
 
 static int usage(void)
@@ -438,7 +474,8 @@ static int usage(void)
     fprintf(
         stderr,
         "usage: load --port N --path PATH --size BYTES --connections N [--warm S] [--seconds S]\n"
-        "            [--rate PER_SECOND] [--close | --hold] [--tls [--resume]] [--cookie PAIR]\n");
+        "            [--rate PER_SECOND] [--close | --hold] [--tls [--resume]] [--cookie PAIR]\n"
+        "            [--post BYTES] [--status CODE] [--location BEGIN] [--expect BEGIN]\n");
     return 2;
 }
 
@@ -457,6 +494,10 @@ static bool parse_arguments(struct load *load, int argc, char **argv)
         {"tls", no_argument, NULL, 't'},
         {"resume", no_argument, NULL, 'e'},
         {"cookie", required_argument, NULL, 'k'},
+        {"post", required_argument, NULL, 'o'},
+        {"status", required_argument, NULL, 'a'},
+        {"location", required_argument, NULL, 'l'},
+        {"expect", required_argument, NULL, 'x'},
         {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -497,6 +538,18 @@ static bool parse_arguments(struct load *load, int argc, char **argv)
         case 'k':
             load->cookie = optarg;
             break;
+        case 'o':
+            load->post_bytes = strtoull(optarg, NULL, 10);
+            break;
+        case 'a':
+            load->status = optarg;
+            break;
+        case 'l':
+            load->location = optarg;
+            break;
+        case 'x':
+            load->expected_text = optarg;
+            break;
         default:
             return false;
         }
@@ -531,7 +584,7 @@ static void prepare(struct load *load)
 
 int main(int argc, char **argv)
 {
-    static struct load load = {.warm_s = 0.5, .measured_s = 3};
+    static struct load load = {.warm_s = 0.5, .measured_s = 3, .status = "200"};
     if (!parse_arguments(&load, argc, argv))
         return usage();
     prepare(&load);
