@@ -198,7 +198,8 @@ def test_progress(serve, notes):
 # ---- how many, and which --------------------------------------------------------------------------------------------
 
 def test_as_many_as_needed(serve, notes):
-    """One lives before there is a job; up to four while they wait; and one again, which never ended."""
+    """One lives before there is a job; up to four while they wait; and one again. Where a program takes longer to begin
+    than `idle` lasts, one of the four may have been let go and another begun meanwhile."""
     w = serve(words="concurrency 1..4; scale { every 100ms; idle 600ms }", start="note('start%d' % os.getpid())")
     jobs = w.jobs()
     first = wait_notes(notes, 1)[0]
@@ -211,7 +212,10 @@ def test_as_many_as_needed(serve, notes):
     (notes / "go").touch()
     wait_deleted(w, jobs, 6)
     assert until(lambda: of_worker(w, "programs") == 1)
-    assert until(lambda: sum(path.name.startswith("bye") for path in notes.iterdir()) == 3)
+
+    def count(begin):
+        return sum(path.name.startswith(begin) for path in notes.iterdir())
+    assert until(lambda: count("bye") >= 3 and count("start") - count("bye") == 1), sorted(os.listdir(notes))
     assert first.startswith("start")
 
 
