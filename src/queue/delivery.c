@@ -197,6 +197,13 @@ static void keep(struct delivery *delivery, const struct web_reply *reply)
         text_append(&delivery->result, reply->body);
 }
 
+/* Weir stops, and the edge was the quicker one to end: no member has failed. */
+static bool is_cut_by_stop(const struct hall *hall, const struct web_reply *reply)
+{
+    return hall->is_closing &&
+           (reply->outcome == WEB_CALL_CLOSED || reply->outcome == WEB_CALL_RESET);
+}
+
 void delivery_on_reply(void *ctx, const struct web_reply *web)
 {
     struct delivery *delivery = ctx;
@@ -204,6 +211,10 @@ void delivery_on_reply(void *ctx, const struct web_reply *web)
     uint64_t wall_s = loop_wall_ns(deliverer->hall->loop) / NS_PER_S;
     struct deliver_reply reply;
     delivery->call = NULL;
+    if (is_cut_by_stop(deliverer->hall, web)) {
+        delivery_give_up(delivery);
+        return;
+    }
     read_reply(web, &reply);
     deliver_judge(&reply, wall_s, deliverer->rule.retry_after_ms, &delivery->verdict);
     delivery->state = DELIVERY_JUDGED;

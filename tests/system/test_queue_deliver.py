@@ -6,6 +6,7 @@ import base64
 import collections
 import hashlib
 import hmac
+import os
 import pathlib
 import signal
 import threading
@@ -469,6 +470,29 @@ def test_a_stop_gives_back_what_does_not_end(shop, member):
     put(w.client(), b"1")
     assert until(lambda: len(m.requests) == 1)
     w.signal(signal.SIGTERM)
+    assert w.wait_end() == 0
+    gate.set()
+    w.start()
+    wait_deliveries(w, "done", 1)
+    assert [message.get("weir-attempt") for message in m.requests] == ["1", "1"]
+
+
+def test_an_edge_that_ends_first(shop, member):
+    """While weir stops, what hangs on the edge goes with it, and that is no answer of a member."""
+    gate = threading.Event()
+
+    def on_request(conn, message):
+        gate.wait(20)
+        return answer(200, "")
+
+    m = member(on_request)
+    w = shop(m.port, head="stop-timeout 30s")
+    put(w.client(), b"1")
+    assert until(lambda: len(m.requests) == 1)
+    edge = w.pid("edge")
+    w.signal(signal.SIGTERM)
+    assert until(lambda: w.fact("jobs:local-socket")["state"] == "draining")
+    os.kill(edge, signal.SIGKILL)
     assert w.wait_end() == 0
     gate.set()
     w.start()
