@@ -25,7 +25,7 @@ def test_who_loses_it_to_somebody_has_it_again_at_once(net, weir_on):
     assert whole(seen, "n1"), seen
     assert pair.b.state() == "backup"
     assert pair.a.metric("weir_vip_taken_total", vip="front") == 1
-    assert "somebody else took an address from the interface" in pair.a.weir.log()
+    pair.a.weir.wait_log("somebody else took an address from the interface")
 
 
 def test_its_own_address_goes_and_comes(net, weir_on):

@@ -258,7 +258,7 @@ def test_a_queue_that_is_not_there(shop, member):  # noqa: F811
         threading.Timer(0.2, w.queue).start()
         assert client.ask("POST", "/reports", "", b"x").status == 202
     assert counters(w)[listen_counter("answers", "async_away")] == 2
-    assert "reason=async_away" in w.log()
+    w.wait_log("reason=async_away")
 
 
 def test_a_queue_that_does_not_answer(shop, member):  # noqa: F811

@@ -88,7 +88,7 @@ def test_ejected_and_back(weir, apps, free_port, breaker):
     # No client sees it, and the check of the member stays good.
     assert keep_asking(w, port, lambda: is_ejected(w, "bad", "failures in a row")) == {200}
     assert w.fact("pool:web")["reason"] == "2/3 up"
-    assert "member:web/bad down: ejected for 1s: " in w.log()
+    w.wait_log("member:web/bad down: ejected for 1s: ")
     w.wait_fact("member:web/bad", "up")
     assert keep_asking(w, port, lambda: is_ejected(w, "bad", "ejected for 2s")) == {200}
     breaker.is_well = True

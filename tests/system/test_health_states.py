@@ -67,7 +67,7 @@ def test_forced(weir, apps, free_port):
     wait_is(w, "member:web/a", "up", "forced up by the operator")
     w.command("force", "member:web/a", "auto")
     assert until(lambda: w.fact("member:web/a")["reason"].startswith("HTTP 200 in "))
-    assert "member:web/a down: forced down by the operator" in w.log()
+    w.wait_log("member:web/a down: forced down by the operator")
 
 
 def test_drained(weir, apps, free_port):
@@ -117,7 +117,7 @@ def test_fail_open(weir, apps, free_port):
     w.command("force", "member:web/a", "down")
     assert until(lambda: {get(port) for _ in range(20)} == {get(b.port)})
     w.command("force", "member:web/a", "auto")
-    assert "pool:web fails open: members that are down are used too (0/2 up)" in w.log()
+    w.wait_log("pool:web fails open: members that are down are used too (0/2 up)")
     say(a, "/well")
     w.wait_fact("failopen:web", "down")
     assert until(lambda: {get(port) for _ in range(20)} == {get(a.port)})

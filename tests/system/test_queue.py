@@ -669,7 +669,8 @@ def test_a_log_that_does_not_end_well_refuses_the_start(hall):
         file.write(b"\xff" * 40)
     one.spawn()
     assert one.wait_end() != 0
-    assert first.name in one.log() and "the queue's log" in one.log()
+    one.wait_log(first.name)
+    one.wait_log("the queue's log")
 
 
 def test_the_cleaner_keeps_the_log_small(hall):
@@ -728,7 +729,7 @@ def test_a_reload_says_what_it_leaves(hall, free_port):
                     "warning: queue mail leaves the file with 1 job: what fails is tried again without an end\n"
                     "      = a `queue` of its name in the file takes them up again\n"
                     "1 warning\n")
-    assert "queue mail leaves the file with 1 job" in one.log()
+    one.wait_log("queue mail leaves the file with 1 job")
     assert jobs.document("stats-tube mail")["current-jobs-ready"] == "1"
     one.write(text)
     assert one.reload().stdout == "generation 3 is in force\n"

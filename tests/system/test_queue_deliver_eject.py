@@ -124,7 +124,7 @@ def test_a_member_that_is_not_believed(tls_shop, cert, tls, says):
         return lost in row["text"]
 
     assert until(is_told, every=0.05), (row, w.log())
-    assert f"held, as nobody can take its jobs (pool web): 502 Bad Gateway: {lost}" in w.log()
+    w.wait_log(f"held, as nobody can take its jobs (pool web): 502 Bad Gateway: {lost}")
     # While it is tried once more, nothing is held.
     assert until(lambda: f"held, as nobody of pool web takes them: 502 Bad Gateway: {lost}" in
                  w.command("explain", "queue", "reports").stdout)

@@ -189,7 +189,7 @@ def test_a_disk_that_is_too_small(weir, free_port, tmp_path):
                    state=mount.folder / "state", prefix=mount.prefix(tmp_path / "weir0"))
         one.spawn()
         assert one.wait_end() == 1
-        assert "the queue's log: there is no room on the disk for a segment of 1048576 bytes; make room" in one.log()
+        one.wait_log("the queue's log: there is no room on the disk for a segment of 1048576 bytes; make room")
     finally:
         mount.close()
 

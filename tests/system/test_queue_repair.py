@@ -62,7 +62,7 @@ def spoil(path, at, n=8):
 def refuse_start(one):
     one.spawn()
     assert one.wait_end() != 0
-    assert "`weir queue repair`" in one.log(), one.log()
+    one.wait_log("`weir queue repair`")
 
 
 def repair(one, *words):

@@ -48,7 +48,8 @@ def test_start_serve_stop(weir, free_port):
     w = weir(conf(port))
     assert get(port) == (200, "pong")
     assert sorted(w.pids()) == ["admin", "edge"]  # no pool, no health
-    assert f"listen:shop 127.0.0.1:{port}" in w.log() and str(w.state) in w.log()
+    w.wait_log(f"listen:shop 127.0.0.1:{port}")
+    w.wait_log(str(w.state))
     assert (w.state / "admin.sock").exists()
     assert w.stop() == 0
     w.assert_nothing_left()
@@ -114,7 +115,8 @@ def test_a_bad_file_is_refused_as_check_says_it(weir, free_port):
     checked = run(w.folder, "check", "test.weir")
     w.spawn()
     assert w.wait_end() == 1 and checked.returncode == 1
-    assert "nowhere" in w.log() and "test.weir:1:" in w.log()
+    w.wait_log("nowhere")
+    w.wait_log("test.weir:1:")
     assert w.log() == checked.stderr
 
 
@@ -125,10 +127,11 @@ def test_a_taken_port_quotes_the_line_and_the_holder(weir, free_port):
         taken.listen()
         w = weir("\n" + conf(port), start=False).spawn()
         assert w.wait_end() == 1
-    assert "test.weir:2:18: error: listen:shop: cannot listen on" in w.log()
-    assert "Address already in use" in w.log() and f"127.0.0.1:{port}" in w.log()
+    w.wait_log("test.weir:2:18: error: listen:shop: cannot listen on")
+    w.wait_log("Address already in use")
+    w.wait_log(f"127.0.0.1:{port}")
     if os.geteuid() == 0:
-        assert f"(pid {os.getpid()})" in w.log()
+        w.wait_log(f"(pid {os.getpid()})")
     assert not w.pids()
 
 
@@ -137,7 +140,7 @@ def test_another_weir_on_the_same_port_is_no_partner(weir, free_port):
     weir(conf(port))
     other = weir(conf(port), start=False).spawn()
     assert other.wait_end() == 1
-    assert "Address already in use" in other.log()
+    other.wait_log("Address already in use")
 
 
 def test_an_address_that_is_not_here(weir):
@@ -146,7 +149,8 @@ def test_an_address_that_is_not_here(weir):
     assert checked.returncode == 0 and "note: no interface of this host has the address" in checked.stderr
     w.spawn()
     assert w.wait_end() == 1
-    assert "test.weir:1:18: error:" in w.log() and "no interface of this host has the address" in w.log()
+    w.wait_log("test.weir:1:18: error:")
+    w.wait_log("no interface of this host has the address")
 
 
 def test_two_listens_on_one_address(weir, free_port):
@@ -164,7 +168,8 @@ def test_a_second_start_names_the_first(weir, free_port):
     w = weir(conf(free_port()))
     second = weir(conf(free_port()), start=False, state=w.state).spawn()
     assert second.wait_end() == 1
-    assert f"pid {w.process.pid}" in second.log() and "runs already" in second.log()
+    second.wait_log(f"pid {w.process.pid}")
+    second.wait_log("runs already")
     assert w.status()
 
 
@@ -174,7 +179,7 @@ def test_a_state_directory_with_other_things_is_left_alone(weir, tmp_path, free_
     (other / "letter").write_text("mine")
     w = weir(conf(free_port()), start=False, state=other).spawn()
     assert w.wait_end() == 1
-    assert "holds other things" in w.log()
+    w.wait_log("holds other things")
     assert other.stat().st_mode & 0o777 == 0o755
 
 
@@ -210,13 +215,14 @@ def test_nodes(weir, free_port):
     assert run(w.folder, "check", "test.weir").returncode == 0
     w.spawn()
     assert w.wait_end() == 1
-    assert "test.weir:1:1: error: this host has the address of none of the nodes" in w.log()
+    w.wait_log("test.weir:1:1: error: this host has the address of none of the nodes")
     w.args = ["--node", "c"]
     w.spawn()
-    assert w.wait_end() == 1 and "no node is called \"c\"" in w.log()
+    assert w.wait_end() == 1
+    w.wait_log("no node is called \"c\"")
     w.args = ["--node", "b"]
     w.start()
-    assert "as node b" in w.log()
+    w.wait_log("as node b")
 
 
 # --- death ----------------------------------------------------------------------------------------

@@ -405,7 +405,7 @@ def serving(weir, apps, free_port):
     assert build(w) == before and w.pids() == pids and not formers(w)
     assert until(lambda: len(children(w.pid_supervisor)) == len(pids))
     assert until(lambda: len(list(fds.iterdir())) <= n_fds)
-    assert "upgrade refused, nothing has changed" in w.log()
+    w.wait_log("upgrade refused, nothing has changed")
 
 
 def refused(w, binary, *words):
@@ -514,7 +514,7 @@ def test_the_candidate_dies_when_it_is_to_hand_over(weir, apps, free_port, tmp_p
             pread(atoi(argv[i + 1]), text, sizeof(text) - 1, 0);
             kill(atoi(strstr(text, "\\"candidate\\":") + 12), SIGKILL);
             usleep(200000);""", "--resume"))
-    assert "the candidate of the upgrade is lost" in w.log()
+    w.wait_log("the candidate of the upgrade is lost")
     load.wait_more(10)
     wait_no_formers(w)
     n = load.end()

@@ -114,7 +114,7 @@ def test_concurrency_follows_what_waits(crew, notes):
     (notes / "go").touch()
     wait_deleted(w, jobs, 6)
     assert until(lambda: of_worker(w, "concurrency") == 1), w.log()
-    assert "worker crew does 1 jobs at a time, not 4" in w.log()
+    w.wait_log("worker crew does 1 jobs at a time, not 4")
 
 
 # ---- what it may not do ---------------------------------------------------------------------------------------------
@@ -253,7 +253,8 @@ def test_fails_at_once(crew, notes):
         jobs.put(b"x")
     w.wait_fact("worker:crew", "failed")
     assert re.fullmatch(r"failed at once, \d+ times in a row: exit status 1", w.fact("worker:crew")["reason"])
-    assert re.search(r"crew takes no job for \S+: /\S+ fails at once, 5 times in a row: exit status 1\n", w.log())
+    said = r"crew takes no job for \S+: /\S+ fails at once, 5 times in a row: exit status 1\n"
+    assert until(lambda: re.search(said, w.log())), w.log()
     assert figures(jobs)[3] == 0
     program = w.program
     program.write_text("#!/bin/sh\nexit 0\n")

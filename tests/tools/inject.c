@@ -2,14 +2,17 @@
 
 /*
  * Makes another process do a system call, by ptrace: for the test that looks into each sandbox from
- * inside. The process is stopped, made to execute `syscall` with the given numbers, and goes on as
- * if nothing had been. A string argument is put below its stack.
+ * inside. The process is stopped while it waits in a call, made to execute the `syscall` that it is
+ * in with the given numbers, and goes on as if nothing had been. Its code is not changed: its other
+ * threads may be just there. A string argument is put below its stack.
  *
  * usage: weir-inject PID NUMBER [ARG...]        ARG: a number, or a string behind "s:"
  * prints the result, as the kernel returned it (-1 is EPERM).
  */
 
 #include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +21,7 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
-enum { SYSCALL_LEN = 2, ARGS_MAX = 6, SCRATCH_BELOW = 4096 };
+enum { SYSCALL_LEN = 2, ARGS_MAX = 6, SCRATCH_BELOW = 4096, TRIES = 500, PAUSE_MS = 10 };
 
 static int die(const char *what)
 {
@@ -65,24 +68,46 @@ static int inject(pid_t pid, int argc, char **argv, int64_t *ret_result)
         }
     }
     regs = saved;
+    regs.rip -= SYSCALL_LEN;
     regs.rax = strtoull(argv[0], NULL, 0);
     regs.orig_rax = (uint64_t)-1; /* not inside a call that the kernel would restart */
     regs.rdi = args[0], regs.rsi = args[1], regs.rdx = args[2];
     regs.r10 = args[3], regs.r8 = args[4], regs.r9 = args[5];
-    errno = 0;
-    long code = ptrace(PTRACE_PEEKTEXT, pid, saved.rip, 0);
-    if (errno)
-        return die("code");
-    long with_call = (code & ~0xffffL) | 0x050fL; /* syscall */
-    if (ptrace(PTRACE_POKETEXT, pid, saved.rip, with_call) < 0 ||
-        ptrace(PTRACE_SETREGS, pid, 0, &regs) < 0 || step(pid) < 0 ||
+    if (ptrace(PTRACE_SETREGS, pid, 0, &regs) < 0 || step(pid) < 0 ||
         ptrace(PTRACE_GETREGS, pid, 0, &regs) < 0)
         return die("call");
     *ret_result = (int64_t)regs.rax;
-    if (ptrace(PTRACE_POKETEXT, pid, saved.rip, code) < 0 ||
-        ptrace(PTRACE_SETREGS, pid, 0, &saved) < 0)
+    if (ptrace(PTRACE_SETREGS, pid, 0, &saved) < 0)
         return die("restore");
     return 0;
+}
+
+/* Is it behind a `syscall`? */
+static bool is_in_call(pid_t pid)
+{
+    struct user_regs_struct regs;
+    if (ptrace(PTRACE_GETREGS, pid, 0, &regs) < 0)
+        return false;
+    errno = 0;
+    long code = ptrace(PTRACE_PEEKTEXT, pid, regs.rip - SYSCALL_LEN, 0);
+    return errno == 0 && (code & 0xffffL) == 0x050fL;
+}
+
+/* Stops it where it waits. */
+static int stop_in_call(pid_t pid)
+{
+    int status;
+    for (int i = 0; i < TRIES; i++) {
+        if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0 || waitpid(pid, &status, __WALL) < 0)
+            return -1;
+        if (is_in_call(pid))
+            return 0;
+        if (ptrace(PTRACE_CONT, pid, 0, 0) < 0)
+            return -1;
+        (void)poll(NULL, 0, PAUSE_MS);
+    }
+    errno = EBUSY;
+    return -1;
 }
 
 int main(int argc, char **argv)
@@ -92,11 +117,10 @@ int main(int argc, char **argv)
         return 2;
     }
     pid_t pid = (pid_t)strtol(argv[1], NULL, 10);
-    if (ptrace(PTRACE_SEIZE, pid, 0, 0) < 0 || ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)
+    if (ptrace(PTRACE_SEIZE, pid, 0, 0) < 0)
         return die("attach");
-    int status;
-    if (waitpid(pid, &status, __WALL) < 0)
-        return die("wait");
+    if (stop_in_call(pid) < 0)
+        return die("stop");
     int64_t result = 0;
     int rc = inject(pid, argc - 2, argv + 2, &result);
     if (ptrace(PTRACE_DETACH, pid, 0, 0) < 0)
