@@ -244,7 +244,7 @@ def test_users_that_are_not_there(crew):
     w.reload()
 
 
-def test_fails_at_once(crew, notes):
+def test_fails_at_once(crew, program):
     """Not all the queue is tried to death; it is said loudly; and it goes on when the program is mended."""
     w = crew("exit 1", words="concurrency 4; crashes in-a-row 5 backoff 300ms..1s",
              queue_words="retry 9 backoff 10ms..20ms")
@@ -256,8 +256,7 @@ def test_fails_at_once(crew, notes):
     said = r"crew takes no job for \S+: /\S+ fails at once, 5 times in a row: exit status 1\n"
     assert until(lambda: re.search(said, w.log())), w.log()
     assert figures(jobs)[3] == 0
-    program = w.program
-    program.write_text("#!/bin/sh\nexit 0\n")
+    program("exit 0")
     wait_deleted(w, jobs, 50)
     w.wait_fact("worker:crew", "serving")
 

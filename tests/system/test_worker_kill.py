@@ -59,7 +59,7 @@ class Zoo:
     def __init__(self, weir, program, notes, port, words="", n_loud=1 << 30, retry="retry 9 backoff 10ms..20ms",
                  head="", prefix=()):
         self.mark, self.notes, self.port = str(notes), notes, port
-        self.programs = {}
+        self.program, self.programs = program, {}
         text = f"{head}jobs 127.0.0.1:{port}\nqueues {{ segment 1M }}\n"
         for how, script in zip(HOWS, (EXEC, SERVE), strict=True):
             code = program("", f"{how}.py")
@@ -87,10 +87,10 @@ class Zoo:
 
     def mend(self):
         """From now on every job is done at once."""
-        self.programs["exec"].write_text("#!/bin/sh\nexit 0\n")
-        self.programs["serve"].write_text(
-            "#!/bin/sh\necho '{\"ready\":true}' >&3\nwhile read -r line; do id=${line#*:}; "
-            "echo \"{\\\"id\\\":${id%%,*},\\\"outcome\\\":\\\"done\\\"}\" >&3; done\n")
+        self.program("exit 0", "exec")
+        self.program(
+            "echo '{\"ready\":true}' >&3\nwhile read -r line; do id=${line#*:}; "
+            "echo \"{\\\"id\\\":${id%%,*},\\\"outcome\\\":\\\"done\\\"}\" >&3; done", "serve")
 
     def figure(self, how, kind, key):
         return int(self.client.document(f"stats-tube {how}-{kind}")[key])
