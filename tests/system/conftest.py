@@ -6,6 +6,7 @@ it, and the test fails if anything is left: a process, a socket's file, a line o
 """
 
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -22,7 +23,6 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 WEIR = os.environ.get("WEIR", str(ROOT / "build" / "weir"))
-ASK = os.environ.get("WEIR_ASK", WEIR)  # for what is asked again and again: starts faster than a sanitizer's
 APP = os.environ.get("WEIR_APP", str(ROOT / "build" / "weir-app"))
 PATIENCE_S = 20  # no test fails because a machine is slow
 KEPT_BYTES = 1 << 20  # of a failed test's files, each
@@ -42,7 +42,8 @@ def until(condition, timeout=PATIENCE_S, every=0.01):
 def stat_fields(pid):
     """The fields of /proc/PID/stat behind the name, or None."""
     try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
+            return file.read().rpartition(")")[2].split()
     except OSError:
         return None
 
@@ -74,18 +75,26 @@ def real_pid(number, beside):
     return None
 
 
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=PATIENCE_S)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
 def children(pid):
     """pid -> title of the living children of a process."""
     found = {}
-    for entry in pathlib.Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        fields = stat_fields(entry.name)
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        fields = stat_fields(name)
         if fields is None or fields[0] == "Z" or int(fields[1]) != pid:
             continue
-        with contextlib.suppress(OSError):
-            title = (entry / "cmdline").read_bytes().split(b"\0")[0].decode()
-            found[int(entry.name)] = title
+        with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
+            found[int(name)] = file.read().split(b"\0")[0].decode()
     return found
 
 
@@ -171,8 +180,8 @@ class Weir:
         """After kill(): another life of it serves."""
         return until(lambda: self.is_back(kind), timeout, 0.002)
 
-    def command(self, *args, check=True, timeout=60, program=WEIR, stdin=None):
-        done = subprocess.run([program, *args, "--state", str(self.state)], cwd=self.folder, text=True,
+    def command(self, *args, check=True, timeout=60, stdin=None):
+        done = subprocess.run([WEIR, *args, "--state", str(self.state)], cwd=self.folder, text=True,
                               stdin=stdin, capture_output=True, timeout=timeout, check=False)
         assert not check or done.returncode == 0, done.stdout + done.stderr + self.log()
         return done
@@ -180,14 +189,27 @@ class Weir:
     def reload(self, check=True):
         return self.command("reload", check=check)
 
+    def ask(self, target, check=True):
+        """What `weir status` and `weir facts` ask, without a program for each of many times; None: no answer."""
+        conn = UnixConnection(self.state / "admin.sock")
+        try:
+            conn.request("GET", target)
+            reply = conn.getresponse()
+            text = reply.read()
+            assert reply.status == 200, (reply.status, text)
+            return json.loads(text)
+        except (OSError, http.client.HTTPException) as error:
+            assert not check, (target, error, self.log())
+            return None
+        finally:
+            conn.close()
+
     def status(self):
-        return json.loads(self.command("status", "--json", program=ASK).stdout)
+        return self.ask("/v1/status")
 
     def facts(self, check=True):
-        done = self.command("facts", "--json", check=check, program=ASK)
-        if done.returncode != 0:
-            return {}
-        return {fact["name"]: fact for fact in json.loads(done.stdout)["facts"]}
+        found = self.ask("/v1/facts", check)
+        return {fact["name"]: fact for fact in found["facts"]} if found else {}
 
     def fact(self, name, check=True):
         facts = self.facts(check)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the HTTP tests: weir before members of one pool, and members that a test scripts."""
 
-import http.client
 import re
-import socket
 
 import pytest
+from conftest import UnixConnection
 from http_peers import Member
 
 CONF = """
@@ -51,17 +50,6 @@ def member():
     for one in made:
         one.stop()
         assert not one.malformed, one.malformed
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=20)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
-        self.sock.connect(self.path)
 
 
 def counters(w):

@@ -14,9 +14,9 @@ import time
 
 import conftest
 import pytest
-from conftest import until
+from conftest import UnixConnection, until
 from deliver_peers import answer, deliveries, put, receivers, result, shop, tube, wait_deliveries  # noqa: F401
-from http_serve import UnixConnection, counters, member  # noqa: F401
+from http_serve import counters, member  # noqa: F401
 from job_peers import forget
 from jobs_client import Gone
 

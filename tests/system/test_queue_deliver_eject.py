@@ -5,9 +5,9 @@ import shutil
 import threading
 
 import pytest
-from conftest import until
+from conftest import UnixConnection, until
 from deliver_peers import answer, deliveries, put, result, shop, wait_deliveries  # noqa: F401
-from http_serve import UnixConnection, member  # noqa: F401
+from http_serve import member  # noqa: F401
 from jobs_client import Jobs
 from tls_files import Files
 

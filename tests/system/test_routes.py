@@ -6,8 +6,9 @@ import json
 import urllib.parse
 
 import pytest
+from conftest import UnixConnection
 from http_peers import Client, answer
-from http_serve import UnixConnection, counters, member  # noqa: F401
+from http_serve import counters, member  # noqa: F401
 
 SPLIT = """
 processes {{ edge 1 }}
