@@ -396,7 +396,7 @@ static int kick_some(struct asking *asking, uint64_t n, uint64_t *ret_n)
  * The buried ones; a queue without any gives delayed ones, so that the number is taken from the
  * figures first.
  */
-static int kick(struct asking *asking)
+static int kick_queue(struct asking *asking)
 {
     const struct remote_options *options = &asking->options;
     uint64_t left = 0, done = 0, n = 0, most = UINT64_MAX;
@@ -421,6 +421,25 @@ static int kick(struct asking *asking)
     return result;
 }
 
+static int kick_job(struct asking *asking, uint64_t id)
+{
+    int result = asking_job(asking, id);
+    asking_expect(asking, "job %" PRIu64 " is neither buried nor delayed", id);
+    if (result == 0)
+        result = asking_for(asking, "KICKED", ASKING_NO_BODY, "kick-job %" PRIu64, id);
+    return result;
+}
+
+/* A number is a job, unless another says how many of a queue. */
+static int kick(struct asking *asking)
+{
+    const struct remote_options *options = &asking->options;
+    uint64_t id = 0;
+    if (options->n_values == 1 && slice_to_u64(slice_from(options->values[0]), &id) == 0)
+        return kick_job(asking, id);
+    return kick_queue(asking);
+}
+
 static int run_kick(const struct command_env *env, int argc, char **argv)
 {
     return asking_run(env, argc, argv, 0, 1, 2, kick);
@@ -428,8 +447,8 @@ static int run_kick(const struct command_env *env, int argc, char **argv)
 
 const struct command command_kick = {
     .name = "kick",
-    .usage = "kick QUEUE [N] [--state DIR]",
-    .doc = "has buried jobs done after all, all of them or the N that were buried first",
+    .usage = "kick QUEUE|ID [N] [--state DIR]",
+    .doc = "has the buried jobs of a queue done after all, or the first N, or one job",
     .run = run_kick,
 };
 

@@ -282,7 +282,7 @@ def test_what_is_known_of_a_job(hall):
     assert {"attempts: 2", "attempts-allowed: 2", "created: 1700000000", 'key: "k"', "error: permanent",
             'text: "404: no"', "result-bytes: 6"} <= set(facts)
     assert "created: 1700000000   2023-11-14T22:13:20Z" in text
-    assert "next: nothing, until `weir kick mail` or `weir delete 2`" in text and "`weir jobs show 2 result`" in text
+    assert "next: nothing, until `weir kick 2` or `weir delete 2`" in text and "`weir jobs show 2 result`" in text
     assert shown(2, "result")[0] == "answer" and shown(2, "body")[0] == "dead"
     body, facts, text = shown(1)
     assert body == "body" and "attempts-allowed: 4" in facts and "result-bytes: 0" not in facts
@@ -759,6 +759,10 @@ def test_the_queue_from_a_shell(hall):
     assert "buried" in one.command("jobs", "mail").stdout
     assert one.command("kick", "mail").stdout == "1 of mail ready again\n"
     assert jobs.document("stats-job 2")["state"] == "delayed"  # kick is for the buried ones
+    one.command("bury", "1")
+    assert one.command("kick", "1").stdout == "" and jobs.document("stats-job 1")["state"] == "ready"
+    one.command("kick", "2")
+    assert jobs.document("stats-job 2")["state"] == "ready"
     one.command("pause", "mail", "5m")
     assert jobs.document("stats-tube mail")["pause"] == "300"
     one.command("pause", "mail", "off")
@@ -778,7 +782,7 @@ def test_mistakes_at_a_shell(hall):
     assert jobs.job("reserve")[0] == 1
     for words, status, said in (
             (("kick", "nowhere"), 1, "weir kick: there is no queue nowhere\n"),
-            (("kick",), 2, "weir kick: QUEUE is missing\nusage: weir kick QUEUE"),
+            (("kick",), 2, "weir kick: QUEUE|ID is missing\nusage: weir kick QUEUE|ID"),
             (("put", "mail", "hello", "world"), 2,
              "weir put: neither priority, delay nor lease (a body of several words stands in quotes): hello\n"),
             (("pause", "mail"), 2, "weir pause: TIME|off is missing\n"),
@@ -789,6 +793,9 @@ def test_mistakes_at_a_shell(hall):
             (("queue", "export", "nowhere"), 1, "weir queue: there is no queue nowhere\n"),
             (("drain", "queue:nowhere"), 1, "weir drain: there is no queue nowhere\n"),
             (("jobs", "show", "99"), 1, "weir jobs: there is no job 99: it is done, deleted, or never was\n"),
+            (("kick", "99"), 1, "weir kick: there is no job 99: "),
+            (("kick", "1"), 1, "weir kick: job 1 is neither buried nor delayed\n"),
+            (("kick", "1", "5"), 1, "weir kick: there is no queue 1\n"),
             (("bury", "99"), 1, "weir bury: there is no job 99: "),
             (("delete", "99"), 1, "weir delete: there is no job 99: "),
             (("bury", "1"), 1, "weir bury: a worker has job 1, or it is buried or done\n"),
