@@ -164,9 +164,12 @@ void web_server_drain(struct web_server *server)
 {
     server->is_draining = true;
     unlisten_all(server);
-    struct web_conn *web;
-    while ((web = LIST_FIRST(&server->idle, struct web_conn, idle)))
-        web_conn_close(web);
+    struct list *node = server->idle.next;
+    while (node != &server->idle) {
+        struct list *next = node->next;
+        web_conn_drain(LIST_ENTRY(node, struct web_conn, idle));
+        node = next;
+    }
 }
 
 void web_server_destroy(struct web_server **server)

@@ -134,7 +134,8 @@ int web_server_take(struct web_server *server, struct conn *conn, struct slice b
 void web_server_limit(struct web_server *server, const struct web_limits *limits);
 /*
  * No new connection, no further request on those that are there: idle ones close now, the others
- * behind their answer. web_server_counters()->n_conns falls to 0.
+ * behind their answer. Who has not asked yet has a second to ask once: it cannot know that it came
+ * to one that ends. web_server_counters()->n_conns falls to 0.
  */
 void web_server_drain(struct web_server *server);
 /* Closes everything at once (on_gone comes for what is unanswered). NULL is fine. */

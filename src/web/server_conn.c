@@ -16,6 +16,7 @@ enum {
     READ_BYTES =
         16 * 1024,    /* taken from the kernel at once; bounds what is read of the next request */
     LINGER_MS = 1000, /* for the client to read the last answer and close */
+    FIRST_MS = 1000,  /* for who came just before a drain to say what it wants */
 };
 
 /* Which state may follow which. */
@@ -115,6 +116,15 @@ void web_conn_close(struct web_conn *web)
     loop_defer(server->loop, &web->free_task, web_free);
 }
 
+void web_conn_drain(struct web_conn *web)
+{
+    assert(web->state == WEB_IDLE);
+    if (web->has_asked)
+        web_conn_close(web);
+    else
+        web_set_timer(web, FIRST_MS);
+}
+
 /* ---- reading ---- */
 
 static void request_begin(struct web_conn *web)
@@ -127,6 +137,7 @@ static void request_begin(struct web_conn *web)
     web->request = request;
     web->is_answered = false;
     web->is_close = false;
+    web->has_asked = true;
     web->exchange.method = H1_METHOD_OTHER;
     web->exchange.path = web->exchange.query = web->exchange.body = SLICE("");
     web->exchange.user = NULL;

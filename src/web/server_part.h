@@ -54,6 +54,7 @@ struct web_conn {
     bool is_running;
     bool is_answered; /* this exchange; asserted against a second answer */
     bool is_close;    /* behind this answer */
+    bool has_asked;   /* a request has begun */
 };
 
 struct web_listener {
@@ -84,6 +85,8 @@ void web_conn_begin(struct web_conn *web);
 /* Goes as far as the bytes that are here reach. */
 void web_conn_run(struct web_conn *web);
 void web_conn_close(struct web_conn *web);
+/* The server drains, and this one is idle: it closes now, or may still ask for the first time. */
+void web_conn_drain(struct web_conn *web);
 /* The only place where a state changes: the list and the time-out follow it. */
 void web_conn_move(struct web_conn *web, enum web_state state);
 

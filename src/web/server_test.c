@@ -516,17 +516,26 @@ static void test_drain(void **state)
     struct world world;
     world_init(&world, (struct web_limits){0});
     int idle = client_open(&world), busy = client_open(&world);
+    int fresh = client_open(&world), silent = client_open(&world);
+    client_send(idle, SLICE("GET /hello HTTP/1.1\r\n" HOST "\r\n"));
     client_send(busy, SLICE("GET /late HTTP/1.1\r\n" HOST "\r\n"));
-    settle(&world);
+    expect(&world, idle, "200 hello");
     web_server_drain(world.server);
     expect(&world, idle, "$");
-    assert_int_equal(web_server_counters(world.server)->n_conns, 1);
+    assert_int_equal(web_server_counters(world.server)->n_conns, 3);
+    client_send(fresh, SLICE("GET /hello HTTP/1.1\r\n" HOST "\r\n"));
+    expect(&world, fresh, "200 hello$");
+    expect(&world, silent, "");
+    pass(&world, 1100);
+    expect(&world, silent, "$");
     answer_plain(world.kept, SLICE("still"));
     expect(&world, busy, "200 still$");
     close(busy);
     settle(&world);
     assert_int_equal(web_server_counters(world.server)->n_conns, 0);
     close(idle);
+    close(fresh);
+    close(silent);
     world_deinit(&world);
 }
 

@@ -21,12 +21,12 @@ pool web { check tcp every 100ms fall 2 rise 2; member app 127.0.0.1:9090 }
 vip 10.77.0.100/24 on e0 { name front; id 51; prefer a; interval 100ms; %s }
 """
 
-# The lock goes with whoever holds it, and with its children.
+# The lock is the program's alone: what it started is killed with it, and may be gone a moment later.
 HOOK = """#!/bin/sh
 exec 9>>%(folder)s/lock.$WEIR_NODE
 flock -n 9 || echo overlap >> %(folder)s/$WEIR_NODE
 echo "begin $WEIR_VIP $WEIR_STATE $WEIR_ADDRESSES $WEIR_INTERFACE" >> %(folder)s/$WEIR_NODE
-sleep 0.3
+sleep 0.3 9>&-
 echo "end $WEIR_STATE" >> %(folder)s/$WEIR_NODE
 """
 
