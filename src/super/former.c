@@ -334,7 +334,8 @@ int formers_adopt(struct super *super, const json_t *list, struct err *err)
     return 0;
 }
 
-static void retire(struct former *former)
+/* The one who asked for the upgrade hears of its success from the process that it asked. */
+static void send_answers(struct former *former)
 {
     const json_t *answers = json_object_get(former->source, "answers");
     for (size_t i = 0; i < json_array_size(answers); i++) {
@@ -342,6 +343,10 @@ static void retire(struct former *former)
         if (hex)
             send_hex(former, hex);
     }
+}
+
+static void retire(struct former *former)
+{
     int64_t wait_ms = handover_int(former->source, "drain_ms");
     former->is_retired = true;
     former->since_ns = loop_wall_ns(former->super->loop);
@@ -354,10 +359,14 @@ void formers_retire(struct super *super)
     uint64_t now_ns = loop_clock_ns();
     LIST_EACH (node, &super->formers) {
         struct former *former = LIST_ENTRY(node, struct former, node);
-        if (!former->is_retired)
+        bool is_new = !former->is_retired;
+        if (is_new)
             retire(former);
         make_fact(former);
         state_fact(former);
+        /* Last: who hears it, and asks what there is now, gets no former process for an answer. */
+        if (is_new)
+            send_answers(former);
         int64_t left_ms =
             former->until_ns > now_ns ? (int64_t)((former->until_ns - now_ns) / NS_PER_MS) : 0;
         set_timer(former, left_ms + STOP_WAIT_MS);

@@ -323,18 +323,29 @@ def test_what_the_operator_changed_stays(weir, apps, free_port):
         assert until(lambda: state() == want), (binary, state(), w.log())
 
 
-def test_a_stop_waits_for_former_processes(weir, apps, free_port):
-    port = free_port()
-    app = apps("slow", "--delay", "3000")
-    w = weir(conf(port, app.port))
+def test_a_stop_waits_for_former_processes(weir, member, free_port):
+    port, gate = free_port(), threading.Event()
+
+    def on_request(conn, message):
+        gate.wait(60)
+        return answer(200, "late")
+
+    m = member(on_request)
+    w = weir(conf(port, m.port))
     w.wait_fact("member:web/m0", "up")
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as conn:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as conn:
         conn.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        time.sleep(0.5)
+        assert until(lambda: m.requests)
         upgrade(w)
         assert formers(w)
-        assert w.stop() == 0
+        w.pids()
+        w.signal(signal.SIGTERM)
+        w.wait_log("draining, then stopping")
+        time.sleep(0.3)
+        assert w.process.poll() is None
+        gate.set()
         assert conn.recv(65536).startswith(b"HTTP/1.1 200")
+        assert w.wait_end() == 0
     w.assert_nothing_left()
 
 
