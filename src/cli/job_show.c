@@ -76,8 +76,8 @@ static void tell_next(const struct asking *asking, uint64_t id, struct text *out
                     "its worker has another %s; `weir delete %" PRIu64 " --now` takes it away\n",
                     left, id);
     else if (slice_is(state, "buried"))
-        text_printf(out, "nothing, until `weir kick %" PRIu64 "` or `weir delete %" PRIu64 "`\n", id,
-                    id);
+        text_printf(out, "nothing, until `weir kick %" PRIu64 "` or `weir delete %" PRIu64 "`\n",
+                    id, id);
     else
         text_printf(out, "its result is forgotten in %s\n", left);
 }
