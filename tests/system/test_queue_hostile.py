@@ -13,7 +13,7 @@ import time
 
 import pytest
 from conftest import PATIENCE_S, until
-from job_peers import BODY_MAX, Ended, JobClient, rss_bytes, server  # noqa: F401
+from job_peers import BODY_MAX, Ended, JobClient, own_tube, play, rss_bytes, server  # noqa: F401
 
 FLOOD_BYTES = 32 << 20  # of what is sent and never read
 GROWTH_BYTES = 16 << 20  # a server may grow by that; bodies of jobs apart
@@ -25,11 +25,8 @@ class Others:
     """Clients that use the queue as they should, in a tube of their own."""
 
     def __init__(self, port):
-        self.producer = JobClient(port)
-        self.consumer = JobClient(port)
-        self.producer.ask("use", "others")
-        self.consumer.ask("watch", "others")
-        self.consumer.ask("ignore", "default")
+        self.producer = own_tube(port, "others")
+        self.consumer = own_tube(port, "others")
 
     def work(self, n=N_JOBS):
         for i in range(n):
@@ -121,15 +118,22 @@ def reserve_one(producer, client, ttr):
     return job
 
 
-def test_a_consumer_that_stands_still(server, others):  # noqa: F811
-    """It is stopped with a job in its hands: the lease ends, the next one gets the job, and when it wakes it is told
-    that the job is not its any more."""
-    code = ("import sys; sys.path.insert(0, sys.argv[2]); from job_peers import JobClient\n"
-            "client = JobClient(int(sys.argv[1])); job, _ = client.reserve()\n"
-            "print(job, flush=True); sys.stdin.readline(); print(client.ask('delete', job).word.decode(), flush=True)")
-    with JobClient(server.port) as other:
+STANDING = """
+import sys
+sys.path.insert(0, sys.argv[3])
+from job_peers import own_tube
+client = own_tube(int(sys.argv[1]), sys.argv[2])
+job, _ = client.reserve()
+print(job, flush=True)
+sys.stdin.readline()
+print(client.ask('delete', job).word.decode(), flush=True)
+"""
+
+
+def stands_still(port, tube, others):
+    with own_tube(port, tube) as other:
         job = other.put(b"x", ttr=1)
-        process = subprocess.Popen([sys.executable, "-c", code, str(server.port), os.path.dirname(__file__)],
+        process = subprocess.Popen([sys.executable, "-c", STANDING, str(port), tube, os.path.dirname(__file__)],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout.readline() == f"{job}\n"
@@ -147,10 +151,15 @@ def test_a_consumer_that_stands_still(server, others):  # noqa: F811
             process.communicate()
 
 
-def test_a_consumer_whose_host_vanished(server, others):  # noqa: F811
-    """No packet says that it is gone: its lease ends when its time is over, and not earlier."""
-    with JobClient(server.port) as other:
-        client = JobClient(server.port)
+def test_a_consumer_that_stands_still(server, others):  # noqa: F811
+    """It is stopped with a job in its hands: the lease ends, the next one gets the job, and when it wakes it is told
+    that the job is not its any more."""
+    play(stands_still, server, others)
+
+
+def vanishes(port, tube, others):
+    with own_tube(port, tube) as other:
+        client = own_tube(port, tube)
         began_s = time.monotonic()
         job = reserve_one(other, client, ttr=2)
         try:
@@ -168,6 +177,11 @@ def test_a_consumer_whose_host_vanished(server, others):  # noqa: F811
         assert other.ask("delete", job).word == b"DELETED"
         if held:
             held.close()
+
+
+def test_a_consumer_whose_host_vanished(server, others):  # noqa: F811
+    """No packet says that it is gone: its lease ends when its time is over, and not earlier."""
+    play(vanishes, server, others)
 
 
 @pytest.mark.parametrize("end", ["close", "reset", "half"])

@@ -5,21 +5,13 @@ time; how long after it is not judged."""
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from job_peers import Beanstalkd, JobClient, server  # noqa: F401
+from job_peers import own_tube, play, server  # noqa: F401
 
 SOON_S = 0.98  # a second, by clocks that count milliseconds and may be slewed
 
 
 def since(began):
     return time.monotonic() - began
-
-
-def own_tube(port, name):
-    client = JobClient(port)
-    client.ask("use", name)
-    client.ask("watch", name)
-    client.ask("ignore", "default")
-    return client
 
 
 def delays(port, tube):
@@ -94,17 +86,6 @@ def pauses(port, tube):
         client.ask("pause-tube", tube, 0)
         assert client.reserve() == (job, b"paused")
         client.ask("delete", job)
-
-
-def play(script, server):  # noqa: F811
-    """beanstalkd never ends a lease that its timer looks at in the very microsecond in which the lease is over (the job
-    is not late yet, and the connection is out of the heap): it may try again, weir may not."""
-    for chances in range(5 if isinstance(server, Beanstalkd) else 0, -1, -1):
-        try:
-            return script(server.port, f"{script.__name__}{chances}")
-        except (AssertionError, TimeoutError):
-            if chances == 0:
-                raise
 
 
 def test_seconds(server):  # noqa: F811

@@ -96,7 +96,7 @@ def test_one_after_the_other(serve, notes):
     wait_deleted(w, jobs, 8)
     assert jobs.ask("result 8") == "FOUND 8 2"
     assert jobs.bytes(2) == b"\xff\x00"
-    assert of_worker(w, "done") == 8
+    assert until(lambda: of_worker(w, "done") == 8)
 
 
 ANSWERS = [  # what it does, what becomes of the job, and what is said
@@ -139,7 +139,7 @@ def test_answers_and_ends(serve):
     # It goes on as if nothing had been.
     jobs.do("answer()")
     wait_deleted(w, jobs, 2)
-    assert of_worker(w, "running") == 0
+    assert until(lambda: of_worker(w, "running") == 0)
 
 
 def test_answers_what_nobody_asked(serve):
@@ -208,7 +208,7 @@ def test_as_many_as_needed(serve, notes):
         jobs.do(WAIT)
     for n in (1, 2, 3, 4):
         runner(w, notes, f"run1-{n}")
-    assert of_worker(w, "programs") == 4
+    assert until(lambda: of_worker(w, "programs") == 4)
     (notes / "go").touch()
     wait_deleted(w, jobs, 6)
     assert until(lambda: of_worker(w, "programs") == 1)
