@@ -243,8 +243,9 @@ def own_tube(port, name):
 
 
 def play(script, server, *more):
-    """script(port, tube, *more). beanstalkd never ends a lease that its timer looks at in the very microsecond in which the
-    lease is over (the job is not late yet, and the connection is out of the heap): it may try again, weir may not."""
+    """script(port, tube, *more). beanstalkd never ends a lease that its timer looks at in the very microsecond in which
+    the lease is over (the job is not late yet, and the connection is out of the heap): it may try again, weir may
+    not."""
     for chances in range(5 if isinstance(server, Beanstalkd) else 0, -1, -1):
         try:
             return script(server.port, f"{script.__name__}{chances}", *more)
