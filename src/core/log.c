@@ -36,6 +36,17 @@ static uint64_t wall_ns(void)
 
 /* ---- memory ---- */
 
+/* Before the first record: whoever sees that sees this too. */
+static int ring_note(int fd, uint32_t index, struct err *err)
+{
+    struct log_ring *first = mmap(NULL, sizeof(*first), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (first == MAP_FAILED)
+        return err_set_errno(err, errno, "cannot map the first log ring");
+    atomic_fetch_or(&first->opened[index / 64], (uint64_t)1 << (index % 64));
+    munmap(first, sizeof(*first));
+    return 0;
+}
+
 int log_memory_make(int *ret_fd, struct err *err)
 {
     int fd = memfd_create("weir-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -48,18 +59,12 @@ int log_memory_make(int *ret_fd, struct err *err)
         close(fd);
         return -1;
     }
+    /* So that a drainer that looks before the process does not take it for one of an older age. */
+    if (ring_note(fd, 0, err) < 0) {
+        close(fd);
+        return -1;
+    }
     *ret_fd = fd;
-    return 0;
-}
-
-/* Before the first record: whoever sees that sees this too. */
-static int ring_note(int fd, uint32_t index, struct err *err)
-{
-    struct log_ring *first = mmap(NULL, sizeof(*first), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (first == MAP_FAILED)
-        return err_set_errno(err, errno, "cannot map the first log ring");
-    atomic_fetch_or(&first->opened[index / 64], (uint64_t)1 << (index % 64));
-    munmap(first, sizeof(*first));
     return 0;
 }
 

@@ -356,6 +356,20 @@ static void test_unopened_rings(void **state)
     assert_int_equal(resident_pages(rig->memory_fd, sizeof(struct log_ring) * LOG_RINGS_MAX), 4);
 }
 
+/* Nor where it looks before the process has opened any. */
+static void test_no_ring_yet(void **state)
+{
+    struct rig *rig = *state;
+    struct err err = ERR_NONE;
+    int fd;
+    assert_int_equal(log_memory_make(&fd, &err), 0);
+    assert_int_equal(log_drain_add(rig->drain, "later", fd, -1, &err), 0);
+    log_write(rig->log, LOG_LEVEL_INFO, "of another");
+    assert_non_null(strstr(rig_read(rig), "of another\n"));
+    assert_int_equal(resident_pages(fd, sizeof(struct log_ring) * LOG_RINGS_MAX), 1);
+    close(fd);
+}
+
 /* A life of an older program does not say which it has. */
 static void test_rings_of_an_older_life(void **state)
 {
@@ -391,6 +405,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_scribbled_ring, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_scribbled_tail, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_unopened_rings, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_no_ring_yet, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_rings_of_an_older_life, rig_setup, rig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,7 +223,10 @@ def test_hooks_run_one_at_a_time(pair, folder):
     assert network.n1.has(VIP)
     assert "overlap" not in said("a") + said("b")
     # One that fails is told, and tried again.
-    script.write_text("#!/bin/sh\necho no such instance\nexit 3\n")
+    new = folder / "new"
+    new.write_text("#!/bin/sh\necho no such instance\nexit 3\n")
+    new.chmod(0o755)
+    new.rename(script)
     assert until(lambda: one.facts()["hook:front"]["state"] == "failed")
     assert one.facts()["hook:front"]["reason"] == "active: exit status 3: no such instance"
     assert until(lambda: one.facts()["hook:front"]["value"] >= 2)

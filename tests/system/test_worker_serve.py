@@ -440,7 +440,10 @@ def test_stop_gives_back(serve, notes):
 def test_example(crew, name):
     text = (ROOT / "examples" / name).read_text().replace("logger -t thumbs", "cat")
     w = crew("exit 1", how="serve lines", words="crashes backoff 50ms..100ms")
-    w.program.write_text(text)
+    new = w.program.with_name("example")
+    new.write_text(text)
+    new.chmod(0o755)
+    new.rename(w.program)
     jobs = w.jobs()
     for body in (b"hello", "grüße".encode(), b"\xff\n\x00"):
         jobs.put(body)
