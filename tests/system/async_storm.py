@@ -187,8 +187,9 @@ def state_of(clients, body):
 
 
 def is_answered(clients, body, lines):
-    """A member that is killed between its answer and its line about it has answered all the same."""
-    return any(line.body == body for line in lines) and state_of(clients, body).get("status") == 200
+    """A member that is killed between its answer and its line about it has answered all the same; also where it was
+    killed behind the head, whose 200 is what counts, and no response is kept."""
+    return any(line.body == body for line in lines) and state_of(clients, body)["state"] == "done"
 
 
 def judge(clients, kills, members):

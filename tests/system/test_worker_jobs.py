@@ -70,7 +70,7 @@ def test_exit_codes(crew):
     for number, (_, outcome, said) in enumerate(ENDS, 1):
         if said:
             w.wait_log(f"job {number} of queue work: {outcome}: {said}")
-    assert [of_worker(w, name) for name in ("done", "again", "buried", "running")] == [1, 4, 1, 0]
+    assert until(lambda: [of_worker(w, name) for name in ("done", "again", "buried", "running")] == [1, 4, 1, 0])
 
 
 def test_tries_are_counted_and_end(crew, notes):
