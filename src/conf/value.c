@@ -225,18 +225,41 @@ static int in_order(const struct reading *reading, struct conf_range range, stru
                    conf_quote(high, &q), conf_quote(low, &r));
 }
 
+typedef int parse_fn(const struct reading *reading, struct slice text, int64_t *ret_value,
+                     struct err *err);
+
+/* Both ends, each as parse() reads it. */
+static int read_range(const struct reading *reading, parse_fn *parse, struct conf_range *ret_range,
+                      struct err *err)
+{
+    struct slice low, high;
+    cut_range(text_of(reading), &low, &high);
+    if (refuse_hyphen(reading, err) < 0 || parse(reading, low, &ret_range->low, err) < 0 ||
+        parse(reading, high, &ret_range->high, err) < 0)
+        return -1;
+    return in_order(reading, *ret_range, err);
+}
+
+static int parse_int(const struct reading *reading, struct slice text, int64_t *ret_value,
+                     struct err *err)
+{
+    (void)reading;
+    return conf_unit_int(text, ret_value, err);
+}
+
+static int parse_time(const struct reading *reading, struct slice text, int64_t *ret_value,
+                      struct err *err)
+{
+    (void)reading;
+    return conf_unit_time(text, ret_value, err);
+}
+
 static int read_ints(struct reading *reading, void *ret_value, struct err *err)
 {
     const struct conf_word *word = reading->word;
     struct conf_range range;
-    struct slice low, high;
-    cut_range(text_of(reading), &low, &high);
-    if (refuse_hyphen(reading, err) < 0)
-        return -1;
-    if (conf_unit_int(low, &range.low, err) < 0 || conf_unit_int(high, &range.high, err) < 0 ||
-        in_order(reading, range, err) < 0)
-        return -1;
-    if (within(reading, range.low, word->min, word->max, show_int, "small", "large", err) < 0 ||
+    if (read_range(reading, parse_int, &range, err) < 0 ||
+        within(reading, range.low, word->min, word->max, show_int, "small", "large", err) < 0 ||
         within(reading, range.high, word->min, word->max, show_int, "small", "large", err) < 0)
         return -1;
     *(struct conf_range *)ret_value = range;
@@ -246,12 +269,7 @@ static int read_ints(struct reading *reading, void *ret_value, struct err *err)
 static int read_statuses(struct reading *reading, void *ret_value, struct err *err)
 {
     struct conf_range range;
-    struct slice low, high;
-    cut_range(text_of(reading), &low, &high);
-    if (refuse_hyphen(reading, err) < 0)
-        return -1;
-    if (parse_status(reading, low, &range.low, err) < 0 ||
-        parse_status(reading, high, &range.high, err) < 0 || in_order(reading, range, err) < 0)
+    if (read_range(reading, parse_status, &range, err) < 0)
         return -1;
     *(struct conf_range *)ret_value = range;
     return 0;
@@ -261,12 +279,7 @@ static int read_times(struct reading *reading, void *ret_value, struct err *err)
 {
     const struct conf_word *word = reading->word;
     struct conf_range range;
-    struct slice low, high;
-    cut_range(text_of(reading), &low, &high);
-    if (refuse_hyphen(reading, err) < 0)
-        return -1;
-    if (conf_unit_time(low, &range.low, err) < 0 || conf_unit_time(high, &range.high, err) < 0 ||
-        in_order(reading, range, err) < 0)
+    if (read_range(reading, parse_time, &range, err) < 0)
         return -1;
     if (is_bounded(word) && (within(reading, range.low, word->min, word->max, conf_unit_show_time,
                                     "short", "long", err) < 0 ||
