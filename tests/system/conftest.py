@@ -361,6 +361,22 @@ def program(tmp_path):
 
 
 @pytest.fixture
+def on_tube():
+    """on_tube(port, name): a connection to the jobs there that uses this tube, until the test ends."""
+    from jobs_client import Jobs  # which takes from here itself
+    made = []
+
+    def connect(port, name):
+        made.append(Jobs(port))
+        assert made[-1].ask(f"use {name}") == f"USING {name}"
+        return made[-1]
+
+    yield connect
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
 def free_port():
     """Ports below the range that the kernel gives to clients, so that none takes one in between."""
     given = set()

@@ -10,7 +10,6 @@ import pytest
 from conftest import until
 from http_peers import answer as plain_answer
 from http_serve import counters
-from jobs_client import Jobs
 
 FILE = """
 {head}
@@ -66,10 +65,8 @@ class Receiver:
 
 
 @pytest.fixture
-def shop(weir, free_port):
+def shop(weir, free_port, on_tube):
     """shop(port, ...) starts a weir whose queue `reports` delivers to members at these ports."""
-    clients = []
-
     def make(*ports, deliver="", queue="", pool="", head="", state=None):
         jobs = free_port()
         members = "; ".join(f"member m{i} 127.0.0.1:{port}" for i, port in enumerate(ports))
@@ -77,17 +74,10 @@ def shop(weir, free_port):
                    state=state)
         one.jobs_port = jobs
 
-        def client():
-            clients.append(Jobs(jobs))
-            assert clients[-1].ask("use reports") == "USING reports"
-            return clients[-1]
-
-        one.client = client
+        one.client = lambda: on_tube(jobs, "reports")
         return one
 
-    yield make
-    for client in clients:
-        client.close()
+    return make
 
 
 @pytest.fixture

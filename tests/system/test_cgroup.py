@@ -9,7 +9,6 @@ import signal
 
 import pytest
 from conftest import is_alive, real_pid, until
-from jobs_client import Jobs
 from test_upgrade import upgrade, wait_no_formers
 from worker_crew import SLOW, notes, wait_notes
 
@@ -72,26 +71,17 @@ def group():
 
 
 @pytest.fixture
-def crew(weir, free_port, program, notes, group):
-    clients = []
-
+def crew(weir, free_port, program, notes, group, on_tube):
     def make(script, words="crashes { backoff 1s..1s }", head=""):
         port = free_port()
         path = program(script.replace("NOTES", str(notes)))
         w = weir(FILE.format(port=port, head=head, words=words, program=path),
                  prefix=("/bin/sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"))
 
-        def connect():
-            clients.append(Jobs(port))
-            assert clients[-1].ask("use work") == "USING work"
-            return clients[-1]
-
-        w.connect = connect
+        w.connect = lambda: on_tube(port, "work")
         return w
 
-    yield make
-    for client in clients:
-        client.close()
+    return make
 
 
 def put(w, n):

@@ -6,7 +6,6 @@ import pathlib
 
 import pytest
 from conftest import real_pid, until
-from jobs_client import Jobs
 
 FILE = """
 jobs 127.0.0.1:{port}
@@ -26,10 +25,8 @@ def notes(tmp_path):
 
 
 @pytest.fixture
-def crew(weir, free_port, program, notes):
+def crew(weir, free_port, program, notes, on_tube):
     """crew(SCRIPT) starts a weir with a queue and a worker; its jobs() is a connection to the queue."""
-    clients = []
-
     def make(script, words="", queue_words="retry 9 backoff 100ms..200ms; keep 1h", arguments="", how="exec",
              segment="1M"):
         port = free_port()
@@ -38,17 +35,10 @@ def crew(weir, free_port, program, notes):
                              queue_words=queue_words, segment=segment))
         w.program = path
 
-        def jobs():
-            clients.append(Jobs(port))
-            assert clients[-1].ask("use work") == "USING work"
-            return clients[-1]
-
-        w.jobs = jobs
+        w.jobs = lambda: on_tube(port, "work")
         return w
 
-    yield make
-    for client in clients:
-        client.close()
+    return make
 
 
 def figures(jobs):
