@@ -40,6 +40,15 @@ def way_to(network, address):
     network.cl.run("ip", "route", "add", f"{address}/32", "dev", "e0")
 
 
+def started(network, weir_on, text):
+    """Two nodes with this file, the first of which has come to be Active."""
+    a, b = (Node(weir_on(host, text, node=name), host, name)
+            for host, name in ((network.n1, "a"), (network.n2, "b")))
+    a.wait("active")
+    b.wait("backup")
+    return a, b
+
+
 @pytest.mark.parametrize("address,words", [(f"{VIP}/32", "unicast"), (f"{OUTSIDE}/32", "unicast"),
                                            (f"{OUTSIDE}/24", "unicast"), (f"{OUTSIDE}/32", "")])
 def test_it_moves_and_leaves_no_trace(net, weir_on, address, words):
@@ -57,10 +66,7 @@ def test_it_moves_and_leaves_no_trace(net, weir_on, address, words):
     before = {host: routes(host) for host in (network.n1, network.n2)}
     arp = Capture(network.cl, network.folder, what=f"arp[14:4] = arp[24:4] and arp src {vip}")
     text = file_of(words, addresses=address)
-    a, b = (Node(weir_on(host, text, node=name), host, name)
-            for host, name in ((network.n1, "a"), (network.n2, "b")))
-    a.wait("active")
-    b.wait("backup")
+    a, b = started(network, weir_on, text)
     assert until(lambda: prefix_of(network.n1, vip) == int(prefix)), network.n1.addresses()
     probe = Probe(network.cl, vip)
     time.sleep(0.5)
@@ -104,10 +110,7 @@ def test_of_ipv6(net, weir_on, address, words):
     nodes = "nodes { a 10.77.0.1 fd77::1; b 10.77.0.2 fd77::2 }\n"
     text = nodes + file_of(words, nodes=False, prefer="", addresses=f"{LINK6}/{prefix} {address}").replace(
         "id 51", "id 51; prefer a")
-    a, b = (Node(weir_on(host, text, node=name), host, name)
-            for host, name in ((network.n1, "a"), (network.n2, "b")))
-    a.wait("active")
-    b.wait("backup")
+    a, b = started(network, weir_on, text)
     assert until(lambda: prefix_of(network.n1, vip) == int(prefix)), network.n1.addresses()
     probe = Probe(network.cl, vip)
     time.sleep(0.5)
@@ -168,10 +171,7 @@ def test_with_a_virtual_mac(net, weir_on, vip):
     if vip == OUTSIDE:
         way_to(network, OUTSIDE)
     text = file_of("virtual-mac", addresses=f"{vip}/32")
-    a, b = (Node(weir_on(host, text, node=name), host, name)
-            for host, name in ((network.n1, "a"), (network.n2, "b")))
-    a.wait("active")
-    b.wait("backup")
+    a, b = started(network, weir_on, text)
     assert who_has(network, vip) == [MAC4]
     probe = Probe(network.cl, vip)
     time.sleep(0.3)
